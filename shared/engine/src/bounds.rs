@@ -1,0 +1,153 @@
+//! Every bound of the system, in one place, with the relations between them asserted when it compiles.
+//!
+//! A bound that lives elsewhere is a bound nobody finds. Units come last in the names.
+
+use crate::time::Span;
+
+// ---- What a client may send (Segment's published API limits, which clients rely on) ----
+
+/// Largest single event, in bytes of its JSON text.
+pub const EVENT_BYTES_MAX: usize = 32 * 1024;
+/// Largest request body after decompression, in bytes.
+pub const BATCH_BYTES_MAX: usize = 500 * 1024;
+/// Most events in one request.
+pub const BATCH_EVENTS_MAX: usize = 2_500;
+/// Longest user id, anonymous id, group id or message id, in bytes.
+pub const ID_BYTES_MAX: usize = 255;
+/// Longest event, page or screen name, in bytes.
+pub const EVENT_NAME_BYTES_MAX: usize = 200;
+/// Longest single text that is kept from an event (product name, trait, address), in bytes.
+pub const TEXT_BYTES_MAX: usize = 512;
+/// Longest link (picture, product page) that is kept, in bytes.
+pub const LINK_BYTES_MAX: usize = 1_024;
+/// Deepest nesting of an event's JSON that is read.
+pub const JSON_DEPTH_MAX: usize = 32;
+/// Most products that are read from one event.
+pub const PRODUCTS_PER_EVENT_MAX: usize = 100;
+
+// ---- The mailbox ----
+
+/// Largest mailbox message, in bytes. One SQS billing chunk is 64 KB; several are allowed so that a
+/// maximal event always fits beside its envelope.
+pub const MAILBOX_MESSAGE_BYTES_MAX: usize = 160 * 1024;
+/// Most inputs packed into one mailbox message.
+pub const MAILBOX_INPUTS_MAX: usize = 500;
+/// SQS: most entries of one SendMessageBatch call.
+pub const QUEUE_BATCH_ENTRIES_MAX: usize = 10;
+/// SQS: most bytes of one SendMessageBatch call (256 KiB, the limit that holds in every region).
+pub const QUEUE_BATCH_BYTES_MAX: usize = 256 * 1024;
+/// SQS: longest delay of one message.
+pub const QUEUE_DELAY_MAX: Span = Span::from_secs(900);
+/// How often an actor may forward an input that was meant for a linked identity before it keeps it.
+pub const FORWARD_HOPS_MAX: u8 = 4;
+
+// ---- What is remembered of a user ----
+
+/// Ids of recent inputs, to recognise a client's retry beyond the queue's own five minutes.
+pub const SEEN_INPUTS_MAX: usize = 64;
+/// Ids of inputs that were applied but perhaps never acknowledged: they may come back from a
+/// dead-letter queue long after, so they are kept apart from the recent ones.
+pub const DOUBTFUL_INPUTS_MAX: usize = 64;
+/// Products kept in a cart; the ones changed longest ago leave first.
+pub const CART_ITEMS_MAX: usize = 20;
+/// Recent outcomes kept for `kairos why`.
+pub const OUTCOMES_KEPT_MAX: usize = 16;
+/// Traits kept, of those the playbook asks for.
+pub const TRAITS_MAX: usize = 32;
+/// Largest stored state, in bytes, when everything in it is as long as it may be. Real users need
+/// under 1 KB; the outbox stands beside it in the same item.
+pub const STATE_BYTES_MAX: usize = 96 * 1024;
+
+// ---- The playbook ----
+
+/// Largest file of a playbook, in bytes.
+pub const PLAYBOOK_FILE_BYTES_MAX: usize = 256 * 1024;
+/// Most files in a playbook.
+pub const PLAYBOOK_FILES_MAX: usize = 500;
+/// Largest compiled playbook, in bytes: it is one DynamoDB item (400 KB).
+pub const PLAYBOOK_BYTES_MAX: usize = 380 * 1024;
+/// Most plays in a playbook.
+pub const PLAYS_MAX: usize = 200;
+/// Most steps in one play.
+pub const STEPS_PER_PLAY_MAX: usize = 32;
+/// Most messages per cap window; a cap keeps that many timestamps per user.
+pub const CAP_AT_MOST_MAX: u32 = 20;
+/// Deepest nesting of conditions.
+pub const CONDITION_DEPTH_MAX: usize = 16;
+/// Longest wait, validity or window a play may name.
+pub const PLAY_SPAN_MAX: Span = Span::from_secs(400 * 24 * 60 * 60);
+
+// ---- Messages ----
+
+/// Largest template source, in bytes.
+pub const TEMPLATE_SOURCE_BYTES_MAX: usize = 64 * 1024;
+/// Largest rendered text of any channel, in bytes.
+pub const RENDERED_BYTES_MAX: usize = 128 * 1024;
+/// Most iterations of all loops of one rendering.
+pub const TEMPLATE_ITERATIONS_MAX: usize = 1_000;
+/// Longest SMS, in characters: ten concatenated segments of 153 (SNS refuses more than 1,600).
+pub const SMS_CHARS_MAX: usize = 1_530;
+/// Most products shown to a template.
+pub const MESSAGE_ITEMS_MAX: usize = 10;
+/// Most messages decided for one user by one mailbox message: whatever a playbook says, a burst of
+/// events never becomes a burst of messages.
+pub const MESSAGES_PER_COMMIT_MAX: usize = 8;
+/// When the outbox has reached this size, in bytes, the rest of a user's batch waits for the next
+/// commit, so that state and outbox fit into one item.
+pub const OUTBOX_BYTES_SOFT_MAX: usize = 16 * 1024;
+
+// ---- Time ----
+
+/// How far ahead the minute sweep looks: two sweep periods, because a sweep starts anywhere in its minute.
+pub const SWEEP_HORIZON: Span = Span::from_secs(120);
+/// An alarm due sooner than this after its commit goes to the delay queue at once: the next sweep
+/// may miss it, because the index is eventually consistent and sweeps are a minute apart.
+pub const SOON: Span = Span::from_secs(180);
+/// Shards of the alarm index; each is one index partition key, so each carries 1,000 changes a second.
+pub const ALARM_SHARDS: u32 = 16;
+/// Most alarms one sweep hands on per shard; the rest is overdue for the next.
+pub const SWEEP_ALARMS_PER_SHARD_MAX: usize = 5_000;
+/// How long a user without any activity is remembered.
+pub const USER_RETENTION: Span = Span::from_secs(395 * 24 * 60 * 60);
+/// How long a delivery record is kept.
+pub const DELIVERY_RETENTION: Span = Span::from_secs(90 * 24 * 60 * 60);
+/// How long a refused event is kept for a person to look at.
+pub const REFUSAL_RETENTION: Span = Span::from_secs(14 * 24 * 60 * 60);
+/// Most refused events kept from one request.
+pub const REFUSALS_KEPT_PER_REQUEST_MAX: usize = 25;
+/// Largest excerpt of a refused event that is kept, in bytes.
+pub const REFUSAL_EXCERPT_BYTES_MAX: usize = 2_048;
+/// How long a function works with a playbook before it asks whether there is a newer one.
+pub const PLAYBOOK_REFRESH: Span = Span::from_secs(30);
+/// A delivery that was claimed and has not been recorded after this time is taken to be abandoned.
+/// Longer than the delivery function may run.
+pub const CLAIM_LEASE: Span = Span::from_secs(60);
+/// How long a provider may take to answer.
+pub const PROVIDER_TIMEOUT: Span = Span::from_secs(10);
+
+const _: () = {
+    assert!(EVENT_BYTES_MAX < BATCH_BYTES_MAX);
+    // A maximal event grows when it is wrapped, but never past one mailbox message.
+    assert!(2 * EVENT_BYTES_MAX <= MAILBOX_MESSAGE_BYTES_MAX);
+    assert!(MAILBOX_MESSAGE_BYTES_MAX <= QUEUE_BATCH_BYTES_MAX);
+    // Whatever a sweep sees in time can be delayed exactly by the queue.
+    assert!(SWEEP_HORIZON.as_millis() <= QUEUE_DELAY_MAX.as_millis());
+    assert!(SOON.as_millis() <= QUEUE_DELAY_MAX.as_millis());
+    // One sweep period (60 s) plus the index's lag lies inside SOON, so no alarm falls between.
+    assert!(SOON.as_millis() > SWEEP_HORIZON.as_millis());
+    // The state and the outbox share one item of 400 KB: a nearly full outbox plus what one more
+    // mailbox message can add (its own inputs told on, or its messages with their products).
+    assert!(
+        OUTBOX_BYTES_SOFT_MAX + MAILBOX_MESSAGE_BYTES_MAX + MAILBOX_INPUTS_MAX * 100 + STATE_BYTES_MAX < 400 * 1024
+    );
+    assert!(
+        OUTBOX_BYTES_SOFT_MAX
+            + MESSAGES_PER_COMMIT_MAX * MESSAGE_ITEMS_MAX * (ID_BYTES_MAX + TEXT_BYTES_MAX + 2 * LINK_BYTES_MAX + 200)
+            + STATE_BYTES_MAX
+            < 400 * 1024
+    );
+    assert!(PLAYBOOK_BYTES_MAX < 400 * 1024);
+    // A merge carries a whole state in base64 inside one mailbox message.
+    assert!(STATE_BYTES_MAX * 4 / 3 + 4_096 <= MAILBOX_MESSAGE_BYTES_MAX);
+    assert!(PROVIDER_TIMEOUT.as_millis() < CLAIM_LEASE.as_millis());
+};

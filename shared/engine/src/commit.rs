@@ -1,0 +1,170 @@
+//! The commit: exactly-once decisions with one conditional write per user and batch.
+//!
+//! This is the pure half. It takes what is stored of a user and the mailbox messages that have come,
+//! and says what to send first, what to write, and what to send then. `kairos-protocol` carries it
+//! out; the simulation interrupts it at every step.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::bounds::{OUTBOX_BYTES_SOFT_MAX, SOON, STATE_BYTES_MAX};
+use crate::identifiers::UserKey;
+use crate::mailbox::{Effect, MailboxMessage};
+use crate::outcome::{InputOutcome, OutcomeRecord};
+use crate::playbook::Playbook;
+use crate::state::UserState;
+use crate::step::step;
+use crate::time::Timestamp;
+use alloc::collections::BTreeMap;
+
+/// One user's item.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoredUser {
+    /// What is remembered.
+    pub state: UserState,
+    /// The effects of the last commit: sent again until a later commit takes their place.
+    pub outbox: Vec<Effect>,
+    /// How far the mailbox has been applied.
+    pub applied: Option<Applied>,
+    /// When the user wants to be woken; the only part that is indexed.
+    pub alarm_at: Option<Timestamp>,
+    /// Counts the writes; every write is conditional on it.
+    pub revision: u64,
+}
+
+/// How far a mailbox has been applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Which queue's numbers these are: those of another queue cannot be compared.
+    pub queue: String,
+    /// The sequence number of the last message applied.
+    pub sequence: u128,
+}
+
+/// A mailbox message with the number that its queue gave it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received {
+    /// Rises within one user's mailbox.
+    pub sequence: u128,
+    /// The message.
+    pub message: MailboxMessage,
+}
+
+/// What to do for one user, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// First send these: an earlier commit's effects, which may never have been sent because its
+    /// message ended in the dead-letter queue. Sending twice is harmless.
+    pub send_before: Vec<Effect>,
+    /// Then write this, if the stored revision is still [`Plan::expected_revision`].
+    pub write: Option<StoredUser>,
+    /// The revision that was read; `None` when there was no item.
+    pub expected_revision: Option<u64>,
+    /// Then send these.
+    pub send_after: Vec<Effect>,
+    /// Then acknowledge this many of the messages, from the front; the rest comes again.
+    pub acknowledge: usize,
+    /// What became of the inputs.
+    pub inputs: BTreeMap<InputOutcome, u32>,
+    /// How plays' considerations ended.
+    pub considered: Vec<OutcomeRecord>,
+}
+
+/// Plans the commit of `messages`, in mailbox order, that came from `queue`.
+///
+/// A message whose number has been applied is not applied again: it came back because its
+/// acknowledgement, or the sending of its effects, failed. Its id is noted as doubtful before anything
+/// else, because it might yet end in the dead-letter queue and come back from there with a new number.
+pub fn plan(
+    playbook: &Playbook,
+    user: UserKey,
+    stored: Option<&StoredUser>,
+    queue: &str,
+    messages: &[Received],
+    now: Timestamp,
+) -> Plan {
+    let expected_revision = stored.map(|stored| stored.revision);
+    let stored = stored.cloned().unwrap_or_default();
+    let applied_to = stored.applied.as_ref().filter(|applied| applied.queue == queue).map(|applied| applied.sequence);
+    let is_new = |received: &Received| applied_to.is_none_or(|applied| received.sequence > applied);
+
+    let mut plan = Plan {
+        send_before: Vec::new(),
+        write: None,
+        expected_revision,
+        send_after: Vec::new(),
+        acknowledge: 0,
+        inputs: BTreeMap::new(),
+        considered: Vec::new(),
+    };
+    let mut state = stored.state.clone();
+    let mut outbox = Vec::new();
+    let mut sequence = applied_to;
+    for received in messages {
+        let inputs = received.message.inputs();
+        if !is_new(received) {
+            state.doubtful.insert(received.message.id());
+            *plan.inputs.entry(InputOutcome::Duplicate).or_default() += inputs.len() as u32;
+        } else if outbox_bytes(&outbox) >= OUTBOX_BYTES_SOFT_MAX {
+            break;
+        } else {
+            sequence = Some(received.sequence);
+            if state.doubtful.contains(received.message.id()) {
+                *plan.inputs.entry(InputOutcome::Duplicate).or_default() += inputs.len() as u32;
+            } else {
+                let stepped = step(playbook, user, state, inputs, now);
+                state = stepped.state;
+                outbox.extend(stepped.effects);
+                plan.considered.extend(stepped.considered);
+                for (outcome, count) in stepped.inputs {
+                    *plan.inputs.entry(outcome).or_default() += count;
+                }
+            }
+        }
+        plan.acknowledge += 1;
+    }
+
+    if sequence == applied_to {
+        // Nothing new: what was decided is sent again, after the doubt has been noted.
+        plan.send_after.clone_from(&stored.outbox);
+        if state.doubtful != stored.state.doubtful {
+            plan.write = Some(StoredUser { state, revision: stored.revision + 1, ..stored });
+        }
+        return plan;
+    }
+
+    // A wake-up of an earlier commit is not worth repeating: the sweep finds what is overdue.
+    plan.send_before = stored.outbox.into_iter().filter(|effect| !matches!(effect, Effect::Wake { .. })).collect();
+    let alarm_at = next_alarm(&state, stored.alarm_at);
+    if let Some(due_at) = alarm_at
+        && Some(due_at) != stored.alarm_at
+        && due_at.since(now) < SOON
+    {
+        outbox.push(Effect::Wake { user, due_at });
+    }
+    debug_assert!(state.encode().len() <= STATE_BYTES_MAX, "the state is bounded by what it is made of");
+    plan.send_after.clone_from(&outbox);
+    plan.write = Some(StoredUser {
+        state,
+        outbox,
+        applied: sequence.map(|sequence| Applied { queue: queue.into(), sequence }),
+        alarm_at,
+        revision: stored.revision + 1,
+    });
+    plan
+}
+
+/// When the user wants to be woken. An alarm that is set earlier than needed stays: it re-arms itself
+/// when it rings, which is cheaper than moving an index entry with each event. One that has rung, or
+/// that nothing waits for, goes.
+fn next_alarm(state: &UserState, set: Option<Timestamp>) -> Option<Timestamp> {
+    let (due_at, _) = state.next_deadline()?;
+    match set {
+        Some(set) if set > state.clock && set <= due_at => Some(set),
+        _ => Some(due_at),
+    }
+}
+
+fn outbox_bytes(outbox: &[Effect]) -> usize {
+    outbox.iter().map(|effect| serde_json::to_vec(effect).map_or(usize::MAX / 1_024, |bytes| bytes.len())).sum()
+}

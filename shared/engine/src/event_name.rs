@@ -1,0 +1,162 @@
+//! One vocabulary for what shops call the same thing: Segment's ecommerce spec and GA4's
+//! recommended events. Anything else keeps its own name.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+macro_rules! vocabulary {
+    ($( $(#[$doc:meta])* $variant:ident = $segment:literal $(, $also:literal)* ; )*) => {
+        /// The name of a tracked event.
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum EventName {
+            $( $(#[$doc])* $variant, )*
+            /// An event of the shop's own, by the name it was sent with.
+            Custom(Box<str>),
+        }
+
+        impl EventName {
+            /// Every name of the shared vocabulary.
+            pub const STANDARD: &'static [Self] = &[ $( Self::$variant, )* ];
+
+            /// The name as Segment's spec writes it, or the shop's own.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $( Self::$variant => $segment, )*
+                    Self::Custom(name) => name,
+                }
+            }
+
+            /// Reads a name from a client: Segment's (in any case, with spaces or underscores) and
+            /// GA4's mean the same; whatever is neither stays as it is, trimmed.
+            pub fn parse(name: &str) -> Self {
+                let name = name.trim();
+                $( if same(name, $segment) $( || same(name, $also) )* { return Self::$variant; } )*
+                Self::Custom(name.into())
+            }
+        }
+    };
+}
+
+vocabulary! {
+    /// A search was made.
+    ProductsSearched = "Products Searched", "search", "view_search_results";
+    /// A list of products was seen.
+    ProductListViewed = "Product List Viewed", "view_item_list";
+    /// A list of products was narrowed down.
+    ProductListFiltered = "Product List Filtered";
+    /// A product in a list was chosen.
+    ProductClicked = "Product Clicked", "select_item";
+    /// A product was looked at.
+    ProductViewed = "Product Viewed", "view_item";
+    /// A product went into the cart.
+    ProductAdded = "Product Added", "add_to_cart";
+    /// A product left the cart.
+    ProductRemoved = "Product Removed", "remove_from_cart";
+    /// The cart was looked at.
+    CartViewed = "Cart Viewed", "view_cart";
+    /// The cart was shared.
+    CartShared = "Cart Shared";
+    /// The checkout began.
+    CheckoutStarted = "Checkout Started", "begin_checkout";
+    /// A step of the checkout was seen.
+    CheckoutStepViewed = "Checkout Step Viewed";
+    /// A step of the checkout was done.
+    CheckoutStepCompleted = "Checkout Step Completed", "add_shipping_info";
+    /// Payment details were given.
+    PaymentInfoEntered = "Payment Info Entered", "add_payment_info";
+    /// An order changed before it was complete.
+    OrderUpdated = "Order Updated";
+    /// The purchase.
+    OrderCompleted = "Order Completed", "purchase";
+    /// Money went back.
+    OrderRefunded = "Order Refunded", "refund";
+    /// The order was called off.
+    OrderCancelled = "Order Cancelled";
+    /// A promotion was seen.
+    PromotionViewed = "Promotion Viewed", "view_promotion";
+    /// A promotion was followed.
+    PromotionClicked = "Promotion Clicked", "select_promotion";
+    /// A coupon was typed in.
+    CouponEntered = "Coupon Entered";
+    /// A coupon was accepted.
+    CouponApplied = "Coupon Applied";
+    /// A coupon was refused.
+    CouponDenied = "Coupon Denied";
+    /// A coupon was taken out.
+    CouponRemoved = "Coupon Removed";
+    /// A product went onto a wish list.
+    ProductAddedToWishlist = "Product Added to Wishlist", "add_to_wishlist";
+    /// A product left a wish list.
+    ProductRemovedFromWishlist = "Product Removed from Wishlist";
+    /// A wished product went into the cart.
+    WishlistProductAddedToCart = "Wishlist Product Added to Cart";
+    /// A product was shared.
+    ProductShared = "Product Shared", "share";
+    /// A product was reviewed.
+    ProductReviewed = "Product Reviewed";
+    /// Somebody left their address.
+    LeadGenerated = "Lead Generated", "generate_lead";
+    /// An account was made.
+    SignedUp = "Signed Up", "sign_up";
+    /// Somebody came back to their account.
+    SignedIn = "Signed In", "login";
+}
+
+/// Equal but for ASCII case and for `_` standing in for a space.
+fn same(given: &str, known: &str) -> bool {
+    given.len() == known.len() && given.bytes().zip(known.bytes()).all(|(given, known)| fold(given) == fold(known))
+}
+
+const fn fold(byte: u8) -> u8 {
+    match byte {
+        b'_' => b' ',
+        other => other.to_ascii_lowercase(),
+    }
+}
+
+impl fmt::Display for EventName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl Serialize for EventName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for EventName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::parse(&String::deserialize(deserializer)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segment_and_ga4_names_mean_the_same() {
+        for (given, expected) in [
+            ("Product Added", EventName::ProductAdded),
+            ("product added", EventName::ProductAdded),
+            ("product_added", EventName::ProductAdded),
+            ("add_to_cart", EventName::ProductAdded),
+            (" purchase ", EventName::OrderCompleted),
+            ("begin_checkout", EventName::CheckoutStarted),
+            ("Coffee Machine Descaled", EventName::Custom("Coffee Machine Descaled".into())),
+        ] {
+            assert_eq!(EventName::parse(given), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn every_standard_name_reads_back_as_itself() {
+        for name in EventName::STANDARD {
+            assert_eq!(&EventName::parse(name.as_str()), name);
+        }
+    }
+}

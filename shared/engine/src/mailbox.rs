@@ -1,0 +1,262 @@
+//! What travels between the functions. Every payload names its version, and golden files hold one of
+//! each version ever written: an old message in a queue always reads.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::event::Event;
+use crate::identifiers::{DeliveryId, InputId, UserKey};
+use crate::money::{Currency, Micros};
+use crate::playbook::{Channel, PlaybookVersion};
+use crate::product::Product;
+use crate::state::UserState;
+use crate::time::Timestamp;
+
+/// A message in a user's mailbox (`events.fifo`, message group = user).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "v")]
+pub enum MailboxMessage {
+    /// The first version.
+    #[serde(rename = "1")]
+    V1 {
+        /// Recognises the message itself; also its SQS deduplication id.
+        id: InputId,
+        /// Whose mailbox.
+        user: UserKey,
+        /// What happened to the user, in the order in which it is applied.
+        inputs: Vec<Input>,
+    },
+}
+
+impl MailboxMessage {
+    /// A message with what a client reported, in the order of the user's own time (as sent, where
+    /// times are equal). The same inputs always give the same message id.
+    pub fn of_inputs(user: UserKey, mut inputs: Vec<Input>) -> Self {
+        inputs.sort_by_key(Input::at);
+        let id = InputId::of_inputs(user, inputs.iter().filter_map(Input::id));
+        Self::V1 { id, user, inputs }
+    }
+
+    /// A tick for an alarm due at `due_at` that rings `at`. Offers within one minute of lateness are
+    /// one message to the queue; an alarm that stays unanswered is offered again each minute.
+    pub fn of_tick(user: UserKey, due_at: Timestamp, at: Timestamp) -> Self {
+        let minutes_late = at.since(due_at).as_millis().max(0) / 60_000;
+        Self::V1 { id: InputId::of_tick(user, due_at, minutes_late), user, inputs: alloc::vec![Input::Tick { at }] }
+    }
+
+    /// What recognises the message itself.
+    pub fn id(&self) -> InputId {
+        match self {
+            Self::V1 { id, .. } => *id,
+        }
+    }
+
+    /// Whose mailbox it is for.
+    pub fn user(&self) -> UserKey {
+        match self {
+            Self::V1 { user, .. } => *user,
+        }
+    }
+
+    /// What it carries, in the order in which it is applied.
+    pub fn inputs(&self) -> &[Input] {
+        match self {
+            Self::V1 { inputs, .. } => inputs,
+        }
+    }
+}
+
+/// Everything that can change a user.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "input", rename_all = "snake_case")]
+pub enum Input {
+    /// The user did something.
+    Event {
+        /// What.
+        event: Event,
+        /// How many actors have passed it on to a linked identity.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        hops: u8,
+    },
+    /// An alarm rang.
+    Tick {
+        /// When it rang, never before it was due.
+        at: Timestamp,
+    },
+    /// This visitor turns out to be that user.
+    Link {
+        /// Recognises a repetition.
+        id: InputId,
+        /// When that became known.
+        at: Timestamp,
+        /// The actor of the user.
+        to: UserKey,
+    },
+    /// What was remembered of a visitor who turned out to be this user.
+    Merge {
+        /// Recognises a repetition.
+        id: InputId,
+        /// When that became known.
+        at: Timestamp,
+        /// The actor that it comes from.
+        from: UserKey,
+        /// How many actors have passed it on.
+        hops: u8,
+        /// What was remembered.
+        state: Box<UserState>,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(hops: &u8) -> bool {
+    *hops == 0
+}
+
+impl Input {
+    /// An event straight from a client.
+    pub fn event(event: Event) -> Self {
+        Self::Event { event, hops: 0 }
+    }
+
+    /// When it happened, by the user's own clock.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Event { event, .. } => event.at,
+            Self::Tick { at } | Self::Link { at, .. } | Self::Merge { at, .. } => *at,
+        }
+    }
+
+    /// What recognises a repetition; a tick needs nothing, since one that comes twice finds nothing due.
+    pub fn id(&self) -> Option<InputId> {
+        match self {
+            Self::Event { event, .. } => Some(event.id),
+            Self::Tick { .. } => None,
+            Self::Link { id, .. } | Self::Merge { id, .. } => Some(*id),
+        }
+    }
+}
+
+/// A request to wake a user (the delay queue of alarms).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "v")]
+pub enum AlarmMessage {
+    /// The first version.
+    #[serde(rename = "1")]
+    V1 {
+        /// Whom to wake.
+        user: UserKey,
+        /// When, and not before.
+        due_at: Timestamp,
+    },
+}
+
+/// A message that was decided and is to be sent (the deliveries queue).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "v")]
+pub enum DeliveryMessage {
+    /// The first version.
+    #[serde(rename = "1")]
+    V1(Box<DeliveryOrder>),
+}
+
+impl DeliveryMessage {
+    /// What is to be sent.
+    pub fn order(&self) -> &DeliveryOrder {
+        match self {
+            Self::V1(order) => order,
+        }
+    }
+}
+
+/// What to send to whom, and until when it makes sense.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeliveryOrder {
+    /// Which message: claimed before sending, the idempotency key towards providers.
+    pub delivery: DeliveryId,
+    /// To whom.
+    pub user: UserKey,
+    /// The play that decided it.
+    pub play: String,
+    /// The message of the playbook to render.
+    pub message: String,
+    /// The playbook that decided it, whose templates are used.
+    pub playbook: PlaybookVersion,
+    /// The channel.
+    pub channel: Channel,
+    /// The address on that channel.
+    pub address: String,
+    /// The user's language, as a BCP 47 tag, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// When the moment was due, by the user's own clock.
+    pub due_at: Timestamp,
+    /// When it was decided.
+    pub decided_at: Timestamp,
+    /// When the moment has passed: not sent from then on.
+    pub expires_at: Timestamp,
+    /// Why, in a sentence for a person.
+    pub why: String,
+    /// What templates can show.
+    pub data: MessageData,
+}
+
+/// What templates can show.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MessageData {
+    /// The user.
+    pub user: PersonData,
+    /// The user's cart.
+    pub cart: CartData,
+}
+
+/// What templates can show of the user.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PersonData {
+    /// The id under which the shop knows the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Given name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    /// Family name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+}
+
+/// What templates can show of the cart.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CartData {
+    /// The products, the one changed last first.
+    pub items: Vec<Product>,
+    /// The sum of all prices, when every product has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<Micros>,
+    /// The currency, when all products share one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
+}
+
+/// What a commit wants done in the world. Effects are kept in the outbox until they are known to
+/// have been handed over; handing one over twice is harmless.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum Effect {
+    /// Send a message (the deliveries queue; the receiver claims the delivery id first).
+    Deliver(Box<DeliveryOrder>),
+    /// Tell another actor (its mailbox; the receiver recognises the input id).
+    Tell {
+        /// Which actor.
+        user: UserKey,
+        /// What.
+        input: Box<Input>,
+    },
+    /// Wake this user soon (the delay queue; a needless tick is ignored).
+    Wake {
+        /// Whom.
+        user: UserKey,
+        /// When.
+        due_at: Timestamp,
+    },
+}

@@ -1,0 +1,205 @@
+//! Who a user is and how to reach them, as far as the playbook needs to know.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
+use minicbor::{Decode, Encode};
+use serde_json::{Map, Value};
+
+use crate::bounds::{ID_BYTES_MAX, TEXT_BYTES_MAX, TRAITS_MAX};
+use crate::playbook::{Channel, TraitValue};
+use crate::product::shortened;
+
+/// Addresses, names, language, and the traits that conditions ask for. Nothing else is remembered.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+#[cbor(map)]
+pub struct Profile {
+    /// Email address.
+    #[n(0)]
+    pub email: Option<String>,
+    /// Phone number in E.164 form.
+    #[n(1)]
+    pub phone: Option<String>,
+    /// Given name.
+    #[n(2)]
+    pub first_name: Option<String>,
+    /// Family name.
+    #[n(3)]
+    pub last_name: Option<String>,
+    /// Language, as a BCP 47 tag.
+    #[n(4)]
+    pub locale: Option<String>,
+    /// The traits that conditions ask for.
+    #[n(5)]
+    #[cbor(default)]
+    pub traits: BTreeMap<String, TraitValue>,
+}
+
+impl Profile {
+    /// Takes in the traits of an `identify`. A trait that is null is forgotten; an address that is
+    /// none is passed over, so that a typing error does not lose the address known before.
+    pub fn apply(&mut self, traits: &Map<String, Value>, kept: &BTreeSet<&str>) {
+        update(&mut self.email, traits.get("email"), email);
+        update(&mut self.phone, traits.get("phone"), phone);
+        update(&mut self.first_name, traits.get("firstName").or_else(|| traits.get("first_name")), text);
+        update(&mut self.last_name, traits.get("lastName").or_else(|| traits.get("last_name")), text);
+        update(&mut self.locale, traits.get("locale").or_else(|| traits.get("language")), locale);
+        for name in kept {
+            match traits.get(*name) {
+                None => {}
+                Some(Value::Null) => {
+                    self.traits.remove(*name);
+                }
+                Some(value) => {
+                    if let Some(value) = trait_value(value)
+                        && (self.traits.len() < TRAITS_MAX || self.traits.contains_key(*name))
+                    {
+                        self.traits.insert((*name).to_string(), value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes in the context of any event: only the language, and only when none was said.
+    pub fn apply_context(&mut self, context: &Map<String, Value>) {
+        if self.locale.is_none() {
+            update(&mut self.locale, context.get("locale"), locale);
+        }
+    }
+
+    /// Takes in what a visitor had said who turned out to be this user: what this user said stays.
+    pub fn merge(&mut self, other: Self) {
+        fill(&mut self.email, other.email);
+        fill(&mut self.phone, other.phone);
+        fill(&mut self.first_name, other.first_name);
+        fill(&mut self.last_name, other.last_name);
+        fill(&mut self.locale, other.locale);
+        for (name, value) in other.traits {
+            if self.traits.len() < TRAITS_MAX {
+                self.traits.entry(name).or_insert(value);
+            }
+        }
+    }
+
+    /// The user's own address on a channel. A webhook goes to the shop, not to the user, and has none.
+    pub fn address(&self, channel: Channel) -> Option<&str> {
+        match channel {
+            Channel::Email => self.email.as_deref(),
+            Channel::Sms => self.phone.as_deref(),
+            Channel::Webhook => None,
+        }
+    }
+}
+
+fn update(field: &mut Option<String>, value: Option<&Value>, read: impl Fn(&str) -> Option<String>) {
+    match value {
+        Some(Value::Null) => *field = None,
+        Some(Value::String(text)) => {
+            if let Some(text) = read(text.trim()) {
+                *field = Some(text);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn fill(field: &mut Option<String>, other: Option<String>) {
+    if field.is_none() {
+        *field = other;
+    }
+}
+
+/// An address that could be one: `local@domain`, at most 254 bytes (RFC 5321), nothing that could
+/// break a header. Whether it exists only a provider knows.
+fn email(text: &str) -> Option<String> {
+    let (local, domain) = text.rsplit_once('@')?;
+    let plain = |part: &str| {
+        !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;:\"()[]\\".contains(c))
+    };
+    (text.len() <= 254
+        && local.len() <= 64
+        && plain(local)
+        && plain(domain)
+        && domain.contains('.')
+        && !local.contains('@'))
+    .then(|| text.to_string())
+}
+
+/// A phone number in international form; separators people write are dropped (E.164: at most 15 digits).
+fn phone(text: &str) -> Option<String> {
+    let rest = text.strip_prefix('+')?;
+    let mut number = String::from("+");
+    for character in rest.chars() {
+        match character {
+            '0'..='9' => number.push(character),
+            ' ' | '-' | '.' | '(' | ')' | '\u{a0}' => {}
+            _ => return None,
+        }
+    }
+    ((8..=16).contains(&number.len()) && !number.starts_with("+0")).then_some(number)
+}
+
+fn text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| shortened(text, TEXT_BYTES_MAX).to_string())
+}
+
+fn locale(text: &str) -> Option<String> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    (plain && (2..=35).contains(&text.len())).then(|| text.to_string())
+}
+
+fn trait_value(value: &Value) -> Option<TraitValue> {
+    match value {
+        Value::Bool(flag) => Some(TraitValue::Flag(*flag)),
+        Value::Number(number) => number.as_f64().map(TraitValue::Number),
+        Value::String(text) => Some(TraitValue::Text(shortened(text, ID_BYTES_MAX).to_string())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn addresses_are_taken_when_they_could_be_ones() {
+        for (given, kept) in [
+            ("ann@shop.example", true),
+            (" ann.b+c@shop.example ", true),
+            ("ann", false),
+            ("@shop.example", false),
+            ("ann@localhost", false),
+            ("a@b@shop.example", false),
+            ("ann@shop.example\r\nBcc: all@shop.example", false),
+            ("Ann <ann@shop.example>", false),
+        ] {
+            let mut profile = Profile::default();
+            profile.apply(json!({"email": given}).as_object().unwrap(), &BTreeSet::new());
+            assert_eq!(profile.email.is_some(), kept, "{given}");
+        }
+        for (given, kept) in [
+            ("+49 (151) 234-56.78", Some("+491512345678")),
+            ("0151 2345678", None),
+            ("+1", None),
+            ("+49151x", None),
+            ("+1234567890123456", None),
+        ] {
+            let mut profile = Profile::default();
+            profile.apply(json!({"phone": given}).as_object().unwrap(), &BTreeSet::new());
+            assert_eq!(profile.phone.as_deref(), kept, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_null_forgets_and_a_typing_error_does_not() {
+        let mut profile = Profile::default();
+        let kept = BTreeSet::from(["plan"]);
+        profile.apply(json!({"email": "ann@shop.example", "plan": "pro", "other": 1}).as_object().unwrap(), &kept);
+        profile.apply(json!({"email": "oops", "plan": {"no": "scalar"}}).as_object().unwrap(), &kept);
+        assert_eq!(profile.email.as_deref(), Some("ann@shop.example"));
+        assert_eq!(profile.traits.len(), 1);
+        profile.apply(json!({"email": null, "plan": null}).as_object().unwrap(), &kept);
+        assert_eq!(profile, Profile::default());
+    }
+}

@@ -1,0 +1,172 @@
+//! Points in time and spans, in whole milliseconds.
+//!
+//! The engine never reads a clock: every [`Timestamp`] it sees came in with an input or as `now`.
+
+use alloc::string::{String, ToString};
+use core::fmt;
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z. Travels as that number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
+#[serde(transparent)]
+#[cbor(transparent)]
+pub struct Timestamp(#[n(0)] i64);
+
+impl Timestamp {
+    /// From milliseconds since the epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down (what DynamoDB's TTL wants).
+    pub const fn as_secs(self) -> i64 {
+        self.0.div_euclid(1_000)
+    }
+
+    /// Reads an RFC 3339 time (`2026-11-21T10:00:00Z`, `…+00:00`, a fraction of any length).
+    /// Gives `None` for anything else, and for times outside the years 1970 to 9999.
+    pub fn parse(text: &str) -> Option<Self> {
+        let parsed: jiff::Timestamp = text.trim().parse().ok()?;
+        let millis = parsed.as_millisecond();
+        (0..=253_402_300_799_999).contains(&millis).then_some(Self(millis))
+    }
+
+    /// This time, `span` later; stays at the last representable time instead of overflowing.
+    #[must_use]
+    pub const fn plus(self, span: Span) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+
+    /// This time, `span` earlier.
+    #[must_use]
+    pub const fn minus(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+
+    /// How long after `earlier` this is; negative when it is before.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC with milliseconds.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(time) => write!(formatter, "{time:.3}"),
+            Err(_) => write!(formatter, "{} ms since 1970", self.0),
+        }
+    }
+}
+
+/// A length of time in milliseconds. Travels as that number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
+#[serde(transparent)]
+#[cbor(transparent)]
+pub struct Span(#[n(0)] i64);
+
+impl Span {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// From milliseconds.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// From whole seconds.
+    pub const fn from_secs(seconds: i64) -> Self {
+        Self(seconds * 1_000)
+    }
+
+    /// From whole minutes.
+    pub const fn from_mins(minutes: i64) -> Self {
+        Self::from_secs(minutes * 60)
+    }
+
+    /// From whole hours.
+    pub const fn from_hours(hours: i64) -> Self {
+        Self::from_mins(hours * 60)
+    }
+
+    /// Milliseconds.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Reads `45s`, `30m`, `24h`, `7d` or `2w`. Gives `None` for anything else and for zero.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let unit = text.chars().last()?;
+        let seconds_per_unit: i64 = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            'd' => 86_400,
+            'w' => 604_800,
+            _ => return None,
+        };
+        let digits = text.get(..text.len() - 1)?.trim();
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let count: i64 = digits.parse().ok()?;
+        let millis = count.checked_mul(seconds_per_unit)?.checked_mul(1_000)?;
+        (millis > 0).then_some(Self(millis))
+    }
+}
+
+impl fmt::Display for Span {
+    /// The largest unit that gives a whole number: `30 min`, `24 h`, `90 s`, `1500 ms`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text: String = match self.0 {
+            millis if millis % 1_000 != 0 => alloc::format!("{millis} ms"),
+            millis if millis % 60_000 != 0 => alloc::format!("{} s", millis / 1_000),
+            millis if millis % 3_600_000 != 0 => alloc::format!("{} min", millis / 60_000),
+            millis if millis % 86_400_000 != 0 || millis == 86_400_000 => alloc::format!("{} h", millis / 3_600_000),
+            0 => "0 s".to_string(),
+            millis => alloc::format!("{} days", millis / 86_400_000),
+        };
+        formatter.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_clients_write_them() {
+        for (text, millis) in [
+            ("2019-10-01T00:00:00Z", Some(1_569_888_000_000)),
+            ("2019-10-01T00:00:00.250Z", Some(1_569_888_000_250)),
+            ("2019-10-01T00:00:00.250123+00:00", Some(1_569_888_000_250)),
+            ("2019-10-01T02:00:00+02:00", Some(1_569_888_000_000)),
+            ("1969-12-31T23:59:59Z", None),
+            ("yesterday", None),
+            ("1569888000", None),
+            ("", None),
+        ] {
+            assert_eq!(Timestamp::parse(text).map(Timestamp::as_millis), millis, "{text}");
+        }
+    }
+
+    #[test]
+    fn spans_are_read_and_shown_with_their_unit() {
+        for (text, shown) in
+            [("45s", "45 s"), ("30m", "30 min"), ("24h", "24 h"), ("1d", "24 h"), ("7d", "7 days"), ("2w", "14 days")]
+        {
+            assert_eq!(Span::parse(text).map(|span| span.to_string()).as_deref(), Some(shown), "{text}");
+        }
+        for text in ["", "30", "m", "-5m", "0s", "1.5h", "99999999999999999999d", "5 minutes", "é"] {
+            assert_eq!(Span::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The crash-safe protocols between the pure engine and the cloud.
+//!
+//! Each function of Kairos is a thin shell around one of these. They talk to the world through the
+//! ports declared beside them, which `kairos-cloud` implements on AWS and the simulation implements
+//! with faults; nothing here knows AWS.
+//!
+//! - [`mailboxes`]: `decide` applies a batch of mailbox messages, one conditional write per user.
+//! - [`alarms`]: `timers` finds due alarms, delays each to its second and puts a tick into the mailbox.
+//! - [`delivery`]: `delivery` claims, renders, sends and records.
+
+pub mod alarms;
+pub mod delivery;
+pub mod mailboxes;
+pub mod port;
