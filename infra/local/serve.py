@@ -1,9 +1,10 @@
-"""Runs MiniStack with three of its answers corrected to those of AWS, so that template.yaml needs no local edition.
+"""Runs MiniStack with four of its answers corrected to those of AWS, so that template.yaml needs no local edition.
 
 MiniStack's version is pinned in requirements.txt; a newer one that lacks a corrected place stops here with a message
 instead of running uncorrected.
 """
 
+import base64
 import email.utils
 import json
 import sys
@@ -12,7 +13,7 @@ import time
 
 from ministack import app
 from ministack.core import concurrency, iam_actions
-from ministack.services import ses_v2
+from ministack.services import lambda_svc, ses_v2
 
 # The delay with which a delayed message that has become visible reaches its function.
 LOOK_FOR_MESSAGES_EVERY_S = 0.05
@@ -58,6 +59,25 @@ def authorise_email_by_sender():
     iam_actions._ses_v2_resource_arn = resource_of_email
 
 
+def keep_binary_bodies():
+    """MiniStack takes the body of a Function URL request for text by its content type alone and puts a replacement
+    character for each byte that is not: a compressed JSON body would be lost. Such a body travels as Base64.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html (isBase64Encoded)
+    """
+    original = lambda_svc._build_function_url_event
+
+    def build_event(url_id, account_id, region, method, path, headers, body, *rest, **named):
+        event = original(url_id, account_id, region, method, path, headers, body, *rest, **named)
+        try:
+            (body or b"").decode("utf-8")
+        except UnicodeDecodeError:
+            event.update(body=base64.b64encode(body).decode("ascii"), isBase64Encoded=True)
+        return event
+
+    lambda_svc._build_function_url_event = build_event
+
+
 def look_for_delayed_messages():
     """MiniStack looks once a second for delayed messages that have become visible; on AWS they arrive at once."""
 
@@ -74,6 +94,7 @@ def main():
         (iam_actions, "extract_iam_action"),
         (iam_actions, "_ses_v2_resource_arn"),
         (ses_v2, "_identities"),
+        (lambda_svc, "_build_function_url_event"),
         (concurrency, "esm_wake"),
     ]
     missing = [f"{module.__name__}.{name}" for module, name in needed if not hasattr(module, name)]
@@ -81,6 +102,7 @@ def main():
         sys.exit(f"This MiniStack has no {', '.join(missing)}: install the version of infra/local/requirements.txt.")
     authorise_batches_like_single_calls()
     authorise_email_by_sender()
+    keep_binary_bodies()
     look_for_delayed_messages()
     app.main()
 

@@ -1,0 +1,70 @@
+# make            what there is
+# A recipe that takes a while says what it does before it starts.
+
+PYTHON ?= python3
+CARGO ?= cargo
+
+# One crate per function and the command line; built together, so that shared crates are compiled once.
+FUNCTIONS := ingest decide timers delivery
+PACKAGES := $(FUNCTIONS:%=--package kairos-%) --package kairos-cli
+
+# Each is a target; add to the list to check more.
+LINTS := lint-format lint-clippy lint-template
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## Build the functions and the command line (debug; the local engine runs these)
+	@echo "Building the functions and kairos (the AWS SDK takes some minutes the first time) …"
+	$(CARGO) build --locked $(PACKAGES)
+
+# ---------------------------------------------------------------- local engine
+
+.PHONY: local-env
+local-env: ## Install MiniStack, the local AWS, into .local/engine
+	$(PYTHON) infra/local/engine.py setup
+
+.PHONY: local-up
+local-up: build ## Start the local engine with this build and print what clients need
+	$(PYTHON) infra/local/engine.py up
+
+.PHONY: local-down
+local-down: ## Stop the local engine and every function process
+	$(PYTHON) infra/local/engine.py down
+
+.PHONY: test-local
+test-local: local-env ## Test the local engine itself (start, deploy, triggers, IAM, nothing left behind)
+	cd infra/local && ../../.local/engine/bin/python3 -m unittest --verbose test_engine
+
+# ------------------------------------------------------------------------ lint
+
+.PHONY: lint
+lint: $(LINTS) ## Check formatting, lints and template.yaml
+
+.PHONY: lint-format
+lint-format:
+	$(CARGO) fmt --all --check
+
+.PHONY: lint-clippy
+lint-clippy:
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+# The AWS tools' own environment: their pins disagree with the local engine's. Remade when the pins change.
+LINT_ENV := .local/lint
+$(LINT_ENV)/installed: infra/lint/requirements.txt
+	@echo "Installing the AWS SAM CLI and cfn-lint into $(LINT_ENV) (once) …"
+	rm -rf $(LINT_ENV)
+	$(PYTHON) -m venv $(LINT_ENV)
+	$(LINT_ENV)/bin/pip install --quiet --disable-pip-version-check --requirement infra/lint/requirements.txt
+	touch $@
+
+.PHONY: lint-template
+lint-template: export SAM_CLI_TELEMETRY := 0
+lint-template: export AWS_DEFAULT_REGION ?= us-east-1
+lint-template: $(LINT_ENV)/installed
+	$(LINT_ENV)/bin/cfn-lint
+	$(LINT_ENV)/bin/sam validate --lint --template template.yaml
