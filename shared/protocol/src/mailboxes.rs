@@ -1,1 +1,248 @@
-//! See lib.rs.
+//! How a batch of mailbox messages is applied.
+//!
+//! For all users of the batch one read; then for each user, in the order of [`commit::plan`]: effects
+//! that an earlier commit may have left unsent, one conditional write, the effects of this commit,
+//! and only then the acknowledgement.
+//!
+//! **Invariants**
+//! - Effects are sent only after the write that decided them.
+//! - A message is acknowledged only after its effects were handed over.
+//! - After a failed message, the rest of its user's messages is not acknowledged either; other users
+//!   are not held up.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use futures_util::future::join_all;
+use kairos_engine::commit::{self, Received, StoredUser};
+use kairos_engine::identifiers::UserKey;
+use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, Effect, MailboxMessage};
+use kairos_engine::outcome::{InputOutcome, OutcomeRecord};
+use kairos_engine::playbook::Playbook;
+use kairos_engine::time::{Span, Timestamp};
+
+use crate::alarms::delay_until;
+use crate::port::{Alarms, Clock, Deliveries, Fault, Mailboxes};
+
+/// The users' items.
+pub trait Users {
+    /// Reads the items of these users, strongly consistent, in one call. A user without an item is
+    /// not in the answer; one whose item cannot be read fails alone.
+    fn load(
+        &self,
+        users: &[UserKey],
+    ) -> impl Future<Output = Result<BTreeMap<UserKey, Result<StoredUser, Fault>>, Fault>>;
+
+    /// Writes one item, if its revision is still the expected one (`None`: if there is no item).
+    fn save(
+        &self,
+        user: UserKey,
+        item: &StoredUser,
+        expected_revision: Option<u64>,
+    ) -> impl Future<Output = Result<Saved, Fault>>;
+}
+
+/// What became of a conditional write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// It is written.
+    Written,
+    /// Somebody else has written since the item was read: nothing was changed.
+    Overtaken,
+}
+
+/// What the protocol asks of the world.
+pub struct Ports<'a, U, M, D, A, C> {
+    /// The users' items.
+    pub users: &'a U,
+    /// Other users' mailboxes.
+    pub mailboxes: &'a M,
+    /// What is to be delivered.
+    pub deliveries: &'a D,
+    /// The delay queue.
+    pub alarms: &'a A,
+    /// The time.
+    pub clock: &'a C,
+}
+
+/// A message of the batch as the queue gave it.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// The queue's name for it, by which its failure is reported.
+    pub receipt: String,
+    /// Whose mailbox (the message group).
+    pub user: UserKey,
+    /// The queue's number, rising within a mailbox.
+    pub sequence: u128,
+    /// The message, or why it cannot be read.
+    pub message: Result<MailboxMessage, String>,
+}
+
+/// How a batch ended.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// The receipts of the messages that must come again.
+    pub failed: Vec<String>,
+    /// What became of the inputs of the acknowledged messages.
+    pub inputs: BTreeMap<InputOutcome, u32>,
+    /// How plays' considerations ended.
+    pub considered: Vec<OutcomeRecord>,
+    /// Why messages failed, one entry a user.
+    pub faults: Vec<(UserKey, Fault)>,
+}
+
+/// Applies a batch of messages that came from `queue` (any stable name of it).
+pub async fn apply_batch<U, M, D, A, C>(
+    ports: &Ports<'_, U, M, D, A, C>,
+    playbook: &Playbook,
+    queue: &str,
+    batch: Vec<Incoming>,
+) -> Applied
+where
+    U: Users,
+    M: Mailboxes,
+    D: Deliveries,
+    A: Alarms,
+    C: Clock,
+{
+    let mut by_user: BTreeMap<UserKey, Vec<Incoming>> = BTreeMap::new();
+    for incoming in batch {
+        by_user.entry(incoming.user).or_default().push(incoming);
+    }
+    let users: Vec<UserKey> = by_user.keys().copied().collect();
+    let mut loaded = match ports.users.load(&users).await {
+        Ok(loaded) => loaded,
+        Err(fault) => {
+            let failed = by_user.into_values().flatten().map(|incoming| incoming.receipt).collect();
+            let faults = users.into_iter().map(|user| (user, fault.clone())).collect();
+            return Applied { failed, faults, ..Applied::default() };
+        }
+    };
+    let users = by_user.into_iter().map(|(user, incoming)| {
+        let stored = loaded.remove(&user).transpose();
+        apply_to_user(ports, playbook, queue, user, stored, incoming)
+    });
+    let mut applied = Applied::default();
+    for user in join_all(users).await {
+        applied.failed.extend(user.failed);
+        applied.considered.extend(user.considered);
+        applied.faults.extend(user.faults);
+        for (outcome, count) in user.inputs {
+            *applied.inputs.entry(outcome).or_default() += count;
+        }
+    }
+    applied
+}
+
+async fn apply_to_user<U, M, D, A, C>(
+    ports: &Ports<'_, U, M, D, A, C>,
+    playbook: &Playbook,
+    queue: &str,
+    user: UserKey,
+    stored: Result<Option<StoredUser>, Fault>,
+    incoming: Vec<Incoming>,
+) -> Applied
+where
+    U: Users,
+    M: Mailboxes,
+    D: Deliveries,
+    A: Alarms,
+    C: Clock,
+{
+    let mut receipts = Vec::with_capacity(incoming.len());
+    let mut readable = Vec::with_capacity(incoming.len());
+    let mut unreadable = None;
+    for incoming in incoming {
+        receipts.push(incoming.receipt);
+        match incoming.message {
+            Ok(message) if unreadable.is_none() => readable.push(Received { sequence: incoming.sequence, message }),
+            Ok(_) => {}
+            Err(why) => {
+                unreadable.get_or_insert(Fault::Permanent { what: "reading a mailbox message", why });
+            }
+        }
+    }
+    let mut applied = Applied::default();
+    let outcome = match stored {
+        Ok(stored) => commit_user(ports, playbook, queue, user, stored.as_ref(), &readable).await,
+        Err(fault) => Err(fault),
+    };
+    let acknowledged = match outcome {
+        Ok(committed) => {
+            applied.inputs = committed.inputs;
+            applied.considered = committed.considered;
+            applied.faults.extend(unreadable.map(|fault| (user, fault)));
+            committed.acknowledge
+        }
+        Err(fault) => {
+            applied.faults.push((user, fault));
+            0
+        }
+    };
+    applied.failed = receipts.split_off(acknowledged);
+    applied
+}
+
+async fn commit_user<U, M, D, A, C>(
+    ports: &Ports<'_, U, M, D, A, C>,
+    playbook: &Playbook,
+    queue: &str,
+    user: UserKey,
+    stored: Option<&StoredUser>,
+    received: &[Received],
+) -> Result<commit::Plan, Fault>
+where
+    U: Users,
+    M: Mailboxes,
+    D: Deliveries,
+    A: Alarms,
+    C: Clock,
+{
+    let plan = commit::plan(playbook, user, stored, queue, received, ports.clock.now());
+    send(ports, &plan.send_before).await?;
+    if let Some(item) = &plan.write
+        && ports.users.save(user, item, plan.expected_revision).await? == Saved::Overtaken
+    {
+        return Err(Fault::Retryable {
+            what: "committing a user",
+            why: "another invocation committed the same user meanwhile; the messages come again".into(),
+        });
+    }
+    send(ports, &plan.send_after).await?;
+    Ok(plan)
+}
+
+/// Hands effects over to their queues.
+async fn send<U, M, D, A, C>(ports: &Ports<'_, U, M, D, A, C>, effects: &[Effect]) -> Result<(), Fault>
+where
+    M: Mailboxes,
+    D: Deliveries,
+    A: Alarms,
+    C: Clock,
+{
+    let mut deliveries = Vec::new();
+    let mut told = Vec::new();
+    let mut alarms: Vec<(AlarmMessage, Span)> = Vec::new();
+    for effect in effects {
+        match effect {
+            Effect::Deliver(order) => deliveries.push(DeliveryMessage::V1(order.clone())),
+            Effect::Tell { user, input } => {
+                told.push(MailboxMessage::of_inputs(*user, vec![input.as_ref().clone()]));
+            }
+            Effect::Wake { user, due_at } => {
+                let now: Timestamp = ports.clock.now();
+                alarms.push((AlarmMessage::V1 { user: *user, due_at: *due_at }, delay_until(*due_at, now)));
+            }
+        }
+    }
+    if !deliveries.is_empty() {
+        ports.deliveries.send(&deliveries).await?;
+    }
+    if !told.is_empty() {
+        ports.mailboxes.send(&told).await?;
+    }
+    if !alarms.is_empty() {
+        ports.alarms.send(&alarms).await?;
+    }
+    Ok(())
+}
