@@ -12,7 +12,8 @@
 //! 4. [`playbook`], [`condition`]: what the shop has told Kairos to do.
 //! 5. [`step`], `plays`, `merge`: what happens. [`outcome`]: how it ended.
 //! 6. [`commit`]: how it becomes durable.
-//! 7. [`bounds`]: every limit.
+//! 7. [`segment_spec`]: how clients' calls become events and inputs.
+//! 8. [`bounds`]: every limit.
 //!
 //! **Invariant:** nothing here reads a clock, draws a random number, does I/O or iterates over an
 //! unordered map. The crate does without the standard library, so the compiler keeps most of that.
@@ -37,6 +38,7 @@ pub mod playbook;
 mod plays;
 pub mod product;
 pub mod profile;
+pub mod segment_spec;
 pub mod state;
 pub mod step;
 pub mod time;
