@@ -124,6 +124,21 @@ pub const PLAYBOOK_REFRESH: Span = Span::from_secs(30);
 pub const CLAIM_LEASE: Span = Span::from_secs(60);
 /// How long a provider may take to answer.
 pub const PROVIDER_TIMEOUT: Span = Span::from_secs(10);
+/// How often the deliveries queue gives a message before it goes to the dead-letter queue (its
+/// `maxReceiveCount`): each time, at most one attempt to send is made.
+pub const DELIVERY_ATTEMPTS_MAX: u32 = 5;
+/// How often a worker looks again when others change a delivery's record while it claims it.
+pub const DELIVERY_CLAIM_ROUNDS_MAX: u32 = 4;
+/// How often a worker tries to record what the provider said, before it leaves that to the log.
+pub const DELIVERY_RECORD_TRIES_MAX: u32 = 3;
+/// Most of a subject, and of a text, that a delivery record keeps, in bytes.
+pub const DELIVERY_TEXT_BYTES_KEPT_MAX: usize = 4 * 1024;
+/// Most of a provider's code, id or explanation that is kept, in bytes.
+pub const ANSWER_TEXT_BYTES_MAX: usize = 256;
+/// Most of a webhook receiver's answer that is read, in bytes.
+pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 4 * 1024;
+/// How long the signing secret of webhooks is used before it is asked for again.
+pub const WEBHOOK_SECRET_REFRESH: Span = Span::from_mins(15);
 
 const _: () = {
     assert!(EVENT_BYTES_MAX < BATCH_BYTES_MAX);
@@ -149,5 +164,6 @@ const _: () = {
     assert!(PLAYBOOK_BYTES_MAX < 400 * 1024);
     // A merge carries a whole state in base64 inside one mailbox message.
     assert!(STATE_BYTES_MAX * 4 / 3 + 4_096 <= MAILBOX_MESSAGE_BYTES_MAX);
-    assert!(PROVIDER_TIMEOUT.as_millis() < CLAIM_LEASE.as_millis());
+    // A worker that claims and calls at once has its answer long before the claim may be another's.
+    assert!(3 * PROVIDER_TIMEOUT.as_millis() < CLAIM_LEASE.as_millis());
 };

@@ -1,1 +1,344 @@
-//! See lib.rs.
+//! How one decided message becomes a sent one: composed, claimed, sent, recorded.
+//!
+//! The deliveries queue may give a message twice, to two workers at once, and again after a crash.
+//! What stands between that and a shopper who gets two SMS is one record per delivery id, written
+//! conditionally on its revision.
+//!
+//! ```text
+//!             ┌ moment passed ──────────────────────────────▶ Expired
+//! order ──────┤                     (one conditional write)
+//!             ├ cannot be composed ─────────────────────────▶ Refused, Waiting, Failed
+//!             │
+//!             └ composed ──▶ Claimed ──▶ the provider's answer
+//!                              │            ├ sent ───────────▶ Sent
+//!                              │            ├ never ──────────▶ Refused
+//!                              │            ├ not now ────────▶ Waiting ─▶ (queue) ─▶ Claimed …, at last Failed
+//!                              │            └ no answer ──────▶ SMS: Unconfirmed, others: as "not now"
+//!                              └ crash; the lease runs out ───▶ SMS: Unconfirmed, others: Claimed again
+//! ```
+//!
+//! **Policy after a crash or a missing answer.** Between the provider's acceptance and our record
+//! nobody can know. SMS is *at most once*: it costs money and rings a phone, so a claim that was never
+//! recorded ends as [`Status::Unconfirmed`] and is never sent again. Email and webhook are *at least
+//! once*: the next worker takes the claim over and sends again with the same delivery id, which is the
+//! idempotency key where the receiver takes one.
+//!
+//! **Why one write before the call, and not two.** A second write ("claimed", then "calling") would
+//! tell a crash before the call from a crash during it. Instead everything that can fail or take
+//! time (playbook, rendering) happens *before* the claim, and nothing but a look at the clock stands
+//! between the claim and the call. What is left of the gap is the claim's own answer on the wire; a
+//! second write would have the same gap. When the claim's answer is lost, the claim is given back.
+//!
+//! **How often.** Each time the queue gives the message, at most one attempt is made. The queue gives
+//! it [`DELIVERY_ATTEMPTS_MAX`] times. After the last the record says [`Status::Failed`], and the
+//! message is failed once more, so that it reaches the dead-letter queue, where a person decides.
+//! Redriven from there it is a new message with a new count, and is tried again, unless its moment
+//! has passed. What nobody can repair (refused for good, expired) is recorded and acknowledged:
+//! the dead-letter queue holds only what is worth a look.
+//!
+//! **Invariants**
+//! - The provider is called only by the worker whose claim is in the record, and only early in its lease.
+//! - What is known to be sent is never sent again, even when recording it fails.
+//! - Every message ends in one [`Outcome`].
+
+use std::future::Future;
+
+use futures_util::future::join_all;
+use kairos_engine::bounds::{
+    CLAIM_LEASE, DELIVERY_ATTEMPTS_MAX, DELIVERY_CLAIM_ROUNDS_MAX, DELIVERY_RECORD_TRIES_MAX, PROVIDER_TIMEOUT,
+};
+use kairos_engine::mailbox::{DeliveryMessage, DeliveryOrder};
+use kairos_engine::playbook::{EmailSettings, SmsSettings, WebhookSettings};
+
+use crate::port::{Clock, Fault};
+
+mod answer;
+mod outcome;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use answer::{Answer, AnswerClass};
+pub use outcome::{Outcome, Report};
+pub use record::{CrashPolicy, DeliveryRecord, Standing, Status, policy};
+
+use record::Intent;
+
+/// The records of deliveries: one each, written as a whole.
+pub trait Records {
+    /// Writes the record of its delivery, if the one that is there has the expected revision (`None`:
+    /// if none is there).
+    fn put(&self, record: &DeliveryRecord, expected_revision: Option<u32>) -> impl Future<Output = Result<Put, Fault>>;
+}
+
+/// What became of a conditional write of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Put {
+    /// It is written.
+    Written,
+    /// Nothing was changed, because this one is there (`None`: because none is).
+    Conflict(Option<Box<DeliveryRecord>>),
+}
+
+/// Turns an order into what the channel sends: the templates of the playbook that decided it, filled in.
+pub trait Composer {
+    /// The content, or why there is none: [`AnswerClass::Retryable`] when the playbook could not be
+    /// read now, [`AnswerClass::Configuration`] when it is not there or lacks the channel,
+    /// [`AnswerClass::PermanentMessage`] when the templates cannot be filled in.
+    fn compose(&self, order: &DeliveryOrder) -> impl Future<Output = Result<Content, Answer>>;
+}
+
+/// Hands messages to the providers of all channels.
+pub trait Provider {
+    /// Sends one message, once: no retries of its own. Answers within [`PROVIDER_TIMEOUT`]; when the
+    /// provider does not, with [`AnswerClass::Unknown`].
+    fn send(&self, order: &DeliveryOrder, content: &Content) -> impl Future<Output = Answer>;
+}
+
+/// What a channel sends, with the sender that the playbook names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// An email.
+    Email {
+        /// Who sends it.
+        sender: EmailSettings,
+        /// The subject line.
+        subject: String,
+        /// The text part.
+        text: String,
+        /// The HTML part.
+        html: Option<String>,
+    },
+    /// An SMS.
+    Sms {
+        /// Who sends it.
+        sender: SmsSettings,
+        /// The text.
+        text: String,
+    },
+    /// A request to the shop's endpoint.
+    Webhook {
+        /// Where it goes.
+        receiver: WebhookSettings,
+        /// The text beside the data.
+        text: String,
+    },
+}
+
+impl Content {
+    /// The text, and the subject where there is one.
+    pub fn subject_and_text(&self) -> (Option<&str>, &str) {
+        match self {
+            Self::Email { subject, text, .. } => (Some(subject), text),
+            Self::Sms { text, .. } | Self::Webhook { text, .. } => (None, text),
+        }
+    }
+}
+
+/// What the protocol asks of the world.
+pub struct Ports<'a, R, M, P, C> {
+    /// The records.
+    pub records: &'a R,
+    /// The templates.
+    pub composer: &'a M,
+    /// The providers.
+    pub provider: &'a P,
+    /// The time.
+    pub clock: &'a C,
+}
+
+/// A message of the batch as the queue gave it.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// The queue's name for it, by which its failure is reported.
+    pub receipt: String,
+    /// How often the queue has given it, this time included: 1 at first.
+    pub receives: u32,
+    /// The message, or why it cannot be read.
+    pub message: Result<DeliveryMessage, String>,
+}
+
+/// How a batch ended.
+#[derive(Debug, Default)]
+pub struct Delivered {
+    /// The receipts of the messages that must come again, or go to the dead-letter queue.
+    pub failed: Vec<String>,
+    /// What became of each message, in the order of the batch.
+    pub reports: Vec<Report>,
+}
+
+/// Delivers a batch, all messages at the same time: the queue has no order to keep. `invocation` is
+/// unique to this call, across workers and retries.
+pub async fn deliver_batch<R, M, P, C>(
+    ports: &Ports<'_, R, M, P, C>,
+    invocation: &str,
+    batch: Vec<Incoming>,
+) -> Delivered
+where
+    R: Records,
+    M: Composer,
+    P: Provider,
+    C: Clock,
+{
+    let messages = batch.into_iter().enumerate().map(|(index, incoming)| async move {
+        let report = match &incoming.message {
+            // The same message twice in a batch is two workers too.
+            Ok(message) => deliver(ports, message.order(), &format!("{invocation}/{index}"), incoming.receives).await,
+            Err(why) => Report::unreadable(why),
+        };
+        (incoming.receipt, report)
+    });
+    let mut delivered = Delivered::default();
+    for (receipt, report) in join_all(messages).await {
+        if report.outcome.comes_again() {
+            delivered.failed.push(receipt);
+        }
+        delivered.reports.push(report);
+    }
+    delivered
+}
+
+/// Delivers one order. `worker` names this very attempt and no other one: by it a claim is known to
+/// be one's own. `receives` says how often the queue has given the message, this time included.
+pub async fn deliver<R, M, P, C>(
+    ports: &Ports<'_, R, M, P, C>,
+    order: &DeliveryOrder,
+    worker: &str,
+    receives: u32,
+) -> Report
+where
+    R: Records,
+    M: Composer,
+    P: Provider,
+    C: Clock,
+{
+    let last = receives >= DELIVERY_ATTEMPTS_MAX;
+    let mut content = None;
+    let intent = if ports.clock.now() >= order.expires_at {
+        Intent::Expire
+    } else if receives > DELIVERY_ATTEMPTS_MAX {
+        Intent::GiveUp
+    } else {
+        match ports.composer.compose(order).await {
+            Ok(composed) => {
+                content = Some(composed);
+                Intent::Claim
+            }
+            Err(answer) => Intent::Answer { answer, last },
+        }
+    };
+
+    let claimed = match enter(ports, order, worker, &intent).await {
+        Ok(record) => record,
+        Err(report) => return *report,
+    };
+    let Some(content) = content.filter(|_| claimed.status == Status::Claimed) else {
+        return Report::of(order, Outcome::of(claimed.status), claimed.answer);
+    };
+
+    let before_call = ports.clock.now();
+    let concluded = if before_call >= order.expires_at {
+        claimed.expired(before_call)
+    } else if before_call >= claimed.changed_at.plus(CLAIM_LEASE).minus(PROVIDER_TIMEOUT) {
+        // The process was asleep: by the time the provider answers, the claim may be another's.
+        let answer = Answer::new(AnswerClass::Retryable, "claim_too_old");
+        claimed.answered(answer, last, before_call)
+    } else {
+        let answer = ports.provider.send(order, &content).await;
+        claimed.answered(answer, last, ports.clock.now())
+    };
+    conclude(ports, order, concluded.with_text(&content), claimed.revision).await
+}
+
+/// Writes what is intended into the record, or reports why this worker may not.
+async fn enter<R, M, P, C>(
+    ports: &Ports<'_, R, M, P, C>,
+    order: &DeliveryOrder,
+    worker: &str,
+    intent: &Intent,
+) -> Result<DeliveryRecord, Box<Report>>
+where
+    R: Records,
+    C: Clock,
+{
+    let mut found: Option<Box<DeliveryRecord>> = None;
+    for _ in 0..DELIVERY_CLAIM_ROUNDS_MAX {
+        let now = ports.clock.now();
+        let expected_revision = found.as_ref().map(|record| record.revision);
+        let record = match found.as_deref().map(|record| record.standing(now)) {
+            Some(Standing::Done(status)) => {
+                return Err(Box::new(Report::of(order, Outcome::AlreadyDone(status), None)));
+            }
+            Some(Standing::Held { .. }) => return Err(Box::new(Report::of(order, Outcome::HeldByOther, None))),
+            None | Some(Standing::Free | Standing::Abandoned) => {
+                DeliveryRecord::next(found.as_deref(), order, worker, intent, now)
+            }
+        };
+        match ports.records.put(&record, expected_revision).await {
+            Ok(Put::Written) => return Ok(record),
+            // The answer to our own write was lost on the way, and the client asked again.
+            Ok(Put::Conflict(Some(there))) if there.is_written_by(&record) => return Ok(record),
+            Ok(Put::Conflict(there)) => found = there,
+            Err(fault) => {
+                if record.status == Status::Claimed {
+                    give_back(ports, &record).await;
+                }
+                return Err(Box::new(Report::faulty(order, Outcome::Unrecorded, None, fault)));
+            }
+        }
+    }
+    Err(Box::new(Report::of(order, Outcome::HeldByOther, None)))
+}
+
+/// A claim whose answer was lost may stand: nothing was sent, so it need not wait for its lease. When
+/// this fails too, the lease runs out; an SMS then ends unconfirmed, which is the safe side.
+async fn give_back<R, M, P, C>(ports: &Ports<'_, R, M, P, C>, claimed: &DeliveryRecord)
+where
+    R: Records,
+    C: Clock,
+{
+    let answer = Answer::new(AnswerClass::Retryable, "claim_not_answered");
+    let waiting = claimed.answered(answer, false, ports.clock.now());
+    if let Err(fault) = ports.records.put(&waiting, Some(claimed.revision)).await {
+        tracing::warn!(delivery = %claimed.delivery, %fault, "a claim could not be given back and waits for its lease");
+    }
+}
+
+/// Records how the attempt ended.
+async fn conclude<R, M, P, C>(
+    ports: &Ports<'_, R, M, P, C>,
+    order: &DeliveryOrder,
+    mut record: DeliveryRecord,
+    mut expected_revision: u32,
+) -> Report
+where
+    R: Records,
+{
+    let mut trouble = None;
+    for _ in 0..DELIVERY_RECORD_TRIES_MAX {
+        match ports.records.put(&record, Some(expected_revision)).await {
+            Ok(Put::Written) => return Report::of(order, Outcome::of(record.status), record.answer),
+            Ok(Put::Conflict(Some(there))) if there.is_written_by(&record) => {
+                return Report::of(order, Outcome::of(record.status), record.answer);
+            }
+            // Somebody gave our claim up for unconfirmed while the provider took its time: we know better.
+            Ok(Put::Conflict(Some(there))) if there.status == Status::Unconfirmed => {
+                expected_revision = there.revision;
+                record.revision = there.revision + 1;
+            }
+            Ok(Put::Conflict(_)) => {
+                trouble = Some(Fault::Permanent {
+                    what: "recording a delivery",
+                    why: "another worker has taken the claim over".to_owned(),
+                });
+                break;
+            }
+            Err(fault) => trouble = Some(fault),
+        }
+    }
+    let outcome = match record.status {
+        Status::Sent => Outcome::SentUnrecorded,
+        _ => Outcome::Unrecorded,
+    };
+    Report { fault: trouble, ..Report::of(order, outcome, record.answer) }
+}

@@ -1,0 +1,426 @@
+#![allow(clippy::unwrap_used)]
+
+use std::cell::{Cell, RefCell};
+use std::future::pending;
+
+use futures_util::FutureExt;
+use kairos_engine::bounds::DELIVERY_TEXT_BYTES_KEPT_MAX;
+use kairos_engine::identifiers::{DeliveryId, UserKey};
+use kairos_engine::mailbox::MessageData;
+use kairos_engine::playbook::{Channel, PlaybookVersion};
+use kairos_engine::time::{Span, Timestamp};
+
+use super::*;
+
+const NOON: Timestamp = Timestamp::from_millis(1_763_726_400_000);
+
+/// A world in memory, with faults to order.
+#[derive(Default)]
+struct World {
+    now: Cell<Timestamp>,
+    record: RefCell<Option<DeliveryRecord>>,
+    sends: RefCell<Vec<DeliveryId>>,
+    answer: RefCell<Option<Answer>>,
+    composed: RefCell<Option<Answer>>,
+    /// For each write in turn; what is not named is well.
+    writes: RefCell<Vec<Write>>,
+    /// The provider takes that long.
+    provider_takes: Cell<Span>,
+    /// The worker dies while the provider works.
+    dies_in_call: Cell<bool>,
+    /// The write takes that long.
+    write_takes: Cell<Span>,
+    workers: Cell<u32>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Write {
+    Well,
+    Lost,
+    AnswerLost,
+    DoneTwice,
+    Dies,
+}
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        self.now.get()
+    }
+
+    async fn sleep_until(&self, time: Timestamp) {
+        self.now.set(time);
+    }
+}
+
+impl Records for World {
+    async fn put(&self, record: &DeliveryRecord, expected_revision: Option<u32>) -> Result<Put, Fault> {
+        let fault = || Fault::Retryable { what: "DeliveriesTable PutItem", why: "timed out".into() };
+        self.now.set(self.now.get().plus(self.write_takes.get()));
+        let write = if self.writes.borrow().is_empty() { Write::Well } else { self.writes.borrow_mut().remove(0) };
+        if write == Write::Lost {
+            return Err(fault());
+        }
+        let there = self.record.borrow().clone();
+        if there.as_ref().map(|there| there.revision) != expected_revision {
+            return Ok(Put::Conflict(there.map(Box::new)));
+        }
+        // What is written goes through its stored form, as in the table.
+        *self.record.borrow_mut() = Some(DeliveryRecord::from_json(&record.to_json().unwrap()).unwrap());
+        match write {
+            Write::AnswerLost => Err(fault()),
+            Write::DoneTwice => Ok(Put::Conflict(self.record.borrow().clone().map(Box::new))),
+            Write::Dies => pending().await,
+            Write::Well | Write::Lost => Ok(Put::Written),
+        }
+    }
+}
+
+impl Composer for World {
+    async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
+        match self.composed.borrow().clone() {
+            Some(answer) => Err(answer),
+            None => Ok(match order.channel {
+                Channel::Email => Content::Email {
+                    sender: EmailSettings { from: "hello@shop.example".into(), reply_to: None },
+                    subject: "Still there".into(),
+                    text: "Your mug is waiting.".into(),
+                    html: None,
+                },
+                Channel::Sms => Content::Sms { sender: SmsSettings::default(), text: "Your mug is waiting.".into() },
+                Channel::Webhook => Content::Webhook {
+                    receiver: WebhookSettings { url: "https://shop.example/hook".into() },
+                    text: "Your mug is waiting.".into(),
+                },
+            }),
+        }
+    }
+}
+
+impl Provider for World {
+    async fn send(&self, order: &DeliveryOrder, _content: &Content) -> Answer {
+        self.sends.borrow_mut().push(order.delivery);
+        self.now.set(self.now.get().plus(self.provider_takes.get()));
+        if self.dies_in_call.get() {
+            pending::<()>().await;
+        }
+        let sent = Answer::new(AnswerClass::Sent, "ok").with_provider_id("0100-1");
+        self.answer.borrow().clone().unwrap_or(sent)
+    }
+}
+
+impl World {
+    fn at_noon() -> Self {
+        let world = Self::default();
+        world.now.set(NOON);
+        world
+    }
+
+    /// One delivery by a worker of its own; `None` when the worker died.
+    fn deliver_as(&self, channel: Channel, worker: &str, receives: u32) -> Option<Report> {
+        let ports = Ports { records: self, composer: self, provider: self, clock: self };
+        deliver(&ports, &order(channel), worker, receives).now_or_never()
+    }
+
+    fn deliver(&self, channel: Channel) -> Outcome {
+        self.workers.set(self.workers.get() + 1);
+        self.deliver_as(channel, &format!("worker {}", self.workers.get()), 1).unwrap().outcome
+    }
+
+    fn status(&self) -> Status {
+        self.record.borrow().as_ref().unwrap().status
+    }
+
+    fn sends(&self) -> usize {
+        self.sends.borrow().len()
+    }
+
+    fn pass(&self, span: Span) {
+        self.now.set(self.now.get().plus(span));
+    }
+
+    fn answers(&self, class: AnswerClass) {
+        *self.answer.borrow_mut() = Some(Answer::new(class, "code"));
+    }
+}
+
+fn order(channel: Channel) -> DeliveryOrder {
+    let user = UserKey::known("42");
+    DeliveryOrder {
+        delivery: DeliveryId::of_decision(user, 1),
+        user,
+        play: "abandoned-cart".into(),
+        message: "cart-reminder".into(),
+        playbook: PlaybookVersion("0a1b".into()),
+        channel,
+        address: match channel {
+            Channel::Email => "ada@example.com".into(),
+            Channel::Sms => "+33600000042".into(),
+            Channel::Webhook => "42".into(),
+        },
+        locale: None,
+        due_at: NOON.minus(Span::from_mins(1)),
+        decided_at: NOON.minus(Span::from_secs(2)),
+        expires_at: NOON.plus(Span::from_hours(3)),
+        why: "Left Mug in the cart 30 min ago".into(),
+        data: MessageData::default(),
+    }
+}
+
+#[test]
+fn a_message_is_sent_once_and_recorded_with_what_was_sent() {
+    for channel in Channel::ALL {
+        let world = World::at_noon();
+        assert_eq!(world.deliver(channel), Outcome::Sent);
+        assert_eq!(world.deliver(channel), Outcome::AlreadyDone(Status::Sent));
+        assert_eq!(world.sends(), 1);
+        let record = world.record.borrow().clone().unwrap();
+        assert_eq!(record.revision, 2, "one write to claim, one to record");
+        assert_eq!((record.attempts, record.sent_at), (1, Some(NOON)));
+        assert_eq!(record.text.as_deref(), Some("Your mug is waiting."));
+        assert_eq!(record.answer.unwrap().provider_id.as_deref(), Some("0100-1"));
+    }
+}
+
+#[test]
+fn every_answer_of_a_provider_has_one_consequence() {
+    use AnswerClass as A;
+    // channel, answer, status and outcome when more attempts are left, status in the last attempt
+    for (channel, class, status, outcome, last) in [
+        (Channel::Sms, A::Retryable, Status::Waiting, Outcome::Waiting, Status::Failed),
+        (Channel::Email, A::Retryable, Status::Waiting, Outcome::Waiting, Status::Failed),
+        (Channel::Sms, A::Configuration, Status::Waiting, Outcome::Waiting, Status::Failed),
+        (Channel::Sms, A::PermanentAddress, Status::Refused, Outcome::Refused, Status::Refused),
+        (Channel::Email, A::PermanentMessage, Status::Refused, Outcome::Refused, Status::Refused),
+        (Channel::Sms, A::Unknown, Status::Unconfirmed, Outcome::Unconfirmed, Status::Unconfirmed),
+        (Channel::Email, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
+        (Channel::Webhook, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
+    ] {
+        let world = World::at_noon();
+        world.answers(class);
+        assert_eq!(world.deliver(channel), outcome, "{channel} {class:?}");
+        assert_eq!(world.status(), status, "{channel} {class:?}");
+        let world = World::at_noon();
+        world.answers(class);
+        world.deliver_as(channel, "last", DELIVERY_ATTEMPTS_MAX).unwrap();
+        assert_eq!(world.status(), last, "{channel} {class:?} in the last attempt");
+    }
+}
+
+#[test]
+fn a_claim_that_was_never_recorded_is_left_for_sms_and_taken_over_for_the_others() {
+    for (channel, outcome, sends) in [
+        (Channel::Sms, Outcome::Unconfirmed, 1),
+        (Channel::Email, Outcome::Sent, 2),
+        (Channel::Webhook, Outcome::Sent, 2),
+    ] {
+        let world = World::at_noon();
+        world.dies_in_call.set(true);
+        assert!(world.deliver_as(channel, "crashes", 1).is_none());
+        world.dies_in_call.set(false);
+        world.pass(Span::from_millis(CLAIM_LEASE.as_millis() - 1));
+        assert_eq!(world.deliver(channel), Outcome::HeldByOther, "{channel}");
+        assert_eq!(world.sends(), 1, "{channel}");
+        world.pass(Span::from_millis(1));
+        assert_eq!(world.deliver(channel), outcome, "{channel}");
+        assert_eq!(world.sends(), sends, "{channel}");
+        assert!(world.record.borrow().as_ref().unwrap().doubtful);
+    }
+}
+
+#[test]
+fn a_worker_that_dies_right_after_its_claim_leaves_the_same_doubt() {
+    for (channel, outcome, sends) in [(Channel::Sms, Outcome::Unconfirmed, 0), (Channel::Email, Outcome::Sent, 1)] {
+        let world = World::at_noon();
+        world.writes.borrow_mut().push(Write::Dies);
+        assert!(world.deliver_as(channel, "crashes", 1).is_none());
+        world.pass(CLAIM_LEASE);
+        assert_eq!(world.deliver(channel), outcome, "{channel}");
+        assert_eq!(world.sends(), sends, "{channel}");
+    }
+}
+
+#[test]
+fn a_moment_that_has_passed_is_recorded_and_not_sent() {
+    let world = World::at_noon();
+    world.pass(Span::from_hours(3));
+    assert_eq!(world.deliver(Channel::Sms), Outcome::Expired);
+    assert_eq!(world.deliver(Channel::Sms), Outcome::AlreadyDone(Status::Expired));
+    assert_eq!((world.sends(), world.record.borrow().as_ref().unwrap().attempts), (0, 0));
+}
+
+#[test]
+fn a_moment_that_passes_while_it_waits_or_is_claimed_is_not_sent_either() {
+    let world = World::at_noon();
+    world.answers(AnswerClass::Retryable);
+    assert_eq!(world.deliver(Channel::Email), Outcome::Waiting);
+    world.pass(Span::from_hours(3));
+    assert_eq!(world.deliver(Channel::Email), Outcome::Expired);
+
+    let world = World::at_noon();
+    world.pass(Span::from_millis(3 * 3_600_000 - 1));
+    world.write_takes.set(Span::from_millis(1));
+    assert_eq!(world.deliver(Channel::Email), Outcome::Expired);
+    assert_eq!(world.sends(), 0);
+}
+
+#[test]
+fn what_may_have_been_sent_never_ends_as_expired() {
+    let world = World::at_noon();
+    world.answers(AnswerClass::Unknown);
+    assert_eq!(world.deliver(Channel::Email), Outcome::Waiting);
+    world.answers(AnswerClass::Retryable);
+    assert_eq!(world.deliver(Channel::Email), Outcome::Waiting);
+    world.pass(Span::from_hours(3));
+    assert_eq!(world.deliver(Channel::Email), Outcome::Unconfirmed);
+}
+
+#[test]
+fn what_cannot_be_composed_is_recorded_without_a_claim() {
+    for (class, status, outcome) in [
+        (AnswerClass::Retryable, Status::Waiting, Outcome::Waiting),
+        (AnswerClass::Configuration, Status::Waiting, Outcome::Waiting),
+        (AnswerClass::PermanentMessage, Status::Refused, Outcome::Refused),
+    ] {
+        let world = World::at_noon();
+        *world.composed.borrow_mut() = Some(Answer::new(class, "render"));
+        assert_eq!(world.deliver(Channel::Email), outcome);
+        let record = world.record.borrow().clone().unwrap();
+        assert_eq!((record.status, record.revision, record.attempts), (status, 1, 0));
+        assert_eq!(world.sends(), 0);
+    }
+}
+
+#[test]
+fn failed_messages_go_to_the_dead_letter_queue_and_are_tried_again_when_redriven() {
+    let world = World::at_noon();
+    world.answers(AnswerClass::Configuration);
+    for receives in 1..=DELIVERY_ATTEMPTS_MAX {
+        let report = world.deliver_as(Channel::Sms, &format!("attempt {receives}"), receives).unwrap();
+        let expected = if receives == DELIVERY_ATTEMPTS_MAX { Outcome::Failed } else { Outcome::Waiting };
+        assert_eq!(report.outcome, expected);
+        assert!(report.outcome.comes_again());
+    }
+    let report = world.deliver_as(Channel::Sms, "one more", DELIVERY_ATTEMPTS_MAX + 1).unwrap();
+    assert_eq!(report.outcome, Outcome::Failed, "a queue that gives it more often gets no more attempts");
+    assert_eq!(world.sends(), DELIVERY_ATTEMPTS_MAX as usize);
+
+    world.answers(AnswerClass::Sent);
+    assert_eq!(world.deliver(Channel::Sms), Outcome::Sent);
+    assert_eq!(world.record.borrow().as_ref().unwrap().attempts, DELIVERY_ATTEMPTS_MAX + 1);
+}
+
+#[test]
+fn a_claim_whose_answer_was_lost_is_given_back_at_once() {
+    for claim in [Write::AnswerLost, Write::Lost] {
+        let world = World::at_noon();
+        world.writes.borrow_mut().push(claim);
+        assert_eq!(world.deliver(Channel::Sms), Outcome::Unrecorded);
+        assert_eq!(world.sends(), 0);
+        assert_eq!(world.deliver(Channel::Sms), Outcome::Sent);
+        assert_eq!(world.sends(), 1);
+    }
+}
+
+#[test]
+fn a_claim_that_could_not_even_be_given_back_waits_for_its_lease() {
+    let world = World::at_noon();
+    world.writes.borrow_mut().extend([Write::AnswerLost, Write::Lost]);
+    assert_eq!(world.deliver(Channel::Sms), Outcome::Unrecorded);
+    assert_eq!(world.deliver(Channel::Sms), Outcome::HeldByOther);
+    world.pass(CLAIM_LEASE);
+    assert_eq!(world.deliver(Channel::Sms), Outcome::Unconfirmed, "the safe side: not sent rather than sent twice");
+    assert_eq!(world.sends(), 0);
+}
+
+#[test]
+fn a_write_that_the_client_repeated_by_itself_is_known_as_ones_own() {
+    let world = World::at_noon();
+    world.writes.borrow_mut().extend([Write::DoneTwice, Write::DoneTwice]);
+    assert_eq!(world.deliver(Channel::Sms), Outcome::Sent);
+    assert_eq!((world.sends(), world.status()), (1, Status::Sent));
+}
+
+#[test]
+fn the_same_message_twice_in_one_batch_is_sent_once() {
+    let world = World::at_noon();
+    let message = DeliveryMessage::V1(Box::new(order(Channel::Email)));
+    let incoming = |receipt: &str, message| Incoming { receipt: receipt.into(), receives: 1, message };
+    let batch =
+        vec![incoming("a", Ok(message.clone())), incoming("a", Ok(message)), incoming("b", Err("not JSON".into()))];
+    let ports = Ports { records: &world, composer: &world, provider: &world, clock: &world };
+    let delivered = deliver_batch(&ports, "invocation", batch).now_or_never().unwrap();
+    let outcomes: Vec<&str> = delivered.reports.iter().map(|report| report.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["sent", "already_done", "unreadable"]);
+    assert_eq!(delivered.failed, ["b"]);
+    assert_eq!(world.sends(), 1);
+}
+
+#[test]
+fn what_was_sent_is_not_sent_again_though_it_could_not_be_recorded() {
+    let world = World::at_noon();
+    world.writes.borrow_mut().extend([Write::Well, Write::Lost, Write::Lost, Write::Lost]);
+    let outcome = world.deliver(Channel::Email);
+    assert_eq!(outcome, Outcome::SentUnrecorded);
+    assert!(!outcome.comes_again());
+
+    let world = World::at_noon();
+    world.writes.borrow_mut().extend([Write::Well, Write::Lost, Write::AnswerLost]);
+    assert_eq!(world.deliver(Channel::Email), Outcome::Sent, "trying to record again helps");
+}
+
+#[test]
+fn a_worker_that_slept_with_its_claim_does_not_call_the_provider() {
+    let world = World::at_noon();
+    world.write_takes.set(CLAIM_LEASE);
+    assert_eq!(world.deliver(Channel::Sms), Outcome::Waiting);
+    assert_eq!(world.sends(), 0);
+}
+
+#[test]
+fn a_late_answer_corrects_a_record_that_was_given_up_as_unconfirmed() {
+    let world = World::at_noon();
+    world.dies_in_call.set(true);
+    assert!(world.deliver_as(Channel::Sms, "slow", 1).is_none());
+    let claimed = world.record.borrow().clone().unwrap();
+    world.dies_in_call.set(false);
+    world.pass(CLAIM_LEASE);
+    assert_eq!(world.deliver(Channel::Sms), Outcome::Unconfirmed);
+
+    let ports = Ports { records: &world, composer: &world, provider: &world, clock: &world };
+    let sent = claimed.answered(Answer::new(AnswerClass::Sent, "ok"), false, world.now());
+    let report = conclude(&ports, &order(Channel::Sms), sent, claimed.revision).now_or_never().unwrap();
+    assert_eq!((report.outcome, world.status()), (Outcome::Sent, Status::Sent));
+    assert_eq!(world.record.borrow().as_ref().unwrap().revision, 3);
+}
+
+#[test]
+fn what_is_kept_of_a_message_is_bounded() {
+    let claimed = DeliveryRecord::next(None, &order(Channel::Sms), "worker", &Intent::Claim, NOON);
+    let long = "é".repeat(DELIVERY_TEXT_BYTES_KEPT_MAX);
+    let kept = claimed.with_text(&Content::Sms { sender: SmsSettings::default(), text: long });
+    assert_eq!(kept.text.unwrap().len(), DELIVERY_TEXT_BYTES_KEPT_MAX);
+}
+
+/// Every version of the record ever written must be read for as long as records are kept.
+#[test]
+fn the_stored_record_is_the_golden_file() {
+    let golden = include_str!("../../tests/golden/delivery_record_v1.json");
+    let claimed = DeliveryRecord::next(None, &order(Channel::Email), "9d1f/0", &Intent::Claim, NOON);
+    let answer = Answer::new(AnswerClass::Sent, "accepted")
+        .with_provider_id("0100019a-7b1c")
+        .with_detail("queued")
+        .with_retry_after(Some(Span::from_secs(1)));
+    let content = Content::Email {
+        sender: EmailSettings { from: "hello@shop.example".into(), reply_to: None },
+        subject: "Still there".into(),
+        text: "Your mug is waiting.".into(),
+        html: None,
+    };
+    let mut record = claimed.answered(answer, false, NOON.plus(Span::from_millis(80))).with_text(&content);
+    record.doubtful = true;
+    assert_eq!(DeliveryRecord::from_json(golden).unwrap(), record);
+    let written: serde_json::Value = serde_json::from_str(&record.to_json().unwrap()).unwrap();
+    let stored: serde_json::Value = serde_json::from_str(golden).unwrap();
+    assert_eq!(written, stored, "the stored form changed: keep reading the old one and add a new golden file");
+    assert!(DeliveryRecord::from_json(r#"{"v":"2"}"#).is_err());
+}
