@@ -1,4 +1,4 @@
-"""Runs MiniStack with four of its answers corrected to those of AWS, so that template.yaml needs no local edition.
+"""Runs MiniStack with some of its behaviour corrected to that of AWS, so that template.yaml needs no local edition.
 
 MiniStack's version is pinned in requirements.txt; a newer one that lacks a corrected place stops here with a message
 instead of running uncorrected.
@@ -7,16 +7,23 @@ instead of running uncorrected.
 import base64
 import email.utils
 import json
+import socketserver
 import sys
 import threading
 import time
 
 from ministack import app
-from ministack.core import concurrency, iam_actions
+from ministack.core import concurrency, iam_actions, lambda_runtime
 from ministack.services import lambda_svc, ses_v2
+
+# Each batch at once is a process of the function; what one machine bears is less than the template's figures for AWS.
+BATCHES_AT_ONCE = 4
 
 # The delay with which a delayed message that has become visible reaches its function.
 LOOK_FOR_MESSAGES_EVERY_S = 0.05
+
+# Lines written before the answer are in the pipe when the answer is; this is for the thread that reads them.
+WAIT_FOR_LOGS_S = 0.005
 
 # SQS has no actions of its own for its batch calls: who may send may send a batch.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
@@ -78,8 +85,23 @@ def keep_binary_bodies():
     lambda_svc._build_function_url_event = build_event
 
 
-def look_for_delayed_messages():
+def run_groups_in_parallel():
+    """MiniStack works on one batch of a FIFO queue at a time; on AWS, other groups go on beside it.
+
+    Order holds: MiniStack's queue, like SQS, gives nothing more of a group that has a message in flight.
+    """
+    original = lambda_svc._sqs_esm_concurrency
+
+    def concurrency_of(mapping, function, configuration, queue=None):
+        return min(BATCHES_AT_ONCE, original(mapping, function, configuration, None))
+
+    lambda_svc._sqs_esm_concurrency = concurrency_of
+
+
+def look_for_messages_promptly():
     """MiniStack looks once a second for delayed messages that have become visible; on AWS they arrive at once."""
+    # Its pause between two looks that found nothing would delay the next batch while one is under way.
+    lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS = 0.001
 
     def wake():
         while True:
@@ -89,12 +111,30 @@ def look_for_delayed_messages():
     threading.Thread(target=wake, daemon=True, name="look-for-messages").start()
 
 
+def answer_at_once():
+    """MiniStack holds each answer back for 50 ms when the function logged nothing; on AWS logs take their own way.
+
+    What is written later is kept and stored with the next invocation's lines. And its Runtime API writes head and body
+    in two packets, the second of which waits 40 ms for a delayed acknowledgement unless told not to.
+    """
+    socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+    original = lambda_runtime.ProvidedWorker._drain_stderr_bounded
+
+    def drain(worker, first_line_wait=WAIT_FOR_LOGS_S, **named):
+        return original(worker, first_line_wait=first_line_wait, **named)
+
+    lambda_runtime.ProvidedWorker._drain_stderr_bounded = drain
+
+
 def main():
     needed = [
         (iam_actions, "extract_iam_action"),
         (iam_actions, "_ses_v2_resource_arn"),
         (ses_v2, "_identities"),
         (lambda_svc, "_build_function_url_event"),
+        (lambda_svc, "_sqs_esm_concurrency"),
+        (lambda_svc, "_ESM_IDLE_WAKE_GAP_SECONDS"),
+        (lambda_runtime.ProvidedWorker, "_drain_stderr_bounded"),
         (concurrency, "esm_wake"),
     ]
     missing = [f"{module.__name__}.{name}" for module, name in needed if not hasattr(module, name)]
@@ -103,7 +143,9 @@ def main():
     authorise_batches_like_single_calls()
     authorise_email_by_sender()
     keep_binary_bodies()
-    look_for_delayed_messages()
+    run_groups_in_parallel()
+    look_for_messages_promptly()
+    answer_at_once()
     app.main()
 
 
