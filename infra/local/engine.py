@@ -5,6 +5,7 @@
     python3 infra/local/engine.py up [--name NAME]   starts it, deploys template.yaml, prints what clients need as JSON
     python3 infra/local/engine.py status             prints the same JSON again; exit code 3 when it is not running
     python3 infra/local/engine.py down               stops it and every function process
+    python3 infra/local/engine.py env                prints settings for `cargo lambda watch --env-file` and AWS clients
     python3 infra/local/engine.py processes          prints the function processes as JSON: pid, function
     python3 infra/local/engine.py logs DecideFunction    prints what a function wrote
     python3 infra/local/engine.py pause|resume DecideFunction    stops and starts what feeds a function
@@ -341,6 +342,19 @@ def function_processes(state):
     ]
 
 
+def environment_for_hand(state):
+    """What a function or an AWS client needs when it is run by hand: credentials, and the settings of all functions."""
+    environment = {
+        "AWS_ENDPOINT_URL": state["endpoint"],
+        "AWS_REGION": state["region"],
+        "AWS_ACCESS_KEY_ID": state["credentials"]["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": state["credentials"]["secret_access_key"],
+    }
+    for function in state["functions"].values():
+        environment.update(function["environment"])
+    return environment
+
+
 def kill_group(ministack_pid, name):
     """Ends what a killed guard left behind."""
     for pid, _environment in list(processes_of(ministack_pid, name)):
@@ -381,6 +395,7 @@ def parse():
     commands.add_parser("setup", help="install MiniStack into .local/engine")
     for name, text in (
         ("up", "start and deploy"), ("down", "stop"), ("status", "print the state"),
+        ("env", "print NAME=VALUE lines for running a function by hand"),
         ("processes", "print the function processes"), ("logs", "print what a function wrote"),
         ("pause", "stop what feeds a function"), ("resume", "start it again"),
     ):
@@ -428,6 +443,9 @@ def run(options):
         return EXIT_NOT_RUNNING
     if options.command == "status":
         print_json(state)
+    elif options.command == "env":
+        for key, value in environment_for_hand(state).items():
+            print(f"{key}={value}")
     elif options.command == "processes":
         print_json(function_processes(state))
     else:

@@ -168,6 +168,11 @@ class EngineTest(unittest.TestCase):
         run("resume", "DecideFunction")
         self.wait_for("DecideFunction", "paused2")
 
+    def test_the_settings_for_running_a_function_by_hand_name_this_engine(self):
+        settings = dict(line.split("=", 1) for line in run("env").stdout.splitlines())
+        self.assertEqual(settings["AWS_ENDPOINT_URL"], self.state["endpoint"])
+        self.assertEqual(settings["USERS_TABLE"], self.state["outputs"]["UsersTable"])
+
     def test_a_killed_function_is_started_again(self):
         self.send({"id": "k1", "group": "k"})
         self.wait_for("DecideFunction", "k1")
