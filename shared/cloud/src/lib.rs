@@ -1,1 +1,18 @@
-//! See ARCHITECTURE.md.
+//! The only AWS code that functions share: how Kairos' ports look on DynamoDB, SQS and Lambda.
+//!
+//! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
+//! - [`users`], [`queues`], [`playbooks`]: the ports of `kairos-protocol` on AWS.
+//! - [`batches`]: SQS events in and partial batch failures out.
+//! - [`telemetry`]: structured logs and counters, without personal data.
+//! - [`clock`]: the one place where the time of day is read.
+
+pub mod batches;
+pub mod clock;
+pub mod configuration;
+pub mod environment;
+pub mod faults;
+pub mod playbooks;
+pub mod queues;
+pub mod service;
+pub mod telemetry;
+pub mod users;

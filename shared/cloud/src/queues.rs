@@ -1,0 +1,169 @@
+//! The queues: mailboxes (FIFO, one message group per user), deliveries and alarms.
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use futures_util::future::try_join_all;
+use kairos_engine::bounds::{QUEUE_BATCH_BYTES_MAX, QUEUE_BATCH_ENTRIES_MAX};
+use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, MailboxMessage};
+use kairos_engine::time::Span;
+use kairos_protocol::port::{self, Fault};
+use serde::Serialize;
+
+use crate::faults::fault;
+use crate::telemetry;
+
+/// Calls under way at once for one `send`.
+const LANES_MAX: usize = 8;
+
+/// `events.fifo`: the mailboxes of all users.
+#[derive(Clone, Debug)]
+pub struct Mailboxes(Queue);
+
+/// The deliveries queue.
+#[derive(Clone, Debug)]
+pub struct Deliveries(Queue);
+
+/// The delay queue of alarms.
+#[derive(Clone, Debug)]
+pub struct Alarms(Queue);
+
+impl Mailboxes {
+    /// The mailboxes behind this queue.
+    pub fn new(client: Client, url: String) -> Self {
+        Self(Queue { client, url, what: "events.fifo SendMessageBatch", calls: "events_calls" })
+    }
+}
+
+impl Deliveries {
+    /// The deliveries queue with this address.
+    pub fn new(client: Client, url: String) -> Self {
+        Self(Queue { client, url, what: "deliveries SendMessageBatch", calls: "deliveries_calls" })
+    }
+}
+
+impl Alarms {
+    /// The delay queue with this address.
+    pub fn new(client: Client, url: String) -> Self {
+        Self(Queue { client, url, what: "alarms SendMessageBatch", calls: "alarms_calls" })
+    }
+}
+
+impl port::Mailboxes for Mailboxes {
+    async fn send(&self, messages: &[MailboxMessage]) -> Result<(), Fault> {
+        // One lane keeps the order of a user's messages; users are spread over the lanes.
+        let lanes = lanes_for(messages.len());
+        let mut entries: Vec<Vec<Entry>> = vec![Vec::new(); lanes];
+        for message in messages {
+            let lane = message.user().shard(u32::try_from(lanes).unwrap_or(1)) as usize;
+            let fifo = (message.user().to_string(), message.id().to_string());
+            entries[lane].push(Entry { body: self.0.body(message)?, fifo: Some(fifo), delay: None });
+        }
+        self.0.send(entries).await
+    }
+}
+
+impl port::Deliveries for Deliveries {
+    async fn send(&self, messages: &[DeliveryMessage]) -> Result<(), Fault> {
+        let entries = messages.iter().map(|message| Ok(Entry { body: self.0.body(message)?, fifo: None, delay: None }));
+        self.0.send_in_any_order(entries.collect::<Result<_, Fault>>()?).await
+    }
+}
+
+impl port::Alarms for Alarms {
+    async fn send(&self, alarms: &[(AlarmMessage, Span)]) -> Result<(), Fault> {
+        let entries = alarms.iter().map(|(alarm, delay)| {
+            let delay = i32::try_from(delay.as_millis() / 1_000).unwrap_or(i32::MAX);
+            Ok(Entry { body: self.0.body(alarm)?, fifo: None, delay: Some(delay) })
+        });
+        self.0.send_in_any_order(entries.collect::<Result<_, Fault>>()?).await
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Queue {
+    client: Client,
+    url: String,
+    what: &'static str,
+    calls: &'static str,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    body: String,
+    /// Message group and deduplication id.
+    fifo: Option<(String, String)>,
+    delay: Option<i32>,
+}
+
+fn lanes_for(entries: usize) -> usize {
+    entries.div_ceil(QUEUE_BATCH_ENTRIES_MAX).clamp(1, LANES_MAX)
+}
+
+impl Queue {
+    fn body(&self, message: &impl Serialize) -> Result<String, Fault> {
+        let body = serde_json::to_string(message)
+            .map_err(|error| Fault::Permanent { what: self.what, why: error.to_string() })?;
+        if body.len() > QUEUE_BATCH_BYTES_MAX {
+            let why =
+                format!("a message of {} bytes is larger than the queue takes ({QUEUE_BATCH_BYTES_MAX})", body.len());
+            return Err(Fault::Permanent { what: self.what, why });
+        }
+        Ok(body)
+    }
+
+    async fn send_in_any_order(&self, entries: Vec<Entry>) -> Result<(), Fault> {
+        let lanes = lanes_for(entries.len());
+        let mut spread = vec![Vec::new(); lanes];
+        for (index, entry) in entries.into_iter().enumerate() {
+            spread[index % lanes].push(entry);
+        }
+        self.send(spread).await
+    }
+
+    /// Sends the entries of each lane in their order, lanes side by side.
+    async fn send(&self, lanes: Vec<Vec<Entry>>) -> Result<(), Fault> {
+        try_join_all(lanes.into_iter().map(|lane| self.send_lane(lane))).await.map(drop)
+    }
+
+    async fn send_lane(&self, entries: Vec<Entry>) -> Result<(), Fault> {
+        let mut call = Vec::new();
+        let mut bytes = 0;
+        for entry in entries {
+            if call.len() == QUEUE_BATCH_ENTRIES_MAX || bytes + entry.body.len() > QUEUE_BATCH_BYTES_MAX {
+                self.send_call(std::mem::take(&mut call)).await?;
+                bytes = 0;
+            }
+            bytes += entry.body.len();
+            call.push(entry);
+        }
+        if call.is_empty() { Ok(()) } else { self.send_call(call).await }
+    }
+
+    async fn send_call(&self, entries: Vec<Entry>) -> Result<(), Fault> {
+        let entries = entries.into_iter().enumerate().map(|(index, entry)| {
+            let (group, deduplication) = entry.fifo.unzip();
+            SendMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .message_body(entry.body)
+                .set_message_group_id(group)
+                .set_message_deduplication_id(deduplication)
+                .set_delay_seconds(entry.delay)
+                .build()
+                .expect("id and body are given")
+        });
+        let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries.collect()));
+        let answer = request.send().await.map_err(|error| fault(self.what, &error))?;
+        telemetry::count(self.calls, 1);
+        match answer.failed() {
+            [] => Ok(()),
+            failed @ [first, ..] => {
+                let why =
+                    format!("{} of the messages: {}", failed.len(), first.message().unwrap_or_else(|| first.code()));
+                Err(match failed.iter().all(|failure| failure.sender_fault()) {
+                    true => Fault::Permanent { what: self.what, why },
+                    false => Fault::Retryable { what: self.what, why },
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! One DynamoDB item per user: state, outbox, alarm and revision change in one write.
+//!
+//! | attribute | what |
+//! |---|---|
+//! | `user` (S, key) | the user key, hexadecimal |
+//! | `state` (B) | [`UserState::encode`] |
+//! | `outbox` (B) | the effects as a JSON array; absent when there are none |
+//! | `applied_queue` (S), `applied_sequence` (N) | how far the mailbox has been applied |
+//! | `alarm_shard`, `alarm_at` (N, index `alarms`) | when to wake the user, in ms; absent when never |
+//! | `revision` (N) | condition of the next write |
+//! | `expires_at` (N) | TTL, in seconds |
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
+use kairos_engine::bounds::{ALARM_SHARDS, USER_RETENTION};
+use kairos_engine::commit::{Applied, StoredUser};
+use kairos_engine::identifiers::UserKey;
+use kairos_engine::state::UserState;
+use kairos_engine::time::Timestamp;
+use kairos_protocol::alarms::AlarmIndex;
+use kairos_protocol::mailboxes::{Saved, Users};
+use kairos_protocol::port::Fault;
+
+use crate::faults::fault;
+use crate::telemetry;
+
+/// How often keys that DynamoDB left unprocessed are asked for again within one batch.
+const UNPROCESSED_ROUNDS_MAX: usize = 3;
+
+/// DynamoDB's item as the SDK has it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The table of users.
+#[derive(Clone, Debug)]
+pub struct UsersTable {
+    client: Client,
+    table: String,
+}
+
+impl UsersTable {
+    /// The table with this name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Reads one user, strongly consistent.
+    ///
+    /// # Errors
+    /// When DynamoDB fails or the item cannot be read.
+    pub async fn get(&self, user: UserKey) -> Result<Option<StoredUser>, Fault> {
+        self.load(&[user]).await?.remove(&user).transpose()
+    }
+
+    async fn read(&self, keys: Vec<Item>) -> Result<(Vec<Item>, Vec<Item>), Fault> {
+        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+        let keys =
+            keys.map_err(|error| Fault::Permanent { what: "UsersTable BatchGetItem", why: error.to_string() })?;
+        let answer = self
+            .client
+            .batch_get_item()
+            .request_items(&self.table, keys)
+            .send()
+            .await
+            .map_err(|error| fault("UsersTable BatchGetItem", &error))?;
+        let items = answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
+        let unprocessed = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
+        Ok((items, unprocessed.map(|keys| keys.keys).unwrap_or_default()))
+    }
+}
+
+impl Users for UsersTable {
+    async fn load(&self, users: &[UserKey]) -> Result<BTreeMap<UserKey, Result<StoredUser, Fault>>, Fault> {
+        let mut loaded = BTreeMap::new();
+        let mut wanted: Vec<Item> = users.iter().map(|user| key(*user)).collect();
+        for _ in 0..UNPROCESSED_ROUNDS_MAX {
+            if wanted.is_empty() {
+                break;
+            }
+            let (items, unprocessed) = self.read(wanted).await?;
+            for item in items {
+                let (user, stored) = read_item(item)?;
+                loaded.insert(user, stored);
+            }
+            wanted = unprocessed;
+        }
+        for key in wanted {
+            let why = "DynamoDB left it unprocessed (throttled)".to_owned();
+            loaded.insert(user_of(&key)?, Err(Fault::Retryable { what: "UsersTable BatchGetItem", why }));
+        }
+        telemetry::count("users_read", users.len());
+        Ok(loaded)
+    }
+
+    async fn save(&self, user: UserKey, stored: &StoredUser, expected: Option<u64>) -> Result<Saved, Fault> {
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(write_item(user, stored)))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let request = match expected {
+            None => {
+                request.condition_expression("attribute_not_exists(#user)").expression_attribute_names("#user", "user")
+            }
+            Some(revision) => request
+                .condition_expression("revision = :expected")
+                .expression_attribute_values(":expected", number(revision)),
+        };
+        match request.send().await {
+            Ok(answer) => {
+                telemetry::count("users_written", 1);
+                let units = answer.consumed_capacity().and_then(|capacity| capacity.capacity_units()).unwrap_or(0.0);
+                telemetry::count("users_write_units", units as usize);
+                Ok(Saved::Written)
+            }
+            Err(error)
+                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                telemetry::count("users_overtaken", 1);
+                Ok(Saved::Overtaken)
+            }
+            Err(error) => Err(fault("UsersTable PutItem", &error)),
+        }
+    }
+}
+
+impl AlarmIndex for UsersTable {
+    async fn due(&self, shard: u32, until: Timestamp, limit: usize) -> Result<Vec<(UserKey, Timestamp)>, Fault> {
+        let mut alarms = Vec::new();
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name("alarms")
+                .key_condition_expression("alarm_shard = :shard AND alarm_at <= :until")
+                .expression_attribute_values(":shard", number(shard))
+                .expression_attribute_values(":until", number(until.as_millis()))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| fault("UsersTable Query alarms", &error))?;
+            for item in page.items.unwrap_or_default() {
+                alarms.push((user_of(&item)?, Timestamp::from_millis(parsed(&item, "alarm_at")?)));
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() || alarms.len() >= limit {
+                alarms.truncate(limit);
+                return Ok(alarms);
+            }
+        }
+    }
+}
+
+fn key(user: UserKey) -> Item {
+    HashMap::from([("user".to_owned(), AttributeValue::S(user.to_string()))])
+}
+
+fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// The item of a user, as it is written.
+pub fn write_item(user: UserKey, stored: &StoredUser) -> Item {
+    let mut item = key(user);
+    item.insert("state".into(), AttributeValue::B(Blob::new(stored.state.encode())));
+    item.insert("revision".into(), number(stored.revision));
+    item.insert("expires_at".into(), number(stored.state.clock.plus(USER_RETENTION).as_secs()));
+    if !stored.outbox.is_empty() {
+        let outbox = serde_json::to_vec(&stored.outbox).expect("effects are plain data");
+        item.insert("outbox".into(), AttributeValue::B(Blob::new(outbox)));
+    }
+    if let Some(Applied { queue, sequence }) = &stored.applied {
+        item.insert("applied_queue".into(), AttributeValue::S(queue.clone()));
+        item.insert("applied_sequence".into(), number(sequence));
+    }
+    if let Some(alarm_at) = stored.alarm_at {
+        item.insert("alarm_shard".into(), number(user.shard(ALARM_SHARDS)));
+        item.insert("alarm_at".into(), number(alarm_at.as_millis()));
+    }
+    item
+}
+
+/// Whose item it is, and what it says. An item whose content cannot be read fails alone; one without
+/// a user key is not ours at all.
+///
+/// # Errors
+/// When the item has no user key.
+pub fn read_item(item: Item) -> Result<(UserKey, Result<StoredUser, Fault>), Fault> {
+    let user = user_of(&item)?;
+    Ok((user, read_stored(&item)))
+}
+
+fn read_stored(item: &Item) -> Result<StoredUser, Fault> {
+    let state = item.get("state").and_then(|value| value.as_b().ok()).ok_or_else(|| damaged("it has no `state`"))?;
+    let outbox = match item.get("outbox").and_then(|value| value.as_b().ok()) {
+        Some(outbox) => serde_json::from_slice(outbox.as_ref()).map_err(|error| damaged(format!("outbox: {error}")))?,
+        None => Vec::new(),
+    };
+    let applied = match item.get("applied_queue").and_then(|value| value.as_s().ok()) {
+        Some(queue) => Some(Applied { queue: queue.clone(), sequence: parsed(item, "applied_sequence")? }),
+        None => None,
+    };
+    let alarm_at = match item.contains_key("alarm_at") {
+        true => Some(Timestamp::from_millis(parsed(item, "alarm_at")?)),
+        false => None,
+    };
+    Ok(StoredUser {
+        state: UserState::decode(state.as_ref()).map_err(damaged)?,
+        outbox,
+        applied,
+        alarm_at,
+        revision: parsed(item, "revision")?,
+    })
+}
+
+fn user_of(item: &Item) -> Result<UserKey, Fault> {
+    item.get("user")
+        .and_then(|value| value.as_s().ok())
+        .and_then(|text| UserKey::parse(text))
+        .ok_or_else(|| damaged("its key `user` is no user key"))
+}
+
+fn parsed<T: std::str::FromStr>(item: &Item, name: &str) -> Result<T, Fault> {
+    item.get(name)
+        .and_then(|value| value.as_n().ok())
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| damaged(format!("`{name}` is no number of the right kind")))
+}
+
+fn damaged(why: impl std::fmt::Display) -> Fault {
+    Fault::Permanent { what: "reading a user's item", why: why.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kairos_engine::mailbox::Effect;
+
+    #[test]
+    fn an_item_reads_back_as_it_was_written() {
+        let user = UserKey::known("42");
+        let full = StoredUser {
+            state: UserState { user_id: Some("42".into()), clock: Timestamp::from_millis(9), ..UserState::default() },
+            outbox: vec![Effect::Wake { user, due_at: Timestamp::from_millis(11) }],
+            applied: Some(Applied { queue: "events.fifo".into(), sequence: 18_849_496_460_467_696_127 }),
+            alarm_at: Some(Timestamp::from_millis(11)),
+            revision: 3,
+        };
+        for stored in [StoredUser::default(), full] {
+            let (read_user, read) = read_item(write_item(user, &stored)).unwrap();
+            assert_eq!((read_user, read.unwrap()), (user, stored));
+        }
+    }
+
+    #[test]
+    fn a_user_without_an_alarm_is_not_in_the_index() {
+        let item = write_item(UserKey::known("42"), &StoredUser::default());
+        assert!(!item.contains_key("alarm_shard") && !item.contains_key("alarm_at"));
+    }
+
+    #[test]
+    fn a_damaged_item_says_what_is_wrong_with_it() {
+        let user = UserKey::known("42");
+        for (name, value, said) in [
+            ("state", AttributeValue::B(Blob::new([1, 0xff])), "damaged"),
+            ("state", AttributeValue::B(Blob::new([200])), "deploy the newer"),
+            ("revision", AttributeValue::S("x".into()), "`revision`"),
+            ("outbox", AttributeValue::B(Blob::new(*b"{")), "outbox"),
+        ] {
+            let mut item = write_item(user, &StoredUser::default());
+            item.insert(name.into(), value);
+            let error = read_item(item).unwrap().1.unwrap_err().to_string();
+            assert!(error.contains(said), "{name}: {error}");
+        }
+    }
+}
