@@ -40,6 +40,18 @@ local-down: ## Stop the local engine and every function process
 test-local: local-env ## Test the local engine itself (start, deploy, triggers, IAM, nothing left behind)
 	cd infra/local && ../../.local/engine/bin/python3 -m unittest --verbose test_engine
 
+# ------------------------------------------------------------------------- cdk
+
+.PHONY: cdk-env
+cdk-env: .local/cdk/installed ## Install what infra/cdk needs into .local/cdk
+
+.local/cdk/installed: infra/cdk/requirements.txt
+	@echo "Installing the CDK's Python library into .local/cdk (once) …"
+	rm -rf .local/cdk
+	$(PYTHON) -m venv .local/cdk
+	.local/cdk/bin/pip install --quiet --disable-pip-version-check --requirement infra/cdk/requirements.txt
+	touch $@
+
 # ------------------------------------------------------------------------ lint
 
 .PHONY: lint
