@@ -9,7 +9,7 @@ FUNCTIONS := ingest decide timers delivery
 PACKAGES := $(FUNCTIONS:%=--package kairos-%) --package kairos-cli
 
 # Each is a target; add to the list to check more.
-LINTS := lint-format lint-clippy lint-template
+LINTS := lint-format lint-clippy lint-template lint-python
 
 .DEFAULT_GOAL := help
 
@@ -68,7 +68,7 @@ lint-clippy:
 # The AWS tools' own environment: their pins disagree with the local engine's. Remade when the pins change.
 LINT_ENV := .local/lint
 $(LINT_ENV)/installed: infra/lint/requirements.txt
-	@echo "Installing the AWS SAM CLI and cfn-lint into $(LINT_ENV) (once) …"
+	@echo "Installing the AWS SAM CLI, cfn-lint and ruff into $(LINT_ENV) (once) …"
 	rm -rf $(LINT_ENV)
 	$(PYTHON) -m venv $(LINT_ENV)
 	$(LINT_ENV)/bin/pip install --quiet --disable-pip-version-check --requirement infra/lint/requirements.txt
@@ -80,3 +80,7 @@ lint-template: export AWS_DEFAULT_REGION ?= us-east-1
 lint-template: $(LINT_ENV)/installed
 	$(LINT_ENV)/bin/cfn-lint
 	$(LINT_ENV)/bin/sam validate --lint --template template.yaml
+
+.PHONY: lint-python
+lint-python: $(LINT_ENV)/installed
+	$(LINT_ENV)/bin/ruff check infra

@@ -28,6 +28,10 @@ class DeployError(Exception):
     """The stack could not be deployed; the text says why and what to do."""
 
 
+class InvokeError(Exception):
+    """A function answered with an error; the text is its own."""
+
+
 def load_template(path):
     """Reads the template with CloudFormation's short forms (`!Ref`) written out."""
     with open(path, encoding="utf-8") as file:
@@ -144,7 +148,7 @@ def create_stack(cloud, name, template, parameters):
     except Exception as error:
         events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
         failures = [
-            f"  {event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', 'no reason')}"
+            f"  {event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', 'unknown')}"
             for event in reversed(events)
             if event["ResourceStatus"].endswith("FAILED")
         ]
@@ -188,6 +192,17 @@ def switch_event_sources(state, function, enabled):
     for source in state["event_sources"]:
         if source["function"] == name:
             client.update_event_source_mapping(UUID=source["id"], Enabled=enabled)
+
+
+def invoke(state, function, payload):
+    """Calls a function (its logical id) with a JSON text and returns its answer as text; an error of it raises."""
+    answer = Cloud(state["endpoint"]).client("lambda").invoke(
+        FunctionName=state["functions"][function]["name"], Payload=payload.encode()
+    )
+    text = answer["Payload"].read().decode()
+    if "FunctionError" in answer:
+        raise InvokeError(f"{function} failed: {text}")
+    return text
 
 
 def log_lines(state, function):

@@ -12,14 +12,16 @@ import time
 import unittest
 import urllib.request
 
-import engine
+import environment
+from engine import EXIT_FAILED, EXIT_NOT_RUNNING
+from state import instance_directory
 
-ENGINE = os.path.join(engine.HERE, "engine.py")
+ENGINE = os.path.join(environment.HERE, "engine.py")
 NAME = f"test-{os.getpid()}"
 PATIENCE_S = 30
 
 # Speaks the Lambda Runtime API. `ingest` puts what it gets into the mailbox; `decide` does what the message says.
-BOOTSTRAP = f"""#!{engine.environment_python()}
+BOOTSTRAP = f"""#!{environment.environment_python()}
 import base64, gzip, json, os, time, urllib.request
 import boto3
 
@@ -66,14 +68,17 @@ while True:
     with urllib.request.urlopen(API + "next") as invocation:
         request = invocation.headers["Lambda-Runtime-Aws-Request-Id"]
         event = json.load(invocation)
-    answer = batch(event) if "Records" in event else ingest(event)
+    if "Records" in event:
+        answer = batch(event)
+    else:
+        answer = ingest(event) if "headers" in event else {{"echo": event}}
     urllib.request.urlopen(API + request + "/response", data=json.dumps(answer).encode()).read()
 """
 
 
 def run(*arguments, name=NAME, check=True):
     command = [sys.executable, ENGINE, *arguments, "--name", name]
-    return subprocess.run(command, check=check, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.run(command, check=check, capture_output=True, text=True)
 
 
 def eventually(condition):
@@ -94,7 +99,7 @@ def left_running(name):
             where = os.readlink(f"/proc/{entry}/cwd")
         except OSError:
             continue
-        if where.startswith(engine.instance_directory(name)):
+        if where.startswith(instance_directory(name)):
             found.append(int(entry))
     return found
 
@@ -102,7 +107,7 @@ def left_running(name):
 class EngineTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.binaries = tempfile.mkdtemp(dir=engine.LOCAL)
+        cls.binaries = tempfile.mkdtemp(dir=environment.LOCAL)
         cls.addClassCleanup(shutil.rmtree, cls.binaries)
         for binary in ("ingest", "decide", "timers", "delivery"):
             with open(os.path.join(cls.binaries, binary), "w", encoding="utf-8") as file:
@@ -113,9 +118,9 @@ class EngineTest(unittest.TestCase):
 
     @classmethod
     def remove_directories(cls):
-        for entry in os.listdir(engine.LOCAL):
+        for entry in os.listdir(environment.LOCAL):
             if entry.startswith(f"run-{NAME}"):
-                shutil.rmtree(os.path.join(engine.LOCAL, entry))
+                shutil.rmtree(os.path.join(environment.LOCAL, entry))
 
     @classmethod
     def up(cls, name, *arguments):
@@ -173,6 +178,10 @@ class EngineTest(unittest.TestCase):
         self.assertEqual(settings["AWS_ENDPOINT_URL"], self.state["endpoint"])
         self.assertEqual(settings["USERS_TABLE"], self.state["outputs"]["UsersTable"])
 
+    def test_a_function_can_be_called_directly(self):
+        answer = json.loads(run("invoke", "TimersFunction", '{"action": "sweep"}').stdout)
+        self.assertEqual(answer, {"echo": {"action": "sweep"}})
+
     def test_a_killed_function_is_started_again(self):
         self.send({"id": "k1", "group": "k"})
         self.wait_for("DecideFunction", "k1")
@@ -194,10 +203,10 @@ class EngineTest(unittest.TestCase):
     def test_a_template_that_cannot_be_deployed_is_explained_and_leaves_nothing(self):
         name = f"{NAME}-broken"
         answer = run("up", "--binaries", self.binaries, "--parameter", "NoSuch=1", name=name, check=False)
-        self.assertEqual(answer.returncode, engine.EXIT_FAILED)
+        self.assertEqual(answer.returncode, EXIT_FAILED)
         self.assertIn("has no parameter NoSuch", answer.stderr)
         self.assertEqual(left_running(name), [])
-        self.assertEqual(run("status", name=name, check=False).returncode, engine.EXIT_NOT_RUNNING)
+        self.assertEqual(run("status", name=name, check=False).returncode, EXIT_NOT_RUNNING)
 
     def test_nothing_is_left_when_the_owner_is_killed(self):
         name = f"{NAME}-owned"
@@ -206,7 +215,7 @@ class EngineTest(unittest.TestCase):
             self.assertTrue(left_running(name))
             owner.kill()
         eventually(lambda: not left_running(name))
-        self.assertEqual(run("status", name=name, check=False).returncode, engine.EXIT_NOT_RUNNING)
+        self.assertEqual(run("status", name=name, check=False).returncode, EXIT_NOT_RUNNING)
 
     def test_nothing_is_left_when_the_starter_is_killed(self):
         name = f"{NAME}-starter"

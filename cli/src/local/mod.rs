@@ -159,6 +159,14 @@ impl Engine {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Calls a function, given by its logical id, with an event, and returns its answer.
+    ///
+    /// # Errors
+    /// When the engine is not running, has no such function, or the function fails.
+    pub async fn invoke(&self, function: &str, event: &serde_json::Value) -> Result<serde_json::Value, LocalError> {
+        self.ask("call the function", "invoke", vec![function.to_owned(), event.to_string()]).await
+    }
+
     /// Stops handing messages to a function, given by its logical id. A batch under way still ends.
     ///
     /// # Errors
