@@ -95,7 +95,7 @@ class Guard:
         self.process.stdin.close()
 
     def stop(self):
-        self.process.stdin.close()
+        self.process.terminate()
         self.process.wait()
 
 
