@@ -1,0 +1,80 @@
+use super::{data, text};
+use kairos_engine::mailbox::MessageData;
+
+#[test]
+fn templates_say_what_their_authors_mean() {
+    let data = data();
+    for (template, expected) in [
+        ("Hi {{ user.first_name }}!", "Hi Ann!"),
+        ("{{ user.last_name }}|{{ user.last_name | default: 'friend' }}", "|friend"),
+        ("{% for item in cart.items %}{{ item.name | default: item.id }} {% endfor %}", "Blue Mug tea"),
+        ("{{ cart.items[0].price | money }}", "35.79 EUR"),
+        ("{{ cart.items[0].price | money: ',' }}", "35,79 EUR"),
+        ("{{ cart.items.first.price }} {{ cart.items.last.price | money }}", "35.79"),
+        ("{{ cart.items[-1].id }} {{ cart.items[7].id }}.", "tea ."),
+        ("{{ cart.items.first.price | times: cart.items.first.quantity | money }}", "71.58 EUR"),
+        ("{{ 10 | divided_by: 4 }} {{ 1 | divided_by: 0 }}{{ 2 | plus: 0.5 }} {{ 2 | minus: 3 }}", "2.5 2.5 -1"),
+        ("{{ cart.total | money }} {{ cart.currency }} {{ cart.items.size }}", "71.58 EUR EUR 2"),
+        ("{% if user.last_name %}a{% elsif user.first_name == 'Ann' %}b{% else %}c{% endif %}", "b"),
+        ("{% unless user.last_name %}no{% else %}yes{% endunless %}", "no"),
+        ("{% if cart.items.size > 1 and cart.total >= 50 %}big{% endif %}", "big"),
+        ("{% if user.last_name == blank or cart.items == empty %}x{% endif %}", "x"),
+        ("{% if user.first_name contains 'nn' %}x{% endif %}", "x"),
+        ("{% case user.first_name %}{% when 'Bob' %}b{% when 'Eve', 'Ann' %}a{% else %}?{% endcase %}", "a"),
+        ("{% for i in (1..3) reversed %}{{ i }}{% unless forloop.last %},{% endunless %}{% endfor %}", "3,2,1"),
+        ("{% for i in (1..9) limit: 2 offset: 3 %}{{ i }}{{ forloop.index0 }}{% endfor %}", "4051"),
+        ("{% for i in (3..1) %}x{% else %}none{% endfor %}", "none"),
+        (
+            "{% for i in (1..5) %}{% if i == 2 %}{% continue %}{% elsif i > 3 %}{% break %}{% endif %}{{ i }}{% endfor %}",
+            "13",
+        ),
+        (
+            "{% for i in (1..2) %}{% for j in (1..2) %}{{ i }}{{ j }}{{ forloop.index }} {% endfor %}{% endfor %}",
+            "111 122 211 222",
+        ),
+        ("{% assign n = 'x' %}{% for i in (1..3) %}{% assign n = n | append: i %}{% endfor %}{{ n }}", "x123"),
+        ("a  {{- ' b ' -}}  c {%- comment %} it's {{ nothing }} {% endcomment -%}  d", "a b cd"),
+        ("{% raw %}{{ user.first_name }}{% endraw %}", "{{ user.first_name }}"),
+        ("{{ 'ann' | capitalize | append: '!' | prepend: '¡' }} {{ 'Ä' | downcase }}{{ 'ß' | upcase }}", "¡Ann! äSS"),
+        ("{{ 'abcdef' | truncate: 5 }} {{ 'abcdef' | truncate: 3, '' }} {{ 'abc' | truncate: 3 }}", "ab... abc abc"),
+        (
+            "{{ 'a-b-c' | replace: '-', '+' }} {{ 'a-b' | remove: '-' }} {{ ' x ' | strip }} {{ 'äb' | size }}",
+            "a+b+c ab x 2",
+        ),
+        ("{{ 'a b&c/ä' | url_encode }}", "a%20b%26c%2F%C3%A4"),
+        ("{{ \"}}\" }} {{ '%}' }} { { } %", "}} %} { { } %"),
+    ] {
+        assert_eq!(text(template, &data).as_deref(), Ok(expected), "{template}");
+    }
+}
+
+#[test]
+fn what_is_not_known_of_a_user_leaves_no_trace() {
+    let nobody = MessageData::default();
+    for (template, expected) in [
+        (
+            "{{ user.first_name }}{{ user.id | upcase }}{{ cart.total | money }}{{ cart.items.first.price | times: 2 }}",
+            "",
+        ),
+        ("{{ cart.items.first.name | size }}{% for item in cart.items %}x{% else %}empty{% endfor %}", "0empty"),
+        ("{% if cart.total > 5 %}a{% elsif cart.total < 5 %}b{% else %}c{% endif %}", "c"),
+    ] {
+        assert_eq!(text(template, &nobody).as_deref(), Ok(expected), "{template}");
+    }
+}
+
+#[test]
+fn prices_have_the_decimals_of_their_currency() {
+    use kairos_engine::money::{Currency, Micros};
+    for (micros, currency, expected) in [
+        (1_234_500_000, "JPY", "1235 JPY"),
+        (1_234_567, "KWD", "1.235 KWD"),
+        (9_999_999, "USD", "10.00 USD"),
+        (-500_000, "EUR", "-0.50 EUR"),
+    ] {
+        let mut data = data();
+        data.cart.total = Some(Micros::new(micros));
+        data.cart.currency = Currency::parse(currency);
+        assert_eq!(text("{{ cart.total | money }}", &data).as_deref(), Ok(expected));
+    }
+}

@@ -1,0 +1,68 @@
+use super::{data, text};
+use kairos_engine::bounds::{
+    RENDERED_BYTES_MAX, TEMPLATE_DEPTH_MAX, TEMPLATE_ITERATIONS_MAX, TEMPLATE_SOURCE_BYTES_MAX,
+};
+use kairos_messages::{RenderError, TemplateKind, check_template};
+use std::time::{Duration, Instant};
+
+const PART: &str = "webhook text";
+
+#[test]
+fn loops_share_one_budget_and_a_range_is_never_spelled_out() {
+    let began = Instant::now();
+    for template in [
+        "{% for i in (1..999999999) %}{% endfor %}",
+        "{% for i in (1..999999999) reversed %}{% endfor %}",
+        "{% for i in (-999999999..999999999) offset: 999999999 %}{% endfor %}",
+        "{% for i in (1..40) %}{% for j in (1..40) %}{% endfor %}{% endfor %}",
+        "{% assign n = 999999999 | times: 9 %}{% for i in (1..n) %}x{% endfor %}",
+    ] {
+        assert_eq!(text(template, &data()), Err(RenderError::TooManyIterations { part: PART }), "{template}");
+    }
+    let exactly = format!("{{% for i in (1..{TEMPLATE_ITERATIONS_MAX}) %}}x{{% endfor %}}");
+    assert_eq!(text(&exactly, &data()).unwrap().len(), TEMPLATE_ITERATIONS_MAX);
+    assert!(text("{% for i in (1..999999999) limit: 3 %}{{ i }}{% endfor %}", &data()).is_ok_and(|text| text == "123"));
+    assert!(began.elapsed() < Duration::from_secs(5), "took {:?}", began.elapsed());
+}
+
+#[test]
+fn nothing_grows_past_its_limit() {
+    let began = Instant::now();
+    let kilobyte = "x".repeat(1_024);
+    let doubling = "{% assign x = 'ab' %}{% for i in (1..60) %}{% assign x = x | append: x %}{% endfor %}";
+    let replacing =
+        "{% assign x = 'aa' %}{% for i in (1..60) %}{% assign x = x | replace: 'a', 'aaaaaaaa' %}{% endfor %}";
+    let many_names: String = (0..1_500).map(|number| format!("{{% assign x{number} = x | append: 'y' %}}")).collect();
+    for (template, expected) in [
+        (format!("{{% for i in (1..1000) %}}{kilobyte}{{% endfor %}}"), RenderError::TooLarge { part: PART }),
+        (doubling.to_owned(), RenderError::TooMuchWork { part: PART }),
+        (replacing.to_owned(), RenderError::TooLarge { part: PART }),
+        (format!("{{% assign x = '{kilobyte}' %}}{many_names}"), RenderError::TooMuchWork { part: PART }),
+        (
+            format!(
+                "{{% assign x = '{kilobyte}' %}}{{% for i in (1..1000) %}}{{% if x contains 'y{kilobyte}' %}}{{% endif %}}{{% endfor %}}"
+            ),
+            RenderError::TooMuchWork { part: PART },
+        ),
+    ] {
+        assert_eq!(text(&template, &data()), Err(expected), "{template:.80}");
+    }
+    assert!(text(&"x".repeat(TEMPLATE_SOURCE_BYTES_MAX), &data()).is_ok_and(|text| text.len() < RENDERED_BYTES_MAX));
+    assert!(began.elapsed() < Duration::from_secs(5), "took {:?}", began.elapsed());
+}
+
+#[test]
+fn a_template_is_bounded_in_size_and_depth() {
+    let problem = |source: &str| check_template(source, TemplateKind::Html).unwrap_err().remove(0).to_string();
+    assert!(problem(&"x".repeat(TEMPLATE_SOURCE_BYTES_MAX + 1)).contains("keep it to 65536 bytes"));
+    let nested = |depth: usize| "{% if true %}".repeat(depth) + &"{% endif %}".repeat(depth);
+    assert_eq!(check_template(&nested(TEMPLATE_DEPTH_MAX), TemplateKind::Html), Ok(()));
+    assert!(problem(&nested(TEMPLATE_DEPTH_MAX + 1)).contains("nested deeper than 16"));
+    // Long chains of anything else must not use up the stack or the time.
+    let began = Instant::now();
+    for part in ["[", "{{", "{%", "(", "{{ user[", "{% if ", "'", "{{ a.", "<", "<!--", "<a b='", "{% raw %}"] {
+        let source = part.repeat(TEMPLATE_SOURCE_BYTES_MAX / part.len());
+        let _ = check_template(&source, TemplateKind::Html);
+    }
+    assert!(began.elapsed() < Duration::from_secs(20), "took {:?}", began.elapsed());
+}

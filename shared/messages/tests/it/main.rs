@@ -1,0 +1,64 @@
+//! What templates may do, what they may not, and what data cannot do to them.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod hostile;
+mod language;
+mod limits;
+mod problems;
+mod reference;
+
+use kairos_engine::mailbox::{CartData, MessageData, PersonData};
+use kairos_engine::money::{Currency, Micros};
+use kairos_engine::playbook::{Channel, EmailTemplate, LocalizedMessage, SmsTemplate, WebhookTemplate};
+use kairos_engine::product::Product;
+use kairos_messages::{RenderError, RenderedMessage, render};
+
+fn mug() -> Product {
+    Product {
+        id: "mug".into(),
+        name: Some("Blue Mug".into()),
+        price: Some(Micros::new(35_790_000)),
+        currency: Currency::parse("EUR"),
+        quantity: 2,
+        image_url: Some("https://shop.example/mug.jpg".into()),
+        url: Some("https://shop.example/mug?a=1&b=2".into()),
+    }
+}
+
+fn data() -> MessageData {
+    MessageData {
+        user: PersonData { id: Some("u1".into()), first_name: Some("Ann".into()), last_name: None },
+        cart: CartData {
+            items: vec![mug(), Product { id: "tea".into(), quantity: 1, ..Product::default() }],
+            total: Some(Micros::new(71_580_000)),
+            currency: Currency::parse("EUR"),
+        },
+    }
+}
+
+fn text(template: &str, data: &MessageData) -> Result<String, RenderError> {
+    let message =
+        LocalizedMessage { webhook: Some(WebhookTemplate { text: template.into() }), ..LocalizedMessage::default() };
+    match render(&message, Channel::Webhook, data)? {
+        RenderedMessage::Webhook { text } => Ok(text),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn sms(template: &str, data: &MessageData) -> Result<RenderedMessage, RenderError> {
+    let message = LocalizedMessage { sms: Some(SmsTemplate { text: template.into() }), ..LocalizedMessage::default() };
+    render(&message, Channel::Sms, data)
+}
+
+fn html(template: &str, data: &MessageData) -> Result<String, RenderError> {
+    email("-", "-", template, data).map(|(_, _, html)| html)
+}
+
+fn email(subject: &str, text: &str, html: &str, data: &MessageData) -> Result<(String, String, String), RenderError> {
+    let email = EmailTemplate { subject: subject.into(), text: text.into(), html: Some(html.into()) };
+    let message = LocalizedMessage { email: Some(email), ..LocalizedMessage::default() };
+    match render(&message, Channel::Email, data)? {
+        RenderedMessage::Email { subject, text, html } => Ok((subject, text, html.unwrap())),
+        other => panic!("{other:?}"),
+    }
+}

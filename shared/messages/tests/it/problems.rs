@@ -1,0 +1,108 @@
+use kairos_messages::{TemplateKind, check_template};
+
+fn problems(source: &str, kind: TemplateKind) -> String {
+    match check_template(source, kind) {
+        Ok(()) => "fine".into(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+    }
+}
+
+#[test]
+fn every_slip_is_told_with_its_place_and_what_to_write_instead() {
+    for (template, expected) in [
+        ("Hi {{ user.firstname }}", "line 1, column 7: `user` has no `firstname` (did you mean `first_name`?)"),
+        ("{{ first_name }}", "line 1, column 4: there is no variable `first_name` (did you mean `user.first_name`?)"),
+        ("{{ customer.name }}", "line 1, column 4: there is no variable `customer` (there is `user`, `cart`)"),
+        ("\n  {{ crat.total }}", "line 2, column 6: there is no variable `crat` (did you mean `cart`?)"),
+        (
+            "{{ user.first_name.x }}",
+            "line 1, column 4: `user.first_name` has no parts, so no `x` (write `user.first_name`)",
+        ),
+        ("{{ cart.items.name }}", "line 1, column 4: `cart.items` has no `name` (there is `size`, `first`, `last`)"),
+        (
+            "{{ cart }}",
+            "line 1, column 4: `cart` is not a text that can be shown (name a part of it: items, total, currency)",
+        ),
+        ("{{ user[0] }}", "line 1, column 4: `user` is not a list (only `cart.items` can be counted through)"),
+        (
+            "{% for i in cart.items %}{% endfor %}{{ i.name }}",
+            "line 1, column 41: there is no variable `i` (there is `user`, `cart`)",
+        ),
+        ("{{ user.id | upcas }}", "line 1, column 14: there is no filter `upcas` (did you mean `upcase`?)"),
+        (
+            "{{ user.id | escape }}",
+            "line 1, column 14: there is no filter `escape` (leave it out: values in HTML are escaped already)",
+        ),
+        (
+            "{{ user.id | money }}",
+            "line 1, column 14: `money` needs a number or a price (use it on `item.price`, `item.quantity` or `cart.total`)",
+        ),
+        (
+            "{{ user.id | append }}",
+            "line 1, column 14: `append` takes 1 arguments, not 0 (arguments follow a colon, as in `{{ item.name | truncate: 40 }}`)",
+        ),
+        ("{% fi user.id %}", "line 1, column 4: there is no tag `fi` (did you mean `if`?)"),
+        (
+            "{% capture x %}",
+            "line 1, column 4: there is no tag `capture` (build texts with `assign` and the filter `append`)",
+        ),
+        ("{% if user.id %}x", "line 1, column 4: `{% if %}` is never closed (write `{% endif %}` where it ends)"),
+        (
+            "{% endfor %}",
+            "line 1, column 4: `{% endfor %}` belongs to nothing that is open here (remove it, or open its block before)",
+        ),
+        ("{% if user.id = 'x' %}{% endif %}", "line 1, column 15: `=` does not compare (write `==` to compare)"),
+        (
+            "{% if true and false or true %}{% endif %}",
+            "line 1, column 22: `and` and `or` in one condition can be read in two ways (nest two `if`s instead)",
+        ),
+        (
+            "{{ user.id",
+            "line 1, column 1: `{{` is never closed (write `}}` where it ends; a quote inside must be closed too)",
+        ),
+        (
+            "{{ 99999999999999999999 }}",
+            "line 1, column 4: this is not a number that can be used here (write a whole number or one with up to six decimals, below 1,000,000,000)",
+        ),
+        ("{% break %}", "line 1, column 4: `break` stands outside of a loop (remove it)"),
+        ("{% assign cart = 1 %}", "line 1, column 4: `cart` cannot be changed (choose another name)"),
+        (
+            "{{ }}",
+            "line 1, column 3: a value is missing here (name one, as in `user.first_name`, or write a text in quotes)",
+        ),
+        (
+            "{{ user.x }}{{ user.y }}",
+            "line 1, column 4: `user` has no `x` (there is `id`, `first_name`, `last_name`)\nline 1, column 16: `user` has no `y` (there is `id`, `first_name`, `last_name`)",
+        ),
+    ] {
+        let found = problems(template, TemplateKind::Text);
+        assert!(found.starts_with(expected), "{template}\n  found {found}\n  not   {expected}");
+    }
+}
+
+#[test]
+fn html_is_refused_where_data_could_become_markup() {
+    for (template, expected) in [
+        ("<p class={{ user.id }}>", "in an attribute without quotes"),
+        ("<p class=a{{ user.id }}>", "in an attribute without quotes"),
+        ("<p {{ user.id }}>", "between the attributes of a tag"),
+        ("<{{ user.id }}>", "between the attributes of a tag"),
+        ("<p onclick=\"{{ user.id }}\">", "in the attribute `onclick`"),
+        ("<p style=\"color:{{ user.id }}\">", "in the attribute `style`"),
+        ("<style>{{ user.id }}</style>", "in `<style>`"),
+        ("<script>{{ user.id }}</script>", "`<script>` does not work in messages"),
+        ("<!-- {{ user.id }} -->", "in an HTML comment"),
+        ("<a href=\"java{{ user.id }}\">", "behind this start of a link"),
+        ("<a href=\"", "the HTML ends inside of the attribute `href`"),
+        ("{% if user.id %}<a href='{% endif %}x'>", "one branch ends inside of"),
+        ("{% for i in cart.items %}<a href='{% endfor %}x'>", "the loop's body ends inside of"),
+        ("<a href=\"https://shop.example/?u={{ user.id | url_encode }}\">x</a><!--> {{ user.id }}", "fine"),
+        ("<a href=\"{{ cart.items[0].url }}?utm=1&u={{ user.id }}\">x</a>", "fine"),
+        ("{% if user.id %}<a href='{{ user.id }}'>{% endif %}x{% if user.id %}</a>{% endif %}", "fine"),
+        ("<td {% if user.id %}class='{{ user.id }}'{% endif %}>1 < 2 <title>{{ user.id }}</title>", "fine"),
+        ("<!doctype html><style>p > a { color: red }</style><br/>{{ user.id }}", "fine"),
+    ] {
+        let found = problems(template, TemplateKind::Html);
+        assert!(found.contains(expected), "{template}\n  found {found}");
+    }
+}
