@@ -28,6 +28,11 @@ impl Figures {
         self.rows.push((label.to_owned(), shown.into()));
     }
 
+    /// Adds a figure that only programs read.
+    pub fn keep(&mut self, key: &str, value: impl Into<Value>) {
+        self.values.insert(key.to_owned(), value.into());
+    }
+
     /// Adds a line that only people read.
     pub fn note(&mut self, label: &str, shown: impl Into<String>) {
         self.rows.push((label.to_owned(), shown.into()));
