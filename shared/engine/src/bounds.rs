@@ -85,6 +85,10 @@ pub const TEMPLATE_SOURCE_BYTES_MAX: usize = 64 * 1024;
 pub const RENDERED_BYTES_MAX: usize = 128 * 1024;
 /// Most iterations of all loops of one rendering.
 pub const TEMPLATE_ITERATIONS_MAX: usize = 1_000;
+/// Deepest nesting of a template's blocks.
+pub const TEMPLATE_DEPTH_MAX: usize = 16;
+/// Most bytes of text that one rendering may read and write on the way (filters, assignments, comparisons).
+pub const TEMPLATE_WORK_BYTES_MAX: usize = 8 * RENDERED_BYTES_MAX;
 /// Longest SMS, in characters: ten concatenated segments of 153 (SNS refuses more than 1,600).
 pub const SMS_CHARS_MAX: usize = 1_530;
 /// Most products shown to a template.
@@ -95,6 +99,12 @@ pub const MESSAGES_PER_COMMIT_MAX: usize = 8;
 /// When the outbox has reached this size, in bytes, the rest of a user's batch waits for the next
 /// commit, so that state and outbox fit into one item.
 pub const OUTBOX_BYTES_SOFT_MAX: usize = 16 * 1024;
+
+// ---- Tools ----
+
+/// Most events of a recording that is replayed: it is held in memory, because all events of a user
+/// go into one request.
+pub const RECORDING_EVENTS_MAX: usize = 2_000_000;
 
 // ---- Time ----
 
@@ -115,6 +125,10 @@ pub const DELIVERY_RETENTION: Span = Span::from_secs(90 * 24 * 60 * 60);
 pub const REFUSAL_RETENTION: Span = Span::from_secs(14 * 24 * 60 * 60);
 /// Most refused events kept from one request.
 pub const REFUSALS_KEPT_PER_REQUEST_MAX: usize = 25;
+/// Most refused events kept by one running function within a minute: a broken client must not fill the table.
+pub const REFUSALS_KEPT_PER_MINUTE_MAX: usize = 300;
+/// How long a client is asked to wait before it sends again what could not be taken.
+pub const RETRY_AFTER: Span = Span::from_secs(5);
 /// Largest excerpt of a refused event that is kept, in bytes.
 pub const REFUSAL_EXCERPT_BYTES_MAX: usize = 2_048;
 /// How long a function works with a playbook before it asks whether there is a newer one.
@@ -137,6 +151,8 @@ pub const DELIVERY_TEXT_BYTES_KEPT_MAX: usize = 4 * 1024;
 pub const ANSWER_TEXT_BYTES_MAX: usize = 256;
 /// Most of a webhook receiver's answer that is read, in bytes.
 pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 4 * 1024;
+/// How long a webhook's receiver may take to accept a connection, TLS included.
+pub const WEBHOOK_CONNECT_TIMEOUT: Span = Span::from_secs(3);
 /// How long the signing secret of webhooks is used before it is asked for again.
 pub const WEBHOOK_SECRET_REFRESH: Span = Span::from_mins(15);
 
@@ -165,5 +181,6 @@ const _: () = {
     // A merge carries a whole state in base64 inside one mailbox message.
     assert!(STATE_BYTES_MAX * 4 / 3 + 4_096 <= MAILBOX_MESSAGE_BYTES_MAX);
     // A worker that claims and calls at once has its answer long before the claim may be another's.
+    assert!(WEBHOOK_CONNECT_TIMEOUT.as_millis() < PROVIDER_TIMEOUT.as_millis());
     assert!(3 * PROVIDER_TIMEOUT.as_millis() < CLAIM_LEASE.as_millis());
 };
