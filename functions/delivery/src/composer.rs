@@ -1,0 +1,147 @@
+//! The playbook's templates, filled in: always those of the playbook that decided the message, though a
+//! newer one may be in force by now.
+//!
+//! | code | when | class |
+//! |---|---|---|
+//! | `playbook_unavailable` | the playbook's version could not be read now | retryable |
+//! | `playbook_unreadable` | that version is not in the table, or damaged | configuration |
+//! | `message_unknown`, `channel_not_set_up` | the playbook does not have it | configuration |
+//! | `render` | the templates and the data do not go together | permanent_message |
+
+use kairos_cloud::playbooks::PlaybookStore;
+use kairos_engine::mailbox::DeliveryOrder;
+use kairos_engine::playbook::Playbook;
+use kairos_messages::{RenderedMessage, render};
+use kairos_protocol::delivery::{Answer, AnswerClass, Composer, Content};
+use kairos_protocol::port::Fault;
+
+/// Composes from published playbooks.
+#[derive(Debug)]
+pub struct PlaybookComposer {
+    playbooks: PlaybookStore,
+}
+
+impl PlaybookComposer {
+    /// Composes from this store.
+    pub fn new(playbooks: PlaybookStore) -> Self {
+        Self { playbooks }
+    }
+}
+
+impl Composer for PlaybookComposer {
+    async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
+        match self.playbooks.version(&order.playbook).await {
+            Ok(playbook) => compose_from(&playbook, order),
+            Err(fault @ Fault::Retryable { .. }) => {
+                Err(Answer::new(AnswerClass::Retryable, "playbook_unavailable").with_detail(&fault.to_string()))
+            }
+            Err(fault @ Fault::Permanent { .. }) => {
+                Err(Answer::new(AnswerClass::Configuration, "playbook_unreadable").with_detail(&fault.to_string()))
+            }
+        }
+    }
+}
+
+/// The content of an order, by this playbook.
+///
+/// # Errors
+/// The answer that is recorded when there is none (see the module).
+pub fn compose_from(playbook: &Playbook, order: &DeliveryOrder) -> Result<Content, Answer> {
+    let unknown = || {
+        Answer::new(AnswerClass::Configuration, "message_unknown")
+            .with_detail(&format!("the playbook has no message `{}`", order.message))
+    };
+    let not_set_up = || {
+        Answer::new(AnswerClass::Configuration, "channel_not_set_up")
+            .with_detail(&format!("add {} to the playbook's channels", order.channel))
+    };
+    let message = playbook.messages.get(&order.message).ok_or_else(unknown)?;
+    let localized = message.localized(order.locale.as_deref()).ok_or_else(unknown)?;
+    let rendered = render(localized, order.channel, &order.data)
+        .map_err(|error| Answer::new(AnswerClass::PermanentMessage, "render").with_detail(&error.to_string()))?;
+    let channels = &playbook.channels;
+    Ok(match rendered {
+        RenderedMessage::Email { subject, text, html } => {
+            Content::Email { sender: channels.email.clone().ok_or_else(not_set_up)?, subject, text, html }
+        }
+        RenderedMessage::Sms { text, .. } => {
+            Content::Sms { sender: channels.sms.clone().ok_or_else(not_set_up)?, text }
+        }
+        RenderedMessage::Webhook { text } => {
+            Content::Webhook { receiver: channels.webhook.clone().ok_or_else(not_set_up)?, text }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A playbook with one message in English and French, and every channel but the webhook.
+    fn playbook() -> Playbook {
+        serde_json::from_value(serde_json::json!({
+            "version": "v1", "sources": [], "plays": [],
+            "channels": { "email": { "from": "Shop <hello@shop.example>" }, "sms": {} },
+            "messages": { "reminder": { "default_locale": "en", "locales": {
+                "en": {
+                    "email": { "subject": "{{ user.first_name | default: 'Hello' }}, still there",
+                        "text": "{% for item in cart.items %}{{ item.name }}{% endfor %}" },
+                    "sms": { "text": "" },
+                    "webhook": { "text": "hello" },
+                },
+                "fr": { "email": { "subject": "Votre panier", "text": "Toujours là" } },
+            } } },
+        }))
+        .unwrap()
+    }
+
+    fn order(change: impl FnOnce(&mut DeliveryOrder)) -> DeliveryOrder {
+        let mut order = crate::function::incoming(
+            &serde_json::from_str::<aws_lambda_events::event::sqs::SqsEvent>(include_str!("../events/email.json"))
+                .unwrap()
+                .records[0],
+        )
+        .message
+        .unwrap()
+        .order()
+        .clone();
+        order.message = "reminder".into();
+        order.locale = None;
+        change(&mut order);
+        order
+    }
+
+    #[test]
+    fn an_order_becomes_content_in_the_users_language() {
+        let composed = |locale: Option<&str>| {
+            let order = order(|order| order.locale = locale.map(str::to_owned));
+            let Ok(Content::Email { sender, subject, text, html: None }) = compose_from(&playbook(), &order) else {
+                panic!("no email for {locale:?}")
+            };
+            assert_eq!(sender.from, "Shop <hello@shop.example>");
+            (subject, text)
+        };
+        assert_eq!(composed(None), ("Ada, still there".into(), "Blue Mug".into()));
+        assert_eq!(composed(Some("fr-CA")), ("Votre panier".into(), "Toujours là".into()));
+    }
+
+    #[test]
+    fn what_cannot_be_composed_says_why() {
+        use kairos_engine::playbook::Channel;
+        let code = |order: &DeliveryOrder| {
+            let answer = compose_from(&playbook(), order).unwrap_err();
+            (answer.class, answer.code)
+        };
+        let unknown = order(|order| order.message = "gone".into());
+        assert_eq!(code(&unknown), (AnswerClass::Configuration, "message_unknown".into()));
+        let webhook = order(|order| order.channel = Channel::Webhook);
+        assert_eq!(code(&webhook), (AnswerClass::Configuration, "channel_not_set_up".into()));
+        let empty_sms = order(|order| order.channel = Channel::Sms);
+        assert_eq!(code(&empty_sms), (AnswerClass::PermanentMessage, "render".into()));
+        let no_template = order(|order| {
+            order.channel = Channel::Sms;
+            order.locale = Some("fr".into());
+        });
+        assert_eq!(code(&no_template), (AnswerClass::PermanentMessage, "render".into()));
+    }
+}

@@ -1,0 +1,165 @@
+//! The Lambda function: the batch in, the failures and the counters out.
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_sdk_dynamodb::Client as DynamoDb;
+use kairos_cloud::batches::{receipt, response};
+use kairos_cloud::clock::SystemClock;
+use kairos_cloud::environment::{optional, required};
+use kairos_cloud::playbooks::PlaybookStore;
+use kairos_cloud::{service, telemetry};
+use kairos_engine::mailbox::DeliveryMessage;
+use kairos_protocol::delivery::{Incoming, Outcome, Ports, Report, deliver_batch};
+use kairos_protocol::port::Clock;
+use lambda_runtime::{Error, LambdaEvent};
+
+use crate::composer::PlaybookComposer;
+use crate::email::Email;
+use crate::providers::{Providers, provider_config};
+use crate::records::DeliveriesTable;
+use crate::sms::Sms;
+use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
+
+/// The function with everything it talks to.
+#[derive(Debug)]
+pub struct Delivery {
+    records: DeliveriesTable,
+    composer: PlaybookComposer,
+    providers: Providers<SecretsManagerKey, SystemClock>,
+}
+
+impl Delivery {
+    /// The function as its environment describes it (see `template.yaml`). Reads the current playbook,
+    /// so that the connection to DynamoDB stands before the first message.
+    ///
+    /// # Errors
+    /// When a setting is missing or cannot be understood.
+    pub async fn from_environment() -> Result<Self, Error> {
+        let config = service::start()?;
+        let for_providers = provider_config(&config);
+        let dynamodb = DynamoDb::new(&config);
+        let playbooks = PlaybookStore::new(dynamodb.clone(), required("PLAYBOOK_TABLE")?);
+        if let Err(error) = playbooks.current().await {
+            tracing::warn!(%error, "no playbook yet");
+        }
+        let key = SecretsManagerKey::new(aws_sdk_secretsmanager::Client::new(&config), required("WEBHOOK_SECRET_ARN")?);
+        let private_hosts = PrivateHosts::parse(&optional("WEBHOOK_PRIVATE_HOSTS").unwrap_or_default())?;
+        Ok(Self {
+            records: DeliveriesTable::new(dynamodb, required("DELIVERIES_TABLE")?),
+            composer: PlaybookComposer::new(playbooks),
+            providers: Providers {
+                sms: Sms::new(
+                    aws_sdk_sns::Client::new(&for_providers),
+                    optional("SMS_SENDER_ID"),
+                    optional("SMS_MAX_PRICE_USD"),
+                ),
+                email: Email::new(aws_sdk_sesv2::Client::new(&for_providers)),
+                webhook: Webhook::new(private_hosts, key),
+                clock: SystemClock,
+            },
+        })
+    }
+
+    /// One batch of the deliveries queue. The failures it gives come again, or go to the dead-letter
+    /// queue after the last time.
+    ///
+    /// # Errors
+    /// None: what goes wrong goes wrong for one message, and is reported there.
+    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+        let ports =
+            Ports { records: &self.records, composer: &self.composer, provider: &self.providers, clock: &SystemClock };
+        let batch = event.payload.records.iter().map(incoming).collect();
+        let delivered = deliver_batch(&ports, &event.context.request_id, batch).await;
+        delivered.reports.iter().for_each(tell);
+        telemetry::count("messages_failed", delivered.failed.len());
+        telemetry::flush("delivery", SystemClock.now());
+        Ok(response(delivered.failed))
+    }
+}
+
+/// A message of the deliveries queue, read as far as it can be.
+pub fn incoming(message: &SqsMessage) -> Incoming {
+    let body = message.body.as_deref().unwrap_or_default();
+    Incoming {
+        receipt: receipt(message),
+        // SQS always says it; a hand-made event may leave it out and is then the first.
+        receives: message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1),
+        // The error is shown without the text: the body holds an address.
+        message: serde_json::from_str::<DeliveryMessage>(body)
+            .map_err(|error| format!("line {}, column {}: {:?}", error.line(), error.column(), error.classify())),
+    }
+}
+
+/// Counts and logs how one message ended. Nothing logged names a person: an answer's detail may, and
+/// stays in the record.
+fn tell(report: &Report) {
+    telemetry::count(report.outcome.as_str(), 1);
+    let delivery = report.delivery.map(|delivery| delivery.to_string());
+    let channel = report.channel.map(|channel| channel.as_str());
+    let outcome = report.outcome.as_str();
+    let answer = report.answer.as_ref();
+    if let Some(answer) = answer {
+        telemetry::count(
+            match answer.class {
+                kairos_protocol::delivery::AnswerClass::Sent => "answer_sent",
+                kairos_protocol::delivery::AnswerClass::Retryable => "answer_retryable",
+                kairos_protocol::delivery::AnswerClass::PermanentAddress => "answer_permanent_address",
+                kairos_protocol::delivery::AnswerClass::PermanentMessage => "answer_permanent_message",
+                kairos_protocol::delivery::AnswerClass::Configuration => "answer_configuration",
+                kairos_protocol::delivery::AnswerClass::Unknown => "answer_unknown",
+            },
+            1,
+        );
+    }
+    let class = answer.map(|answer| answer.class.as_str());
+    let code = answer.map(|answer| answer.code.as_str());
+    let fault = report.fault.as_ref().map(ToString::to_string);
+    match report.outcome {
+        Outcome::Sent | Outcome::Expired | Outcome::AlreadyDone(_) | Outcome::HeldByOther => {
+            tracing::info!(delivery, channel, outcome, class, code, "delivery");
+        }
+        Outcome::Refused | Outcome::Unconfirmed | Outcome::Waiting | Outcome::Unrecorded => {
+            tracing::warn!(delivery, channel, outcome, class, code, fault, "delivery");
+        }
+        Outcome::Failed | Outcome::SentUnrecorded | Outcome::Unreadable => {
+            let provider_id = answer.and_then(|answer| answer.provider_id.as_deref());
+            tracing::error!(delivery, channel, outcome, class, code, provider_id, fault, "delivery");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(body: &str, receives: Option<&str>) -> SqsMessage {
+        let mut message = SqsMessage::default();
+        message.message_id = Some("m-1".into());
+        message.body = Some(body.into());
+        message.attributes.extend(receives.map(|count| ("ApproximateReceiveCount".to_owned(), count.to_owned())));
+        message
+    }
+
+    #[test]
+    fn what_is_unreadable_is_told_without_its_text() {
+        let read = incoming(&message(r#"{"v":"1","address":"ada@example.com"}"#, Some("3")));
+        assert_eq!((read.receipt.as_str(), read.receives), ("m-1", 3));
+        let why = read.message.unwrap_err();
+        assert!(!why.contains("ada"), "{why}");
+    }
+
+    #[test]
+    fn the_example_events_are_orders_on_every_channel() {
+        for (file, channel) in [
+            (include_str!("../events/sms.json"), "sms"),
+            (include_str!("../events/email.json"), "email"),
+            (include_str!("../events/webhook.json"), "webhook"),
+            (include_str!("../events/expired.json"), "email"),
+        ] {
+            let event: SqsEvent = serde_json::from_str(file).unwrap();
+            let read = incoming(&event.records[0]);
+            assert_eq!(read.message.unwrap().order().channel.as_str(), channel);
+        }
+        let event: SqsEvent = serde_json::from_str(include_str!("../events/unreadable.json")).unwrap();
+        assert!(incoming(&event.records[0]).message.is_err());
+    }
+}

@@ -1,0 +1,22 @@
+//! `delivery`: sends what was decided, once.
+//!
+//! Triggered by the deliveries queue. What happens, in which order, and what a crash means is
+//! `kairos_protocol::delivery`; here are its ports on AWS:
+//!
+//! - [`records`]: the table of deliveries (claims and what became of them).
+//! - [`composer`]: the playbook's templates, filled in.
+//! - [`providers`]: one module per channel of the same shape (build the request, send it once,
+//!   classify the answer by the codes that the provider documents): [`sms`], [`email`], [`webhook`].
+//! - [`function`]: the batch in, the failures and the counters out.
+//!
+//! **Invariant:** no client of a provider retries by itself: after an answer that did not arrive, only
+//! the protocol knows whether the channel may send again.
+
+pub mod aws_answer;
+pub mod composer;
+pub mod email;
+pub mod function;
+pub mod providers;
+pub mod records;
+pub mod sms;
+pub mod webhook;

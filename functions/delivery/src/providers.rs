@@ -1,0 +1,55 @@
+//! Every channel to its provider.
+
+use std::time::Duration;
+
+use aws_sdk_sns::config::retry::RetryConfig;
+use aws_sdk_sns::config::timeout::TimeoutConfig;
+use kairos_engine::bounds::PROVIDER_TIMEOUT;
+use kairos_engine::mailbox::DeliveryOrder;
+use kairos_engine::time::Span;
+use kairos_protocol::delivery::{Answer, Content, Provider};
+use kairos_protocol::port::Clock;
+
+use crate::email::Email;
+use crate::sms::Sms;
+use crate::webhook::{SigningKeys, Webhook};
+
+/// The providers of all channels.
+#[derive(Debug)]
+pub struct Providers<K, C> {
+    /// SNS.
+    pub sms: Sms,
+    /// SES.
+    pub email: Email,
+    /// The shop's endpoint.
+    pub webhook: Webhook<K>,
+    /// The time that webhooks are signed with.
+    pub clock: C,
+}
+
+impl<K: SigningKeys, C: Clock> Provider for Providers<K, C> {
+    async fn send(&self, order: &DeliveryOrder, content: &Content) -> Answer {
+        match content {
+            Content::Sms { sender, text } => self.sms.send(order, sender, text).await,
+            Content::Email { sender, subject, text, html } => {
+                self.email.send(order, sender, subject, text, html.as_deref()).await
+            }
+            Content::Webhook { receiver, text } => self.webhook.send(order, receiver, text, self.clock.now()).await,
+        }
+    }
+}
+
+/// The configuration for clients of providers: one attempt, within [`PROVIDER_TIMEOUT`].
+pub fn provider_config(config: &aws_types::SdkConfig) -> aws_types::SdkConfig {
+    let timeouts = TimeoutConfig::builder().operation_timeout(duration(PROVIDER_TIMEOUT)).build();
+    let timeouts = match config.timeout_config().and_then(TimeoutConfig::connect_timeout) {
+        Some(connect) => timeouts.to_builder().connect_timeout(connect).build(),
+        None => timeouts,
+    };
+    config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts).build()
+}
+
+/// A span that is not negative, as the standard library has it.
+pub(crate) fn duration(span: Span) -> Duration {
+    Duration::from_millis(span.as_millis().unsigned_abs())
+}

@@ -1,0 +1,258 @@
+//! The generic webhook: a signed POST to the shop's own endpoint.
+//!
+//! Signed by the Standard Webhooks specification
+//! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>):
+//! `webhook-id` is the delivery id, `webhook-timestamp` the seconds of this attempt,
+//! `webhook-signature` is `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`. At least once: the
+//! delivery id, also sent as `Idempotency-Key`, tells a repetition.
+//!
+//! Where it may go: to `https` and public addresses only, checked when the name is resolved and used for
+//! that very connection ([`addresses`]); hosts of `WEBHOOK_PRIVATE_HOSTS` may be private and plain `http`.
+//! Redirects are not followed, proxies not used, and of the answer only a few KB are read.
+//!
+//! | answer | class | what happens |
+//! |---|---|---|
+//! | 2xx | sent | recorded |
+//! | 408, 425, 429, 500, 502, 503, 504, other 5xx | retryable | tried again by the queue; `Retry-After` is recorded |
+//! | 410 | permanent_address | refused: the receiver does not want this user's messages any more |
+//! | 3xx, 401, 403, 404, 405 | configuration | the address or the secret in the playbook is not the receiver's: tried again, then dead-lettered |
+//! | other 4xx | permanent_message | refused |
+//! | `not_https`, `not_public`, `not_a_url`, `secret`, `client` | configuration | nothing was sent: tried again, then dead-lettered |
+//! | `no_connection` (name, TCP, TLS) | retryable | tried again |
+//! | `timeout`, `connection_lost` | unknown | tried again with the same id |
+
+use std::error::Error;
+use std::sync::{Arc, OnceLock};
+
+use kairos_engine::bounds::{PROVIDER_TIMEOUT, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_CONNECT_TIMEOUT};
+use kairos_engine::mailbox::DeliveryOrder;
+use kairos_engine::playbook::WebhookSettings;
+use kairos_engine::time::{Span, Timestamp};
+use kairos_protocol::delivery::{Answer, AnswerClass};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Client, StatusCode, Url, redirect};
+
+pub mod addresses;
+pub mod body;
+pub mod signature;
+
+pub use addresses::{NotPublic, PrivateHosts, PublicResolver, SystemNames};
+pub use signature::{SecretsManagerKey, SigningKey, SigningKeys};
+
+use addresses::Names;
+
+use crate::providers::duration;
+
+/// Sends webhooks.
+#[derive(Debug)]
+pub struct Webhook<K, N = SystemNames> {
+    private_hosts: PrivateHosts,
+    keys: K,
+    names: N,
+    timeout: Span,
+    public: OnceLock<Result<Client, String>>,
+    private: OnceLock<Result<Client, String>>,
+}
+
+impl<K: SigningKeys> Webhook<K> {
+    /// Signs with the key of `keys`; `private_hosts` may be reached although they are not public.
+    pub fn new(private_hosts: PrivateHosts, keys: K) -> Self {
+        Self::with_names(private_hosts, keys, SystemNames)
+    }
+}
+
+impl<K: SigningKeys, N: Names> Webhook<K, N> {
+    /// The same, with names resolved by `names`.
+    pub fn with_names(private_hosts: PrivateHosts, keys: K, names: N) -> Self {
+        let (public, private) = (OnceLock::new(), OnceLock::new());
+        Self { private_hosts, keys, names, timeout: PROVIDER_TIMEOUT, public, private }
+    }
+
+    /// The same for receivers that must answer sooner than within [`PROVIDER_TIMEOUT`].
+    #[must_use]
+    pub fn with_timeout(self, timeout: Span) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Sends once.
+    pub async fn send(&self, order: &DeliveryOrder, receiver: &WebhookSettings, text: &str, now: Timestamp) -> Answer {
+        let (client, url) = match self.route(&receiver.url) {
+            Ok(route) => route,
+            Err(answer) => return *answer,
+        };
+        let key = match self.keys.current(now).await {
+            Ok(key) => key,
+            Err(fault) => {
+                return Answer::new(AnswerClass::Configuration, "secret").with_detail(&fault.to_string());
+            }
+        };
+        let id = order.delivery.to_string();
+        let body = body::of(order, text, now).to_string();
+        let signature = key.sign(&id, now, body.as_bytes());
+        let request = client
+            .post(url)
+            .header(CONTENT_TYPE, "application/json")
+            .header("idempotency-key", &id)
+            .header("webhook-id", &id)
+            .header("webhook-timestamp", now.as_secs())
+            .header("webhook-signature", signature)
+            .body(body);
+        match request.send().await {
+            Ok(response) => read_answer(response, now).await,
+            Err(error) => unanswered(&error),
+        }
+    }
+
+    /// The client that may go there, or why none may.
+    fn route(&self, url: &str) -> Result<(&Client, Url), Box<Answer>> {
+        let refused =
+            |code: &str, detail: &str| Box::new(Answer::new(AnswerClass::Configuration, code).with_detail(detail));
+        let url = Url::parse(url).map_err(|error| refused("not_a_url", &error.to_string()))?;
+        let private = self.private_hosts.contains(&url);
+        if !private {
+            if url.scheme() != "https" {
+                return Err(refused(
+                    "not_https",
+                    "webhooks go to https addresses only; change the playbook's webhook url",
+                ));
+            }
+            // A literal address is never resolved, so it is checked here.
+            addresses::literal_is_public(&url).map_err(|error| refused("not_public", &error.to_string()))?;
+        }
+        let client = match private {
+            true => self.private.get_or_init(|| client(self.builder())),
+            false => {
+                self.public.get_or_init(|| client(self.builder().dns_resolver(PublicResolver::new(self.names.clone()))))
+            }
+        };
+        client.as_ref().map(|client| (client, url)).map_err(|error| refused("client", error))
+    }
+
+    /// What both clients have in common.
+    fn builder(&self) -> reqwest::ClientBuilder {
+        Client::builder()
+            .user_agent(concat!("Kairos/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(duration(WEBHOOK_CONNECT_TIMEOUT))
+            .timeout(duration(self.timeout))
+    }
+}
+
+/// A client with the machine's root certificates and ring, the TLS that the AWS clients use too.
+fn client(builder: reqwest::ClientBuilder) -> Result<Client, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if added == 0 {
+        return Err("the machine has no root certificates to check receivers with".to_owned());
+    }
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    builder.tls_backend_preconfigured(tls).build().map_err(|error| error.to_string())
+}
+
+async fn read_answer(mut response: reqwest::Response, now: Timestamp) -> Answer {
+    let status = response.status();
+    let class = classify(status);
+    let answer = Answer::new(class, status.as_str());
+    if class == AnswerClass::Sent {
+        return answer;
+    }
+    let answer = answer.with_retry_after(retry_after(response.headers(), now));
+    let mut said = Vec::new();
+    // Whatever goes wrong with the explanation, the status has been said.
+    while let Ok(Some(chunk)) = response.chunk().await {
+        let room = WEBHOOK_ANSWER_BYTES_MAX - said.len();
+        said.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if said.len() == WEBHOOK_ANSWER_BYTES_MAX {
+            break;
+        }
+    }
+    answer.with_detail(&String::from_utf8_lossy(&said))
+}
+
+fn classify(status: StatusCode) -> AnswerClass {
+    match status.as_u16() {
+        200..=299 => AnswerClass::Sent,
+        300..=399 | 401 | 403 | 404 | 405 => AnswerClass::Configuration,
+        408 | 425 | 429 | 500..=599 => AnswerClass::Retryable,
+        410 => AnswerClass::PermanentAddress,
+        400..=499 => AnswerClass::PermanentMessage,
+        _ => AnswerClass::Unknown,
+    }
+}
+
+/// `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Span> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(Span::from_secs(i64::from(seconds)));
+    }
+    let date = aws_smithy_types::DateTime::from_str(text, aws_smithy_types::date_time::Format::HttpDate).ok()?;
+    let until = Timestamp::from_millis(date.to_millis().ok()?);
+    (until > now).then(|| until.since(now))
+}
+
+/// The class of a request without an answer. A receiver's name or address may stand in the error, no
+/// person's.
+fn unanswered(error: &reqwest::Error) -> Answer {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    let mut innermost = String::new();
+    while let Some(error) = cause {
+        if let Some(refused) = error.downcast_ref::<NotPublic>() {
+            return Answer::new(AnswerClass::Configuration, "not_public").with_detail(&refused.to_string());
+        }
+        innermost = error.to_string();
+        cause = error.source();
+    }
+    let (class, code) = match error {
+        error if error.is_builder() => (AnswerClass::Configuration, "not_a_url"),
+        error if error.is_connect() => (AnswerClass::Retryable, "no_connection"),
+        error if error.is_timeout() => (AnswerClass::Unknown, "timeout"),
+        _ => (AnswerClass::Unknown, "connection_lost"),
+    };
+    Answer::new(class, code).with_detail(&innermost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_of_a_receiver_has_its_class() {
+        use AnswerClass as A;
+        for (statuses, class) in [
+            (&[200, 201, 202, 204][..], A::Sent),
+            (&[408, 425, 429, 500, 502, 503, 504, 520], A::Retryable),
+            (&[410], A::PermanentAddress),
+            (&[400, 402, 406, 409, 413, 415, 418, 422, 451], A::PermanentMessage),
+            (&[300, 301, 302, 303, 304, 307, 308, 401, 403, 404, 405], A::Configuration),
+            (&[600], A::Unknown),
+        ] {
+            for status in statuses {
+                assert_eq!(classify(StatusCode::from_u16(*status).unwrap()), class, "{status}");
+            }
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_and_as_a_date() {
+        let now = Timestamp::parse("2015-10-21T07:27:00Z").unwrap();
+        for (text, span) in [
+            ("120", Some(Span::from_secs(120))),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", Some(Span::from_secs(60))),
+            ("Wed, 21 Oct 2015 07:26:00 GMT", None),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, text.parse().unwrap());
+            assert_eq!(retry_after(&headers, now), span, "{text}");
+        }
+    }
+}
