@@ -1,2 +1,42 @@
-//! See ARCHITECTURE.md.
-fn main() {}
+//! `ingest` on Lambda: wires the function to AWS and counts what happened.
+
+use aws_lambda_events::event::lambda_function_urls::{LambdaFunctionUrlRequest, LambdaFunctionUrlResponse};
+use aws_sdk_dynamodb::Client as DynamoDb;
+use aws_sdk_sqs::Client as Sqs;
+use kairos_cloud::clock::SystemClock;
+use kairos_cloud::environment::required;
+use kairos_cloud::playbooks::PlaybookStore;
+use kairos_cloud::queues::Mailboxes;
+use kairos_cloud::{service, telemetry};
+use kairos_ingest::Ingest;
+use kairos_ingest::aws::RefusalsTable;
+use kairos_protocol::port::Clock;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+type OnAws = Ingest<PlaybookStore, Mailboxes, RefusalsTable, SystemClock>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let ingest = from_environment()?;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<LambdaFunctionUrlRequest>| answer(&ingest, event.payload))).await
+}
+
+fn from_environment() -> Result<OnAws, Error> {
+    let config = service::start()?;
+    let tables = DynamoDb::new(&config);
+    Ok(Ingest::new(
+        PlaybookStore::new(tables.clone(), required("PLAYBOOK_TABLE")?),
+        Mailboxes::new(Sqs::new(&config), required("EVENTS_QUEUE_URL")?),
+        RefusalsTable::new(tables, required("REFUSALS_TABLE")?),
+        SystemClock,
+    ))
+}
+
+async fn answer(ingest: &OnAws, request: LambdaFunctionUrlRequest) -> Result<LambdaFunctionUrlResponse, Error> {
+    let handled = Box::pin(ingest.handle(&request)).await;
+    for (name, how_many) in handled.counts {
+        telemetry::count(name, how_many);
+    }
+    telemetry::flush("ingest", SystemClock.now());
+    Ok(handled.response)
+}

@@ -1,0 +1,86 @@
+//! Which source a request comes from. Write keys are public and can only write; they still compare in
+//! constant time, so that they cannot be guessed letter by letter.
+
+use aws_lambda_events::http::HeaderMap;
+use base64::Engine as _;
+use kairos_engine::playbook::Source;
+use subtle::ConstantTimeEq;
+
+use crate::body::BASE64;
+
+/// The write key of the headers: the user of Basic authentication, else `X-Write-Key`, of which Jitsu
+/// makes `id:secret`.
+pub fn of_headers(headers: &HeaderMap) -> Option<String> {
+    basic_user(headers).or_else(|| {
+        let value = headers.get("x-write-key")?.to_str().ok()?;
+        present(value.split(':').next().unwrap_or_default())
+    })
+}
+
+/// A write key out of a body or query. A masked one (Jitsu's `id:***`) is none.
+pub fn of_text(text: &str) -> Option<String> {
+    present(text).filter(|key| !key.contains('*'))
+}
+
+/// The source with this write key.
+pub fn source_of<'a>(sources: &'a [Source], key: &str) -> Option<&'a Source> {
+    // All are compared, so that the place of a key in the list does not show in the time taken.
+    sources.iter().fold(None, |found, source| {
+        let same: bool = source.write_key.as_bytes().ct_eq(key.as_bytes()).into();
+        if same && !key.is_empty() { found.or(Some(source)) } else { found }
+    })
+}
+
+fn basic_user(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("authorization")?.to_str().ok()?;
+    let (scheme, credentials) = value.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(BASE64.decode(credentials.trim()).ok()?).ok()?;
+    present(decoded.split(':').next().unwrap_or_default())
+}
+
+fn present(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn the_key_is_found_where_clients_put_it() {
+        let basic = format!("Basic {}", BASE64.encode("KEY:"));
+        for (given, expected) in [
+            (vec![("authorization", basic.as_str())], Some("KEY")),
+            (vec![("authorization", "basic S0VZ")], Some("KEY")),
+            (vec![("x-write-key", "KEY:secret")], Some("KEY")),
+            (vec![("authorization", basic.as_str()), ("x-write-key", "OTHER")], Some("KEY")),
+            (vec![("authorization", "Bearer token"), ("x-write-key", "KEY")], Some("KEY")),
+            (vec![("authorization", "Basic !!!")], None),
+            (vec![("authorization", "Basic Og==")], None),
+            (vec![], None),
+        ] {
+            assert_eq!(of_headers(&headers(&given)).as_deref(), expected, "{given:?}");
+        }
+        assert_eq!(of_text("KEY").as_deref(), Some("KEY"));
+        assert_eq!(of_text("KEY:***"), None);
+        assert_eq!(of_text(" "), None);
+    }
+
+    #[test]
+    fn only_the_whole_key_opens() {
+        let source = |name: &str, key: &str| Source { name: name.into(), write_key: key.into() };
+        let sources = [source("web", "KEY"), source("app", "KEY2"), source("none", "")];
+        assert_eq!(source_of(&sources, "KEY2").map(|source| source.name.as_str()), Some("app"));
+        for key in ["", "K", "KEY3", "key", "KEY2 "] {
+            assert_eq!(source_of(&sources, key), None, "{key}");
+        }
+    }
+}

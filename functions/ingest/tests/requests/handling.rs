@@ -1,0 +1,172 @@
+//! What is sent where, in which order, and what is answered when something fails.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use aws_lambda_events::event::lambda_function_urls::LambdaFunctionUrlRequest;
+use kairos_engine::bounds::{REFUSAL_RETENTION, REFUSALS_KEPT_PER_REQUEST_MAX};
+use kairos_engine::identifiers::InputId;
+use kairos_engine::mailbox::MailboxMessage;
+use kairos_engine::playbook::Playbook;
+use kairos_engine::time::Timestamp;
+use kairos_ingest::refusals::{KeptRefusal, Refusals};
+use kairos_ingest::{Handled, Ingest, Playbooks};
+use kairos_protocol::port::{Clock, Fault, Mailboxes};
+use serde_json::json;
+
+use crate::support::*;
+
+fn fault() -> Fault {
+    Fault::Retryable { what: "test", why: "throttled".into() }
+}
+
+struct Published(bool);
+
+impl Playbooks for Published {
+    async fn current(&self) -> Result<Arc<Playbook>, Fault> {
+        let playbook = Playbook { sources: sources(), ..Playbook::default() };
+        if self.0 { Ok(Arc::new(playbook)) } else { Err(fault()) }
+    }
+}
+
+/// A queue that recognises ids, as FIFO queues do, and takes only so many messages of a call.
+#[derive(Default)]
+struct Queue {
+    takes: RefCell<Option<usize>>,
+    taken: RefCell<Vec<MailboxMessage>>,
+}
+
+impl Mailboxes for &Queue {
+    async fn send(&self, messages: &[MailboxMessage]) -> Result<(), Fault> {
+        let takes = self.takes.borrow_mut().take().unwrap_or(messages.len());
+        let mut taken = self.taken.borrow_mut();
+        for message in &messages[..takes] {
+            let known: Vec<InputId> = taken.iter().map(MailboxMessage::id).collect();
+            if !known.contains(&message.id()) {
+                taken.push(message.clone());
+            }
+        }
+        if takes == messages.len() { Ok(()) } else { Err(fault()) }
+    }
+}
+
+#[derive(Default)]
+struct Table {
+    fails: bool,
+    kept: RefCell<Vec<KeptRefusal>>,
+}
+
+impl Refusals for &Table {
+    async fn keep(&self, refusal: &KeptRefusal) -> Result<(), Fault> {
+        if self.fails {
+            return Err(fault());
+        }
+        self.kept.borrow_mut().push(refusal.clone());
+        Ok(())
+    }
+}
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        at(RECEIVED)
+    }
+
+    async fn sleep_until(&self, _time: Timestamp) {}
+}
+
+/// None of the ports above ever waits.
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("waits for something"),
+    }
+}
+
+fn handle(queue: &Queue, table: &Table, request: &LambdaFunctionUrlRequest) -> Handled {
+    ready(Ingest::new(Published(true), queue, table, Noon).handle(request))
+}
+
+fn counted(handled: &Handled, name: &str) -> usize {
+    handled.counts.iter().filter(|(counted, _)| *counted == name).map(|(_, how_many)| how_many).sum()
+}
+
+fn batch_of(users: usize, broken: usize) -> LambdaFunctionUrlRequest {
+    let good = (0..users).map(|n| json!({"type": "page", "userId": n, "messageId": n}));
+    let events: Vec<_> = good.chain((0..broken).map(|n| json!({"type": "page", "n": n}))).collect();
+    post("/v1/batch", &[("authorization", BASIC)], &json!({ "batch": events }))
+}
+
+#[test]
+fn what_the_queue_has_is_answered_with_success() {
+    let (queue, table) = (Queue::default(), Table::default());
+    let handled = handle(&queue, &table, &batch_of(3, 0));
+    assert_eq!((handled.response.status_code, json_of(&handled.response)), (200, json!({"success": true})));
+    assert_eq!(queue.taken.borrow().len(), 3);
+    assert_eq!((counted(&handled, "events_accepted"), counted(&handled, "mailbox_messages")), (3, 3));
+}
+
+#[test]
+fn a_queue_that_takes_only_part_makes_the_client_retry_and_the_retry_doubles_nothing() {
+    let (queue, table) = (Queue::default(), Table::default());
+    *queue.takes.borrow_mut() = Some(2);
+    let failed = handle(&queue, &table, &batch_of(5, 1));
+    assert_eq!(
+        (failed.response.status_code, json_of(&failed.response)["code"].as_str()),
+        (503, Some("queue_unavailable"))
+    );
+    assert_eq!(header(&failed.response, "retry-after"), "5");
+    assert_eq!(counted(&failed, "events_accepted"), 0);
+    assert!(table.kept.borrow().is_empty(), "what was refused is kept when the request succeeds");
+    let retried = handle(&queue, &table, &batch_of(5, 1));
+    assert_eq!(json_of(&retried.response)["accepted"], 5);
+    assert_eq!(queue.taken.borrow().len(), 5);
+    assert_eq!(table.kept.borrow().len(), 1);
+}
+
+#[test]
+fn refused_events_are_kept_for_a_person_to_look_at_and_only_so_many() {
+    let (queue, table) = (Queue::default(), Table::default());
+    let handled = handle(&queue, &table, &batch_of(1, 40));
+    assert_eq!(json_of(&handled.response)["refused"].as_array().unwrap().len(), 40);
+    let kept = table.kept.borrow();
+    assert_eq!(kept.len(), REFUSALS_KEPT_PER_REQUEST_MAX);
+    assert_eq!((kept[0].source.as_str(), kept[0].code), ("web", "user_missing"));
+    assert_eq!(kept[0].excerpt, r#"{"n":0,"type":"page"}"#);
+    assert_eq!(kept[0].expires_at, at(RECEIVED).plus(REFUSAL_RETENTION).as_secs());
+    assert!(kept[0].refused_at.starts_with("2026-11-21T10:00:00.000Z#"));
+    assert_ne!(kept[0].refused_at, kept[1].refused_at);
+    assert_eq!(counted(&handled, "refusals_kept"), REFUSALS_KEPT_PER_REQUEST_MAX);
+    assert_eq!(counted(&handled, "refusals_not_kept_quota"), 40 - REFUSALS_KEPT_PER_REQUEST_MAX);
+    assert_eq!((counted(&handled, "events_refused"), counted(&handled, "user_missing")), (40, 40));
+}
+
+#[test]
+fn a_refusal_that_cannot_be_kept_is_counted_and_costs_the_client_nothing() {
+    let (queue, table) = (Queue::default(), Table { fails: true, ..Table::default() });
+    let handled = handle(&queue, &table, &batch_of(1, 2));
+    assert_eq!(handled.response.status_code, 200);
+    assert_eq!((counted(&handled, "refusals_kept"), counted(&handled, "refusals_not_kept_fault")), (0, 2));
+}
+
+#[test]
+fn without_a_playbook_nothing_is_taken_and_preflights_still_pass() {
+    let (queue, table) = (Queue::default(), Table::default());
+    let ingest = Ingest::new(Published(false), &queue, &table, Noon);
+    let handled = ready(ingest.handle(&batch_of(1, 0)));
+    assert_eq!((handled.response.status_code, counted(&handled, "playbook_unavailable")), (503, 1));
+    assert!(queue.taken.borrow().is_empty());
+    assert_eq!(ready(ingest.handle(&request("OPTIONS", "/v1/t", &[]))).response.status_code, 204);
+}
+
+#[test]
+fn an_empty_batch_asks_nothing_of_the_queue() {
+    let (queue, table) = (Queue::default(), Table::default());
+    *queue.takes.borrow_mut() = Some(7);
+    assert_eq!(handle(&queue, &table, &batch_of(0, 0)).response.status_code, 200);
+    assert_eq!(*queue.takes.borrow(), Some(7));
+}
