@@ -60,17 +60,12 @@ impl Answers {
         let message = refusal.to_string();
         let mut response =
             self.json(i64::from(refusal.status()), &json!({ "code": refusal.code(), "message": message }));
-        match refusal {
-            RequestRefusal::MethodNotAllowed { allowed } => {
-                response.headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
-            }
-            RequestRefusal::WriteKeyMissing | RequestRefusal::WriteKeyUnknown => {
-                // Without a challenge: a browser must not ask a shopper for a password.
-            }
-            _ if refusal.status() == 503 => {
-                response.headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_millis() / 1_000));
-            }
-            _ => {}
+        // No challenge beside 401: a browser must not ask a shopper for a password.
+        if let RequestRefusal::MethodNotAllowed { allowed } = refusal {
+            response.headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+        }
+        if refusal.status() == 503 {
+            response.headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_millis() / 1_000));
         }
         if self.picture {
             explain(&mut response.headers, refusal.code(), &message);

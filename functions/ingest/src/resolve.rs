@@ -1,8 +1,6 @@
 //! Decides what a request comes to. No clock, no network, no counters: a request, the sources and the
 //! time of its receipt in, an answer or a submission out.
 
-use std::borrow::Cow;
-
 use aws_lambda_events::event::lambda_function_urls::{LambdaFunctionUrlRequest, LambdaFunctionUrlResponse};
 use base64::Engine as _;
 use kairos_engine::bounds::{BATCH_EVENTS_MAX, REFUSAL_EXCERPT_BYTES_MAX};
@@ -73,41 +71,37 @@ pub fn needs_sources(request: &LambdaFunctionUrlRequest) -> bool {
 /// Decides what a request comes to. `sources` is `None` when no playbook could be loaded.
 pub fn resolve(request: &LambdaFunctionUrlRequest, sources: Option<&[Source]>, received_at: Timestamp) -> Resolved {
     let answers = Answers::new(&request.headers, is_pixel(path(request)));
+    let answer = |outcome, body| Resolved::Answer { outcome, response: answers.json(200, &body) };
     let refuse =
-        |refusal: &RequestRefusal| Resolved::Answer { outcome: refusal.code(), response: answers.refused(refusal) };
-    let route = match route(method(request), path(request)) {
-        Ok(route) => route,
-        Err(refusal) => return refuse(&refusal),
-    };
-    let answer = |outcome, response| Resolved::Answer { outcome, response };
-    match route {
-        Route::Preflight => return answer("preflights", answers.preflight()),
-        Route::Metrics => return answer("client_metrics", answers.json(200, &json!({ "success": true }))),
-        _ => {}
-    }
-    let Some(sources) = sources else { return refuse(&RequestRefusal::PlaybookUnavailable) };
-    let submitted = match route {
-        Route::Health => return answer("health_checks", answers.json(200, &json!({ "status": "ok" }))),
-        Route::Settings { write_key } => match write_key::source_of(sources, write_key) {
-            Some(source) => return answer("settings", answers.json(200, &settings(request, source))),
-            None => Err(RequestRefusal::ProjectUnknown),
-        },
-        Route::Batch { historical } => batch(request, sources, received_at, historical),
-        Route::Event(call) => event(request, sources, received_at, call),
-        Route::Pixel(call) => pixel(request, sources, received_at, call),
-        Route::Preflight | Route::Metrics => unreachable!("answered above"),
-    };
-    match submitted {
-        Ok(taken) => Resolved::Submission(Submission {
+        |refusal: RequestRefusal| Resolved::Answer { outcome: refusal.code(), response: answers.refused(&refusal) };
+    let submit = |taken: Taken<'_>| {
+        Resolved::Submission(Submission {
             source: taken.source.to_owned(),
             accepted: taken.accepted,
             duplicates: taken.packing.duplicates(),
             messages: taken.packing.into_messages(),
             refused: taken.refused,
-            answers,
-        }),
-        Err(refusal) => refuse(&refusal),
-    }
+            answers: answers.clone(),
+        })
+    };
+    let route = match route(method(request), path(request)) {
+        Ok(route) => route,
+        Err(refusal) => return refuse(refusal),
+    };
+    let taken = match (route, sources) {
+        (Route::Preflight, _) => return Resolved::Answer { outcome: "preflights", response: answers.preflight() },
+        (Route::Metrics, _) => return answer("client_metrics", json!({ "success": true })),
+        (_, None) => Err(RequestRefusal::PlaybookUnavailable),
+        (Route::Health, Some(_)) => return answer("health_checks", json!({ "status": "ok" })),
+        (Route::Settings { write_key }, Some(sources)) => match write_key::source_of(sources, write_key) {
+            Some(source) => return answer("settings", settings(request, source)),
+            None => Err(RequestRefusal::ProjectUnknown),
+        },
+        (Route::Batch { historical }, Some(sources)) => batch(request, sources, received_at, historical),
+        (Route::Event(call), Some(sources)) => event(request, sources, received_at, call),
+        (Route::Pixel(call), Some(sources)) => pixel(request, sources, received_at, call),
+    };
+    taken.map_or_else(refuse, submit)
 }
 
 /// The outer object of a body, as far as it matters here. A single event has no `batch`.
@@ -262,10 +256,7 @@ fn query(request: &LambdaFunctionUrlRequest, names: &[&str]) -> Option<String> {
         let (name, value) = pair.split_once('=')?;
         names.contains(&name).then(|| {
             let spaced = value.replace('+', " ");
-            match percent_decode_str(&spaced).decode_utf8_lossy() {
-                Cow::Borrowed(same) => same.to_owned(),
-                Cow::Owned(decoded) => decoded,
-            }
+            percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
         })
     })
 }
