@@ -224,7 +224,7 @@ fn early_source<'s>(
     sources: &'s [Source],
 ) -> Result<Option<&'s Source>, RequestRefusal> {
     match write_key::of_headers(&request.headers) {
-        Some(key) => write_key::source_of(sources, &key).map(Some).ok_or(RequestRefusal::WriteKeyUnknown),
+        Some(credential) => credential.source(sources).map(Some).ok_or(RequestRefusal::WriteKeyUnknown),
         None => Ok(None),
     }
 }
