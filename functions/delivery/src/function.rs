@@ -8,7 +8,7 @@ use kairos_cloud::environment::{optional, required};
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::{service, telemetry};
 use kairos_engine::mailbox::DeliveryMessage;
-use kairos_protocol::delivery::{Incoming, Outcome, Ports, Report, deliver_batch};
+use kairos_protocol::delivery::{AnswerClass, Incoming, Outcome, Ports, Report, deliver_batch};
 use kairos_protocol::port::Clock;
 use lambda_runtime::{Error, LambdaEvent};
 
@@ -100,12 +100,12 @@ fn tell(report: &Report) {
     if let Some(answer) = answer {
         telemetry::count(
             match answer.class {
-                kairos_protocol::delivery::AnswerClass::Sent => "answer_sent",
-                kairos_protocol::delivery::AnswerClass::Retryable => "answer_retryable",
-                kairos_protocol::delivery::AnswerClass::PermanentAddress => "answer_permanent_address",
-                kairos_protocol::delivery::AnswerClass::PermanentMessage => "answer_permanent_message",
-                kairos_protocol::delivery::AnswerClass::Configuration => "answer_configuration",
-                kairos_protocol::delivery::AnswerClass::Unknown => "answer_unknown",
+                AnswerClass::Sent => "answer_sent",
+                AnswerClass::Retryable => "answer_retryable",
+                AnswerClass::PermanentAddress => "answer_permanent_address",
+                AnswerClass::PermanentMessage => "answer_permanent_message",
+                AnswerClass::Configuration => "answer_configuration",
+                AnswerClass::Unknown => "answer_unknown",
             },
             1,
         );

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::config::timeout::TimeoutConfig;
+use aws_smithy_http_client::tls::{Provider as TlsProvider, rustls_provider::CryptoMode};
 use kairos_engine::bounds::PROVIDER_TIMEOUT;
 use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::time::Span;
@@ -39,14 +40,20 @@ impl<K: SigningKeys, C: Clock> Provider for Providers<K, C> {
     }
 }
 
-/// The configuration for clients of providers: one attempt, within [`PROVIDER_TIMEOUT`].
+/// The configuration for clients of providers: one attempt, within [`PROVIDER_TIMEOUT`], each on a
+/// connection of its own. Lambda freezes a process between batches, and a connection that died
+/// meanwhile looks like an answer that did not arrive: an SMS would be given up for a handshake saved.
 pub fn provider_config(config: &aws_types::SdkConfig) -> aws_types::SdkConfig {
     let timeouts = TimeoutConfig::builder().operation_timeout(duration(PROVIDER_TIMEOUT)).build();
     let timeouts = match config.timeout_config().and_then(TimeoutConfig::connect_timeout) {
         Some(connect) => timeouts.to_builder().connect_timeout(connect).build(),
         None => timeouts,
     };
-    config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts).build()
+    let http_client = aws_smithy_http_client::Builder::new()
+        .pool_max_idle_per_host(0)
+        .tls_provider(TlsProvider::Rustls(CryptoMode::Ring))
+        .build_https();
+    config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts).http_client(http_client).build()
 }
 
 /// A span that is not negative, as the standard library has it.

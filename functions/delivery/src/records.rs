@@ -105,3 +105,31 @@ fn damaged(why: &dyn std::fmt::Display) -> Fault {
         why: format!("{why}; a newer version of Kairos may have written it: deploy that one"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOLDEN: &str = include_str!("../../../shared/protocol/tests/golden/delivery_record_v1.json");
+
+    #[test]
+    fn an_item_reads_back_as_it_was_written() {
+        let record = DeliveryRecord::from_json(GOLDEN).unwrap();
+        let item = write_item(&record).unwrap();
+        assert_eq!(item["status"], AttributeValue::S("sent".into()));
+        assert_eq!(item["revision"], AttributeValue::N("2".into()));
+        // 90 days after its last change, in seconds.
+        assert_eq!(item["expires_at"], AttributeValue::N("1771502400".into()));
+        assert_eq!(read_item(&item).unwrap(), record);
+    }
+
+    #[test]
+    fn a_damaged_item_says_what_to_do_and_nothing_of_its_content() {
+        for record in [None, Some("{"), Some(r#"{"v":"9","address":"ada@example.com"}"#)] {
+            let item: Item =
+                record.map(|text| ("record".to_owned(), AttributeValue::S(text.to_owned()))).into_iter().collect();
+            let error = read_item(&item).unwrap_err().to_string();
+            assert!(error.contains("deploy") && !error.contains("ada"), "{error}");
+        }
+    }
+}

@@ -136,6 +136,8 @@ impl<K: SigningKeys, N: Names> Webhook<K, N> {
             .retry(reqwest::retry::never())
             .referer(false)
             .no_proxy()
+            // As for the other providers: a frozen process must not take a dead connection for a lost answer.
+            .pool_max_idle_per_host(0)
             .connect_timeout(duration(WEBHOOK_CONNECT_TIMEOUT))
             .timeout(duration(self.timeout))
     }
