@@ -1,1 +1,214 @@
-//! See ARCHITECTURE.md.
+//! Reads a playbook, a folder of YAML files and templates, into the compiled form that the engine runs.
+//!
+//! ```text
+//! sources.yaml       where events may come from, with their write keys
+//! channels.yaml      how each channel introduces itself
+//! plays/NAME.yaml    what to do when, for whom, how often at most
+//! messages/NAME.yaml what to say, by language and channel; HTML may stand in NAME.liquid beside it
+//! ```
+//!
+//! Everything wrong is told at once, each with file, line, what is wrong and what to write instead; only a
+//! file that is no YAML hides its further problems.
+//!
+//! **Invariant:** a playbook that loads refers to nothing that is not there, and every template in it renders.
+//!
+//! Reading order: `folder`, `node` (YAML with places), `fields` (typed reading), `settings`, `messages`,
+//! `plays`, `possible`, `diagnostic`.
+
+mod diagnostic;
+mod fields;
+mod folder;
+mod messages;
+mod node;
+mod plays;
+mod possible;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use kairos_engine::bounds::{PLAYBOOK_BYTES_MAX, PLAYBOOK_FILE_BYTES_MAX, PLAYBOOK_FILES_MAX, PLAYS_MAX, TRAITS_MAX};
+use kairos_engine::playbook::{ChannelSettings, Playbook, PlaybookVersion};
+use sha2::{Digest, Sha256};
+
+pub use diagnostic::Diagnostic;
+
+use diagnostic::Report;
+use fields::{instead, is_name};
+use folder::whole_file;
+use node::Node;
+
+/// Loads the playbook in a folder.
+///
+/// # Errors
+/// Everything that is wrong with it, ordered by file and line.
+pub fn load(folder: &Path) -> Result<Playbook, Vec<Diagnostic>> {
+    compile(&folder::read(folder)?)
+}
+
+/// Compiles a playbook from its files: their texts by their path below the folder, as in `plays/welcome.yaml`.
+///
+/// # Errors
+/// Everything that is wrong with it, ordered by file and line.
+pub fn compile(files: &BTreeMap<String, String>) -> Result<Playbook, Vec<Diagnostic>> {
+    let mut found = sizes(files);
+    if found.is_empty() {
+        let playbook = read(files, &mut found);
+        if found.is_empty() {
+            return Ok(playbook);
+        }
+    }
+    found.sort();
+    Err(found)
+}
+
+/// The version of a compiled playbook: the first 16 bytes of the SHA-256 of its JSON without a version, in hex.
+pub fn version_of(playbook: &Playbook) -> PlaybookVersion {
+    version_of_json(&json_without_version(playbook))
+}
+
+fn json_without_version(playbook: &Playbook) -> Vec<u8> {
+    let unversioned = Playbook { version: PlaybookVersion::default(), ..playbook.clone() };
+    serde_json::to_vec(&unversioned).expect("a playbook has only string keys and finite numbers")
+}
+
+fn version_of_json(json: &[u8]) -> PlaybookVersion {
+    let hash = Sha256::digest(json);
+    PlaybookVersion(hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn sizes(files: &BTreeMap<String, String>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    if files.len() > PLAYBOOK_FILES_MAX {
+        let message = format!("the playbook has {} files, more than {PLAYBOOK_FILES_MAX}", files.len());
+        found.push(whole_file(".", message, "remove plays and messages that are no longer used"));
+    }
+    for (path, text) in files.iter().filter(|(_, text)| text.len() > PLAYBOOK_FILE_BYTES_MAX) {
+        let message = format!("the file has {} bytes, more than {PLAYBOOK_FILE_BYTES_MAX}", text.len());
+        found.push(whole_file(path, message, "shorten it"));
+    }
+    found
+}
+
+/// What a file of a playbook is, by its path.
+enum Role<'a> {
+    Sources,
+    Channels,
+    Play(&'a str),
+    Message(&'a str),
+    Template,
+    Unknown,
+}
+
+fn role(path: &str) -> Role<'_> {
+    let named = |folder: &str| path.strip_prefix(folder)?.strip_suffix(".yaml").filter(|name| !name.contains('/'));
+    match path {
+        "sources.yaml" => Role::Sources,
+        "channels.yaml" => Role::Channels,
+        _ => match (named("plays/"), named("messages/")) {
+            (Some(name), _) => Role::Play(name),
+            (_, Some(name)) => Role::Message(name),
+            _ if path.starts_with("messages/") && path.ends_with(".liquid") => Role::Template,
+            _ => Role::Unknown,
+        },
+    }
+}
+
+fn read(files: &BTreeMap<String, String>, found: &mut Vec<Diagnostic>) -> Playbook {
+    let mut playbook = Playbook::default();
+    let mut channels = Some(ChannelSettings::default());
+    let mut messages = BTreeMap::new();
+    let mut plays = Vec::new();
+    if !files.contains_key("sources.yaml") {
+        let help = "write sources.yaml with a name and a `write_key` for each source of events";
+        found.push(whole_file("sources.yaml", "the file is missing".into(), help));
+    }
+    for (path, text) in files {
+        match role(path) {
+            Role::Sources => {
+                if let Some(root) = yaml(path, text, found) {
+                    playbook.sources = settings::sources(&mut Report::new(path, text, found), &root);
+                }
+            }
+            Role::Channels => {
+                let before = found.len();
+                let read =
+                    yaml(path, text, found).map(|root| settings::channels(&mut Report::new(path, text, found), &root));
+                // With a wrong file nobody can say which channels there are.
+                channels = read.filter(|_| found.len() == before);
+            }
+            Role::Message(name) => {
+                let before = found.len();
+                let mut elsewhere = Vec::new();
+                let message = yaml(path, text, found).and_then(|root| {
+                    messages::message(&mut Report::new(path, text, found), &root, files, &mut elsewhere)
+                });
+                elsewhere.retain(|problem| !found.contains(problem));
+                found.append(&mut elsewhere);
+                check_name(path, name, "message", found);
+                messages.insert(name.to_owned(), message.filter(|_| found.len() == before));
+            }
+            Role::Play(name) => plays.push((path, name, text)),
+            Role::Template => {}
+            Role::Unknown => found.push(unknown_file(path)),
+        }
+    }
+    if plays.len() > PLAYS_MAX {
+        let message = format!("the playbook has {} plays, more than {PLAYS_MAX}", plays.len());
+        found.push(whole_file("plays/", message, "remove plays that are no longer used"));
+        return playbook;
+    }
+    let known = plays::Known { messages: &messages, channels: channels.as_ref() };
+    for (path, name, text) in plays {
+        check_name(path, name, "play", found);
+        if let Some(root) = yaml(path, text, found) {
+            playbook.plays.extend(plays::play(&mut Report::new(path, text, found), &root, name, &known));
+        }
+    }
+    playbook.channels = channels.unwrap_or_default();
+    playbook.messages = messages.into_iter().filter_map(|(name, message)| Some((name, message?))).collect();
+    let traits = playbook.traits_used().len();
+    if traits > TRAITS_MAX {
+        let message = format!("the plays ask for {traits} traits, more than {TRAITS_MAX}");
+        found.push(whole_file("plays/", message, "ask for fewer; each is kept for every user"));
+    }
+    let json = json_without_version(&playbook);
+    if json.len() > PLAYBOOK_BYTES_MAX {
+        let message = format!("the compiled playbook has {} bytes, more than {PLAYBOOK_BYTES_MAX}", json.len());
+        found.push(whole_file(".", message, "shorten templates, or remove what is no longer used"));
+    }
+    playbook.version = version_of_json(&json);
+    playbook
+}
+
+fn yaml(path: &str, text: &str, found: &mut Vec<Diagnostic>) -> Option<Node> {
+    node::read(text)
+        .map_err(|(at, message)| {
+            let help = "look at the indentation, quotes and brackets around this place";
+            Report::new(path, text, found).problem(at, message, help);
+        })
+        .ok()
+}
+
+fn check_name(path: &str, name: &str, what: &str, found: &mut Vec<Diagnostic>) {
+    if !is_name(name) {
+        let message = format!("`{name}` cannot be the name of a {what}");
+        found.push(whole_file(path, message, &format!("rename the file: {}", settings::NAME_HELP)));
+    }
+}
+
+fn unknown_file(path: &str) -> Diagnostic {
+    let help = if path.ends_with(".yml") {
+        "rename it to end in `.yaml`".to_owned()
+    } else {
+        let there_are =
+            ["sources.yaml", "channels.yaml", "plays/NAME.yaml", "messages/NAME.yaml", "messages/NAME.liquid"];
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        match (folder, kairos_messages::closest(folder, ["plays", "messages"])) {
+            ("", _) => instead(name, &there_are),
+            (_, Some(meant)) if meant != folder => format!("did you mean `{meant}/{name}`?"),
+            _ => instead(path, &there_are),
+        }
+    };
+    whole_file(path, "this file is not read: its place has no meaning in a playbook".into(), &help)
+}

@@ -1,0 +1,187 @@
+//! Reads typed values out of a YAML tree and reports what does not fit.
+
+use kairos_engine::bounds::PLAY_SPAN_MAX;
+use kairos_engine::time::Span;
+use kairos_messages::closest;
+
+use crate::diagnostic::{Place, Report};
+use crate::node::{Entry, Node, Value};
+
+/// A group of keys that has been checked for unknown ones.
+pub(crate) struct Fields<'n> {
+    at: Place,
+    entries: &'n [Entry],
+}
+
+impl<'n> Fields<'n> {
+    /// The keys of `what` (as in "a play"); reports all that are not `known`.
+    pub(crate) fn read(report: &mut Report<'_>, node: &'n Node, what: &str, known: &[&str]) -> Option<Self> {
+        let entries = entries(report, node, what, &format!("write {}", listed(known)))?;
+        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+            report.problem(entry.at, format!("{what} has no `{}`", entry.key), instead(&entry.key, known));
+        }
+        Some(Self { at: node.at, entries })
+    }
+
+    /// The value of a key, when it is there and not empty.
+    pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
+        self.entries
+            .iter()
+            .find(|entry| entry.key == key)
+            .map(|entry| &entry.node)
+            .filter(|node| !matches!(node.value, Value::Null))
+    }
+
+    /// The value of a key that must be there.
+    pub(crate) fn required(&self, report: &mut Report<'_>, what: &str, key: &str, help: &str) -> Option<&'n Node> {
+        let found = self.get(key);
+        if found.is_none() {
+            let at = self.entries.iter().find(|entry| entry.key == key).map_or(self.start(), |entry| entry.at);
+            report.problem(at, format!("{what} needs `{key}`"), help);
+        }
+        found
+    }
+
+    /// Where the group starts: at its first key.
+    pub(crate) fn start(&self) -> Place {
+        self.entries.first().map_or(self.at, |entry| entry.at)
+    }
+}
+
+/// The entries of a group of keys.
+pub(crate) fn entries<'n>(report: &mut Report<'_>, node: &'n Node, what: &str, help: &str) -> Option<&'n [Entry]> {
+    match &node.value {
+        Value::Map(entries) if !entries.is_empty() => Some(entries),
+        Value::Map(_) | Value::Null => {
+            report.problem(node.at, format!("{what} is empty"), help);
+            None
+        }
+        other => {
+            report.problem(node.at, format!("{what} is a group of keys, not {}", other.what()), help);
+            None
+        }
+    }
+}
+
+/// The only key of a group, as conditions and steps have them.
+pub(crate) fn only_entry<'n>(
+    report: &mut Report<'_>,
+    node: &'n Node,
+    what: &str,
+    known: &[&str],
+    join: &str,
+) -> Option<&'n Entry> {
+    let entries = entries(report, node, what, &format!("write {}", listed(known)))?;
+    if let Some(second) = entries.get(1) {
+        report.problem(second.at, format!("{what} has one key, and this is a second one"), join);
+        return None;
+    }
+    let entry = &entries[0];
+    if known.contains(&entry.key.as_str()) {
+        return Some(entry);
+    }
+    report.problem(entry.at, format!("{what} cannot be `{}`", entry.key), instead(&entry.key, known));
+    None
+}
+
+/// A text that is not empty.
+pub(crate) fn text<'n>(report: &mut Report<'_>, node: &'n Node, what: &str) -> Option<&'n str> {
+    match &node.value {
+        Value::Text(text) if !text.trim().is_empty() => Some(text),
+        Value::Text(_) => {
+            report.problem(node.at, format!("{what} is empty"), "write a text");
+            None
+        }
+        other => {
+            let help = match other {
+                Value::Number(_) | Value::Flag(_) => "put it into quotes",
+                _ => "write one text",
+            };
+            report.problem(node.at, format!("{what} is a text, not {}", other.what()), help);
+            None
+        }
+    }
+}
+
+/// One of a few words.
+pub(crate) fn word<T: Copy>(report: &mut Report<'_>, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
+    let text = text(report, node, what)?;
+    let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    if found.is_none() {
+        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        report.problem(node.at, format!("{what} cannot be `{text}`"), instead(text, &names));
+    }
+    found
+}
+
+/// A length of time.
+pub(crate) fn span(report: &mut Report<'_>, node: &Node, what: &str) -> Option<Span> {
+    const HELP: &str = "write a whole number and a unit: 45s, 30m, 24h, 7d or 2w";
+    let text = match &node.value {
+        Value::Text(text) => text,
+        Value::Number(number) => {
+            report.problem(node.at, format!("{what} has no unit: {number}"), HELP);
+            return None;
+        }
+        other => {
+            report.problem(node.at, format!("{what} is a length of time, not {}", other.what()), HELP);
+            return None;
+        }
+    };
+    match Span::parse(text) {
+        None => {
+            report.problem(node.at, format!("{what} is not a length of time: `{text}`"), HELP);
+            None
+        }
+        Some(span) if span > PLAY_SPAN_MAX => {
+            report.problem(node.at, format!("{what} is too long"), format!("write at most {PLAY_SPAN_MAX}"));
+            None
+        }
+        span => span,
+    }
+}
+
+/// A whole number within bounds.
+pub(crate) fn count(report: &mut Report<'_>, node: &Node, what: &str, max: u32) -> Option<u32> {
+    match node.value {
+        Value::Number(number) if number.fract() == 0.0 && number >= 1.0 && number <= f64::from(max) => {
+            // Exact: whole and at most `max`.
+            Some(number as u32)
+        }
+        _ => {
+            report.problem(node.at, format!("{what} is not a whole number from 1 to {max}"), "write one, as in `1`");
+            None
+        }
+    }
+}
+
+/// The entries of a list that is not empty; one value alone counts as a list of one.
+pub(crate) fn list<'n>(report: &mut Report<'_>, node: &'n Node, what: &str) -> Option<&'n [Node]> {
+    match &node.value {
+        Value::List(nodes) if !nodes.is_empty() => Some(nodes),
+        Value::List(_) | Value::Null => {
+            report.problem(node.at, format!("{what} is an empty list"), "name at least one, or remove the key");
+            None
+        }
+        _ => Some(core::slice::from_ref(node)),
+    }
+}
+
+/// Whether a name can be used in files, state and records.
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// "did you mean …" when something is close, else everything there is.
+pub(crate) fn instead(given: &str, known: &[&str]) -> String {
+    match closest(given, known.iter().copied()) {
+        Some(candidate) => format!("did you mean `{candidate}`?"),
+        None => format!("there is {}", listed(known)),
+    }
+}
+
+/// `a`, `b`, `c`
+pub(crate) fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,178 @@
+//! Reads a message file: templates by language and channel, each checked.
+
+use std::collections::BTreeMap;
+
+use kairos_engine::playbook::{EmailTemplate, LocalizedMessage, Message, SmsTemplate, WebhookTemplate};
+use kairos_messages::{TemplateKind, check_template};
+
+use crate::diagnostic::{Diagnostic, Place, Report};
+use crate::fields::{Fields, entries, text};
+use crate::node::Node;
+
+/// Reads one file of `messages/`. `files` are the texts beside it, for `html_file`; problems in those
+/// go to `elsewhere`.
+pub(crate) fn message(
+    report: &mut Report<'_>,
+    root: &Node,
+    files: &BTreeMap<String, String>,
+    elsewhere: &mut Vec<Diagnostic>,
+) -> Option<Message> {
+    const HELP: &str = "write `locales:`, below it a language (`en`), below it `email`, `sms` or `webhook`";
+    let fields = Fields::read(report, root, "a message", &["default_locale", "locales"])?;
+    let node = fields.required(report, "a message", "locales", HELP)?;
+    let mut locales = BTreeMap::new();
+    for entry in entries(report, node, "`locales`", HELP)? {
+        let Some(tag) = locale(&entry.key) else {
+            report.problem(
+                entry.at,
+                format!("`{}` is not a language", entry.key),
+                "write a tag such as `en` or `pt-BR`",
+            );
+            continue;
+        };
+        let templates = localized(report, &entry.node, files, elsewhere).unwrap_or_default();
+        if locales.insert(tag, templates).is_some() {
+            report.problem(entry.at, format!("`{}` stands here twice", entry.key), "keep one of them");
+        }
+    }
+    let default_locale = match fields.get("default_locale") {
+        Some(node) => {
+            let given = text(report, node, "`default_locale`")?;
+            match locale(given).filter(|tag| locales.contains_key(tag)) {
+                Some(tag) => tag,
+                None => {
+                    let known: Vec<&str> = locales.keys().map(String::as_str).collect();
+                    let help = crate::fields::instead(given, &known);
+                    report.problem(node.at, format!("the message has no language `{given}`"), help);
+                    return None;
+                }
+            }
+        }
+        None if locales.len() == 1 => locales.keys().next().cloned()?,
+        None => {
+            let at = fields.start();
+            report.problem(at, "a message in several languages needs `default_locale`", "write `default_locale: en`");
+            return None;
+        }
+    };
+    Some(Message { default_locale, locales })
+}
+
+/// A BCP 47 tag in the form in which languages are looked up: lower case, with hyphens.
+fn locale(tag: &str) -> Option<String> {
+    let tag = tag.replace('_', "-").to_ascii_lowercase();
+    let mut parts = tag.split('-');
+    let language = parts
+        .next()
+        .is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_lowercase()));
+    let rest = parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    (language && rest && tag.len() <= 35).then_some(tag)
+}
+
+fn localized(
+    report: &mut Report<'_>,
+    node: &Node,
+    files: &BTreeMap<String, String>,
+    elsewhere: &mut Vec<Diagnostic>,
+) -> Option<LocalizedMessage> {
+    let fields = Fields::read(report, node, "a language of a message", &["email", "sms", "webhook"])?;
+    let email = fields.get("email").map(|node| email(report, node, files, elsewhere).unwrap_or_default());
+    let mut only_text = |channel: &str| {
+        let what = format!("`{channel}`");
+        let node = fields.get(channel)?;
+        let fields = Fields::read(report, node, &what, &["text"]);
+        let node = fields.and_then(|fields| fields.required(report, &what, "text", "write `text:` and a template"));
+        Some(node.and_then(|node| template(report, node, "`text`", TemplateKind::Text)).unwrap_or_default())
+    };
+    let sms = only_text("sms").map(|text| SmsTemplate { text });
+    let webhook = only_text("webhook").map(|text| WebhookTemplate { text });
+    Some(LocalizedMessage { email, sms, webhook })
+}
+
+fn email(
+    report: &mut Report<'_>,
+    node: &Node,
+    files: &BTreeMap<String, String>,
+    elsewhere: &mut Vec<Diagnostic>,
+) -> Option<EmailTemplate> {
+    let fields = Fields::read(report, node, "`email`", &["subject", "text", "html", "html_file"])?;
+    let subject = fields.required(report, "`email`", "subject", "write `subject:` and one line");
+    let subject = subject.and_then(|node| template(report, node, "`subject`", TemplateKind::Line));
+    let part = fields.required(
+        report,
+        "`email`",
+        "text",
+        "write `text:`: it is shown where HTML is not, and keeps mails out of spam",
+    );
+    let part = part.and_then(|node| template(report, node, "`text`", TemplateKind::Text));
+    let html = match (fields.get("html"), fields.get("html_file")) {
+        (Some(_), Some(node)) => {
+            report.problem(node.at, "`html` and `html_file` stand side by side", "keep one of them");
+            None
+        }
+        (Some(node), None) => template(report, node, "`html`", TemplateKind::Html),
+        (None, Some(node)) => html_file(report, node, files, elsewhere),
+        (None, None) => None,
+    };
+    Some(EmailTemplate { subject: subject.unwrap_or_default(), text: part.unwrap_or_default(), html })
+}
+
+fn html_file(
+    report: &mut Report<'_>,
+    node: &Node,
+    files: &BTreeMap<String, String>,
+    elsewhere: &mut Vec<Diagnostic>,
+) -> Option<String> {
+    let name = text(report, node, "`html_file`")?;
+    let path = format!("messages/{name}");
+    let Some((path, source)) = files.get_key_value(&path).filter(|_| name.ends_with(".liquid")) else {
+        let beside: Vec<&str> = files
+            .keys()
+            .filter_map(|path| path.strip_prefix("messages/").filter(|name| name.ends_with(".liquid")))
+            .collect();
+        let help = if beside.is_empty() {
+            "put a file ending in `.liquid` beside this one, and write its name".to_owned()
+        } else {
+            crate::fields::instead(name, &beside)
+        };
+        report.problem(node.at, format!("there is no file `{name}` in messages/"), help);
+        return None;
+    };
+    if let Err(problems) = check_template(source, TemplateKind::Html) {
+        // Two languages may share a file; its problems are told once.
+        if !elsewhere.iter().any(|known| known.file == *path) {
+            let mut report = Report::new(path, source, elsewhere);
+            for problem in problems {
+                let at = Place { line: problem.line, column: problem.column };
+                report.problem(at, problem.message, problem.help.unwrap_or_default());
+            }
+        }
+        return None;
+    }
+    Some(source.clone())
+}
+
+/// A template, checked; its problems are told where they stand in the YAML file.
+fn template(report: &mut Report<'_>, node: &Node, what: &str, kind: TemplateKind) -> Option<String> {
+    let source = text(report, node, what)?;
+    if let Err(problems) = check_template(source, kind) {
+        for problem in problems {
+            let at = place_in_file(report.text(), node.at, source, problem.line, problem.column);
+            report.problem(at, problem.message, problem.help.unwrap_or_default());
+        }
+        return None;
+    }
+    Some(source.to_owned())
+}
+
+/// Where a place of a template stands in the file that quotes it: exact for blocks (`|`) and plain or
+/// quoted lines, the value's start for the rest (folded or with escapes).
+fn place_in_file(file: &str, value_at: Place, template: &str, line: usize, column: usize) -> Place {
+    let file_line = value_at.line + line - 1;
+    let raw = file_line.checked_sub(1).and_then(|line| file.lines().nth(line)).unwrap_or_default();
+    let wanted = template.lines().nth(line - 1).unwrap_or_default();
+    match raw.find(wanted).filter(|_| !wanted.is_empty()) {
+        Some(at) => Place { line: file_line, column: raw[..at].chars().count() + column },
+        None => value_at,
+    }
+}

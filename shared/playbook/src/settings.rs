@@ -1,0 +1,163 @@
+//! Reads `sources.yaml` and `channels.yaml`.
+
+use kairos_engine::playbook::{ChannelSettings, EmailSettings, SmsSettings, Source, WebhookSettings};
+
+use crate::diagnostic::Report;
+use crate::fields::{Fields, entries, is_name, text};
+use crate::node::{Node, Value};
+
+/// Shortest write key, in characters: public, but not to be guessed.
+const WRITE_KEY_CHARS_MIN: usize = 16;
+/// Longest write key, in characters.
+const WRITE_KEY_CHARS_MAX: usize = 128;
+
+/// Reads `sources.yaml`.
+pub(crate) fn sources(report: &mut Report<'_>, root: &Node) -> Vec<Source> {
+    const HELP: &str = "write `sources:`, below it a name for each source, and its `write_key`";
+    let mut sources: Vec<Source> = Vec::new();
+    let Some(fields) = Fields::read(report, root, "sources.yaml", &["sources"]) else {
+        return sources;
+    };
+    let Some(named) = fields.required(report, "sources.yaml", "sources", HELP) else {
+        return sources;
+    };
+    for entry in entries(report, named, "`sources`", HELP).unwrap_or_default() {
+        if !is_name(&entry.key) {
+            report.problem(entry.at, format!("`{}` cannot be a source's name", entry.key), NAME_HELP);
+        }
+        let what = format!("source `{}`", entry.key);
+        let Some(fields) = Fields::read(report, &entry.node, &what, &["write_key"]) else {
+            continue;
+        };
+        let Some(node) = fields.required(report, &what, "write_key", "write `write_key:` and at least 16 characters")
+        else {
+            continue;
+        };
+        let Some(key) = text(report, node, "the write key") else {
+            continue;
+        };
+        let plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+        if !plain || !(WRITE_KEY_CHARS_MIN..=WRITE_KEY_CHARS_MAX).contains(&key.len()) {
+            report.problem(
+                node.at,
+                format!(
+                    "the write key of `{}` is {}",
+                    entry.key,
+                    if plain { "too short or too long" } else { "not plain" }
+                ),
+                format!(
+                    "write {WRITE_KEY_CHARS_MIN} to {WRITE_KEY_CHARS_MAX} letters, digits, `_` or `-`, \
+                     for example from `openssl rand -hex 16`"
+                ),
+            );
+        } else if let Some(other) = sources.iter().find(|source| source.write_key == key) {
+            report.problem(
+                node.at,
+                format!("`{}` has the write key of `{}`", entry.key, other.name),
+                "give each source a key of its own, so that one can be changed without the other",
+            );
+        } else {
+            sources.push(Source { name: entry.key.clone(), write_key: key.to_owned() });
+        }
+    }
+    sources
+}
+
+pub(crate) const NAME_HELP: &str = "write 1 to 64 lower-case letters, digits or `_`";
+
+/// Reads `channels.yaml`.
+pub(crate) fn channels(report: &mut Report<'_>, root: &Node) -> ChannelSettings {
+    let mut channels = ChannelSettings::default();
+    if matches!(root.value, Value::Null) {
+        return channels;
+    }
+    // A channel without settings (`sms:`) is set up too; `Fields::get` would pass it over.
+    let Some(_) = Fields::read(report, root, "channels.yaml", &["email", "sms", "webhook"]) else {
+        return channels;
+    };
+    let Value::Map(named) = &root.value else {
+        return channels;
+    };
+    for entry in named {
+        match entry.key.as_str() {
+            "email" => channels.email = email(report, &entry.node),
+            "sms" => channels.sms = sms(report, &entry.node),
+            "webhook" => channels.webhook = webhook(report, &entry.node),
+            _ => {}
+        }
+    }
+    channels
+}
+
+fn email(report: &mut Report<'_>, node: &Node) -> Option<EmailSettings> {
+    const HELP: &str = "write `from: Shop <hello@shop.example>`";
+    let fields = Fields::read(report, node, "`email`", &["from", "reply_to"])?;
+    let mut address = |node: &Node, what: &str| {
+        let text = text(report, node, what)?;
+        let bare = match text.split_once('<') {
+            Some((_, rest)) => rest.strip_suffix('>').unwrap_or(""),
+            None => text,
+        };
+        let is_address = bare.split_once('@').is_some_and(|(local, domain)| {
+            let plain =
+                |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || "<>,;@".contains(c));
+            plain(local) && plain(domain) && domain.contains('.')
+        });
+        if !is_address || text.contains(char::is_control) {
+            report.problem(node.at, format!("{what} is not an email address: `{text}`"), HELP);
+            return None;
+        }
+        Some(text.to_owned())
+    };
+    let reply_to = fields.get("reply_to").map(|node| address(node, "`reply_to`"));
+    let from = fields.get("from").map(|node| address(node, "`from`"));
+    let from = match from {
+        Some(from) => from,
+        None => fields.required(report, "`email`", "from", HELP).and(None),
+    };
+    Some(EmailSettings { from: from?, reply_to: reply_to.flatten() })
+}
+
+fn sms(report: &mut Report<'_>, node: &Node) -> Option<SmsSettings> {
+    if matches!(node.value, Value::Null) {
+        return Some(SmsSettings::default());
+    }
+    let fields = Fields::read(report, node, "`sms`", &["sender_id"])?;
+    let Some(node) = fields.get("sender_id") else {
+        return Some(SmsSettings::default());
+    };
+    let id = text(report, node, "`sender_id`")?;
+    // SNS: 1 to 11 letters and digits, at least one letter.
+    if id.len() > 11
+        || !id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        || !id.bytes().any(|byte| byte.is_ascii_alphabetic())
+    {
+        report.problem(
+            node.at,
+            format!("`{id}` cannot be a sender id"),
+            "write 1 to 11 letters and digits, at least one of them a letter",
+        );
+        return None;
+    }
+    Some(SmsSettings { sender_id: Some(id.to_owned()) })
+}
+
+fn webhook(report: &mut Report<'_>, node: &Node) -> Option<WebhookSettings> {
+    const HELP: &str = "write `url: https://shop.example/kairos`";
+    let fields = Fields::read(report, node, "`webhook`", &["url"])?;
+    let node = fields.required(report, "`webhook`", "url", HELP)?;
+    let url = text(report, node, "`url`")?;
+    let host = |rest: &str| rest.split(['/', '?', '#', ':']).next().unwrap_or_default().to_owned();
+    let plain = !url.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@');
+    let is_link = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => !host(rest).is_empty(),
+        // Without TLS only to the machine itself, for trying out.
+        (_, Some(rest)) => matches!(host(rest).as_str(), "localhost" | "127.0.0.1"),
+        _ => false,
+    };
+    if !is_link || !plain {
+        report.problem(node.at, format!("`{url}` cannot receive webhooks"), HELP);
+        return None;
+    }
+    Some(WebhookSettings { url: url.to_owned() })
+}
