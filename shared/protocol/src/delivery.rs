@@ -27,7 +27,9 @@
 //! tell a crash before the call from a crash during it. Instead everything that can fail or take
 //! time (playbook, rendering) happens *before* the claim, and nothing but a look at the clock stands
 //! between the claim and the call. What is left of the gap is the claim's own answer on the wire; a
-//! second write would have the same gap. When the claim's answer is lost, the claim is given back.
+//! second write would have the same gap. When the claim's answer is lost, the claim is written again: a
+//! worker knows its own. Only when that fails too does an SMS end unconfirmed though it was never sent,
+//! which is the safe side.
 //!
 //! **How often.** Each time the queue gives the message, at most one attempt is made. The queue gives
 //! it [`DELIVERY_ATTEMPTS_MAX`] times. After the last the record says [`Status::Failed`], and the
@@ -250,7 +252,8 @@ where
     conclude(ports, order, concluded.with_text(&content), claimed.revision).await
 }
 
-/// Writes what is intended into the record, or reports why this worker may not.
+/// Writes what is intended into the record, or reports why this worker may not. A write whose answer
+/// was lost is repeated as it was: when the first one stands after all, it is known by its worker.
 async fn enter<R, M, P, C>(
     ports: &Ports<'_, R, M, P, C>,
     order: &DeliveryOrder,
@@ -262,6 +265,7 @@ where
     C: Clock,
 {
     let mut found: Option<Box<DeliveryRecord>> = None;
+    let mut tries = 0;
     for _ in 0..DELIVERY_CLAIM_ROUNDS_MAX {
         let now = ports.clock.now();
         let expected_revision = found.as_ref().map(|record| record.revision);
@@ -276,32 +280,17 @@ where
         };
         match ports.records.put(&record, expected_revision).await {
             Ok(Put::Written) => return Ok(record),
-            // The answer to our own write was lost on the way, and the client asked again.
-            Ok(Put::Conflict(Some(there))) if there.is_written_by(&record) => return Ok(record),
+            Ok(Put::Conflict(Some(there))) if there.is_written_by(&record) => return Ok(*there),
             Ok(Put::Conflict(there)) => found = there,
             Err(fault) => {
-                if record.status == Status::Claimed {
-                    give_back(ports, &record).await;
+                tries += 1;
+                if tries == DELIVERY_RECORD_TRIES_MAX {
+                    return Err(Box::new(Report::faulty(order, Outcome::Unrecorded, None, fault)));
                 }
-                return Err(Box::new(Report::faulty(order, Outcome::Unrecorded, None, fault)));
             }
         }
     }
     Err(Box::new(Report::of(order, Outcome::HeldByOther, None)))
-}
-
-/// A claim whose answer was lost may stand: nothing was sent, so it need not wait for its lease. When
-/// this fails too, the lease runs out; an SMS then ends unconfirmed, which is the safe side.
-async fn give_back<R, M, P, C>(ports: &Ports<'_, R, M, P, C>, claimed: &DeliveryRecord)
-where
-    R: Records,
-    C: Clock,
-{
-    let answer = Answer::new(AnswerClass::Retryable, "claim_not_answered");
-    let waiting = claimed.answered(answer, false, ports.clock.now());
-    if let Err(fault) = ports.records.put(&waiting, Some(claimed.revision)).await {
-        tracing::warn!(delivery = %claimed.delivery, %fault, "a claim could not be given back and waits for its lease");
-    }
 }
 
 /// Records how the attempt ended.

@@ -310,21 +310,31 @@ fn failed_messages_go_to_the_dead_letter_queue_and_are_tried_again_when_redriven
 }
 
 #[test]
-fn a_claim_whose_answer_was_lost_is_given_back_at_once() {
+fn a_claim_whose_answer_was_lost_is_written_again_and_known_as_ones_own() {
     for claim in [Write::AnswerLost, Write::Lost] {
         let world = World::at_noon();
         world.writes.borrow_mut().push(claim);
-        assert_eq!(world.deliver(Channel::Sms), Outcome::Unrecorded);
-        assert_eq!(world.sends(), 0);
         assert_eq!(world.deliver(Channel::Sms), Outcome::Sent);
-        assert_eq!(world.sends(), 1);
+        assert_eq!((world.sends(), world.record.borrow().as_ref().unwrap().revision), (1, 2));
     }
 }
 
 #[test]
-fn a_claim_that_could_not_even_be_given_back_waits_for_its_lease() {
+fn a_fault_while_claiming_leaves_the_claim_of_another_worker_alone() {
     let world = World::at_noon();
-    world.writes.borrow_mut().extend([Write::AnswerLost, Write::Lost]);
+    world.dies_in_call.set(true);
+    assert!(world.deliver_as(Channel::Sms, "crashes", 1).is_none());
+    world.dies_in_call.set(false);
+    world.pass(CLAIM_LEASE);
+    world.writes.borrow_mut().push(Write::Lost);
+    assert_eq!(world.deliver(Channel::Sms), Outcome::Unconfirmed);
+    assert_eq!(world.sends(), 1);
+}
+
+#[test]
+fn a_claim_that_never_got_an_answer_waits_for_its_lease() {
+    let world = World::at_noon();
+    world.writes.borrow_mut().extend([Write::AnswerLost, Write::Lost, Write::Lost]);
     assert_eq!(world.deliver(Channel::Sms), Outcome::Unrecorded);
     assert_eq!(world.deliver(Channel::Sms), Outcome::HeldByOther);
     world.pass(CLAIM_LEASE);
@@ -391,6 +401,43 @@ fn a_late_answer_corrects_a_record_that_was_given_up_as_unconfirmed() {
     let report = conclude(&ports, &order(Channel::Sms), sent, claimed.revision).now_or_never().unwrap();
     assert_eq!((report.outcome, world.status()), (Outcome::Sent, Status::Sent));
     assert_eq!(world.record.borrow().as_ref().unwrap().revision, 3);
+}
+
+/// Every sequence of five faults in the first writes, with and without a crash in the provider's call.
+#[test]
+fn whatever_goes_wrong_an_sms_goes_out_at_most_once_and_the_others_at_least_once() {
+    const WRITES: [Write; 5] = [Write::Well, Write::Lost, Write::AnswerLost, Write::DoneTwice, Write::Dies];
+    for (case, dies_in_call) in (0..5_usize.pow(5)).flat_map(|case| [(case, false), (case, true)]) {
+        for channel in Channel::ALL {
+            let world = World::at_noon();
+            let writes: Vec<Write> = (0..5).map(|place| WRITES[case / 5_usize.pow(place) % 5]).collect();
+            world.writes.borrow_mut().extend(writes);
+            world.dies_in_call.set(dies_in_call);
+            let ended = (1..=12).find_map(|attempt| {
+                let report = world.deliver_as(channel, &format!("attempt {attempt}"), 1);
+                world.dies_in_call.set(world.dies_in_call.get() && world.sends() == 0);
+                world.pass(Span::from_secs(180));
+                report.map(|report| report.outcome).filter(|outcome| !outcome.comes_again())
+            });
+            let what = format!("case {case}, dies in call: {dies_in_call}, {channel}");
+            let outcome = ended.unwrap_or_else(|| panic!("never acknowledged: {what}"));
+            let sends = world.sends();
+            match policy(channel) {
+                CrashPolicy::AtMostOnce => assert!(sends <= 1, "sent {sends} times: {what}"),
+                CrashPolicy::AtLeastOnce => assert!(sends >= 1, "never sent: {what}"),
+            }
+            match world.status() {
+                Status::Sent => assert!(sends >= 1, "recorded but not sent: {what}"),
+                Status::Unconfirmed => assert_eq!(channel, Channel::Sms, "{what}"),
+                status => assert_eq!((status, outcome), (Status::Claimed, Outcome::SentUnrecorded), "{what}"),
+            }
+            let nothing_lost =
+                (0..5).all(|place| matches!(WRITES[case / 5_usize.pow(place) % 5], Write::Well | Write::DoneTwice));
+            if nothing_lost && !dies_in_call {
+                assert_eq!((sends, world.status()), (1, Status::Sent), "{what}");
+            }
+        }
+    }
 }
 
 #[test]
