@@ -5,7 +5,7 @@
 //! without one, those of the release build. Runs go round and round, so that a busy moment meets all alike.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use kairos_benches::figures::{Figures, Sample, millis, root};
+use kairos_benches::figures::{Figures, Sample, directories, millis, root};
 use kairos_benches::plays;
 use kairos_benches::server::{Request, Response, serve};
 use serde_json::json;
@@ -24,13 +24,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 const FUNCTIONS: [&str; 5] = ["hello", "ingest", "decide", "timers", "delivery"];
 
 fn main() -> io::Result<()> {
-    let mut directories: Vec<PathBuf> =
-        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).map(|path| root().join(path)).collect();
-    if directories.is_empty() {
-        directories.push(root().join("target/release"));
-    }
     let platform = Platform::start()?;
-    for directory in directories {
+    for directory in directories() {
         measure(&platform, &directory)?;
     }
     Ok(())

@@ -63,6 +63,14 @@ fn target_directory() -> PathBuf {
     target.map_or_else(|| root().join("target"), Path::to_path_buf)
 }
 
+/// The directories of built functions that the command line names, relative to the project; without any,
+/// that of the release build.
+pub fn directories() -> Vec<PathBuf> {
+    let named: Vec<PathBuf> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).map(|path| root().join(path)).collect();
+    if named.is_empty() { vec![root().join("target/release")] } else { named }
+}
+
 /// The project's own directory.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate is in the project").to_path_buf()

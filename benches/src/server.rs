@@ -67,6 +67,14 @@ pub fn serve(answer: impl Fn(Request) -> Option<Response> + Send + Sync + 'stati
     Ok(address)
 }
 
+/// A port of 127.0.0.1 that nobody listens on now.
+///
+/// # Errors
+/// When no port can be had.
+pub fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
 fn converse(connection: TcpStream, answer: &impl Fn(Request) -> Option<Response>) -> io::Result<()> {
     connection.set_nodelay(true)?;
     let mut out = connection.try_clone()?;

@@ -10,7 +10,7 @@ use kairos_engine::playbook::Playbook;
 use serde_json::{Value, json};
 use ureq::Agent;
 
-use crate::figures::{root, say};
+use crate::figures::{directories, root, say};
 
 /// How long a queue may take to empty after the last event was accepted.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(120);
@@ -26,9 +26,10 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Whether the functions are built for release; says what to do when they are not.
+    /// Where the functions are built: the directory named on the command line, else that of the release
+    /// build. `None`, and a line that says what to do, when they are not there.
     pub fn built() -> Option<PathBuf> {
-        let binaries = root().join("target/release");
+        let binaries = directories().remove(0);
         let missing: Vec<_> = ["ingest", "decide", "timers", "delivery"]
             .into_iter()
             .filter(|name| !binaries.join(name).is_file())
@@ -40,20 +41,15 @@ impl Stack {
         None
     }
 
-    /// Starts an engine of its own and deploys the template to it.
+    /// Starts an engine of its own and deploys the template to it. `options` are those of `engine.py up`.
     ///
     /// # Errors
     /// When it cannot be started; it has said why.
-    pub fn start(bench: &str, binaries: &Path, template: Option<&Path>, parameters: &[String]) -> io::Result<Self> {
+    pub fn start(bench: &str, binaries: &Path, options: &[&str]) -> io::Result<Self> {
         let name = format!("bench-{bench}");
         let mut command = engine("up", &name);
         command.args(["--binaries", &binaries.display().to_string(), "--owner", &std::process::id().to_string()]);
-        if let Some(template) = template {
-            command.args(["--template", &template.display().to_string()]);
-        }
-        for parameter in parameters {
-            command.args(["--parameter", parameter]);
-        }
+        command.args(options);
         let output = command.stderr(Stdio::inherit()).output()?;
         if !output.status.success() {
             return Err(io::Error::other("the local engine did not start; its message is above"));
@@ -110,43 +106,32 @@ impl Stack {
         Ok(())
     }
 
-    /// Adds to the environment of every function.
-    ///
-    /// # Errors
-    /// When the engine refuses.
-    pub fn set_environment(&self, name: &str, value: &str) -> io::Result<()> {
-        for function in self.functions() {
-            let mut variables = function["environment"].clone();
-            variables[name] = value.into();
-            let function = function["name"].as_str().unwrap_or_default();
-            let path = format!("{}/2015-03-31/functions/{function}/configuration", self.text("endpoint"));
-            let body = json!({"Environment": {"Variables": variables}});
-            let request = self.agent.put(path).header("authorization", authorization("lambda"));
-            let answer = request.send(body.to_string()).map_err(io::Error::other)?;
-            if !answer.status().is_success() {
-                return Err(io::Error::other(format!("{function}: its environment was refused: {}", answer.status())));
-            }
-        }
-        Ok(())
+    /// The outputs of the template by name.
+    pub fn outputs(&self) -> BTreeMap<String, String> {
+        let outputs = self.state["outputs"].as_object().into_iter().flatten();
+        outputs.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
     }
 
-    fn functions(&self) -> impl Iterator<Item = &Value> {
-        self.state["functions"].as_object().into_iter().flat_map(|functions| functions.values())
-    }
-
-    /// Sends a request to `ingest` as a Segment client would and gives the status.
+    /// Sends a request to `ingest` as a Segment client would.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub fn send(&self, path: &str, body: &Value) -> io::Result<u16> {
-        let answer = self
+    /// When it is not accepted, with the answer.
+    pub fn send(&self, path: &str, body: &Value) -> io::Result<()> {
+        let mut answer = self
             .agent
             .post(format!("{}{path}", self.text("ingest_url")))
             .header("authorization", "Basic YmVuY2g6")
             .header("content-type", "application/json")
             .send(body.to_string())
             .map_err(io::Error::other)?;
-        Ok(answer.status().as_u16())
+        if answer.status().as_u16() == 200 {
+            return Ok(());
+        }
+        let text = answer.body_mut().read_to_string().unwrap_or_default();
+        let logs = engine("logs", &self.name).arg("IngestFunction").output()?;
+        let logs = String::from_utf8_lossy(&logs.stdout);
+        let said = logs.lines().rfind(|line| line.contains("\"ERROR\"")).unwrap_or("nothing about it in its log");
+        Err(io::Error::other(format!("ingest answered {}: {text} It logged: {said}", answer.status())))
     }
 
     /// Waits until no queue of events, deliveries or (when asked) alarms holds a message.
@@ -229,8 +214,8 @@ fn engine(command: &str, name: &str) -> Command {
     engine
 }
 
-/// The engine reads who calls from the credential's scope and does not check the signature.
-fn authorization(service: &str) -> String {
+/// The engine's root credentials. It reads them from the credential's scope and does not check the signature.
+pub(crate) fn authorization(service: &str) -> String {
     format!(
         "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
     )
@@ -262,10 +247,13 @@ pub struct Invocations {
     pub count: u64,
     /// How long all calls took.
     pub duration_ms: f64,
+    /// What was logged, with the 26 bytes that CloudWatch adds to each line.
+    pub log_bytes: u64,
 }
 
 impl Invocations {
     fn add_line(&mut self, line: &str) {
+        self.log_bytes += line.len() as u64 + 26;
         let Some(report) = line.strip_prefix("REPORT RequestId:") else { return };
         let duration =
             report.split('\t').find_map(|field| field.trim().strip_prefix("Duration: ")?.strip_suffix(" ms"));
@@ -275,7 +263,11 @@ impl Invocations {
 
     /// What came after an earlier look.
     pub fn since(self, earlier: Self) -> Self {
-        Self { count: self.count - earlier.count, duration_ms: self.duration_ms - earlier.duration_ms }
+        Self {
+            count: self.count - earlier.count,
+            duration_ms: self.duration_ms - earlier.duration_ms,
+            log_bytes: self.log_bytes - earlier.log_bytes,
+        }
     }
 }
 
@@ -289,6 +281,6 @@ mod tests {
         seen.add_line("REPORT RequestId: a\tDuration: 5.25 ms\tBilled Duration: 6 ms\tMemory Size: 256 MB");
         seen.add_line("START RequestId: b");
         seen.add_line("REPORT RequestId: b\tDuration: 1 ms\tBilled Duration: 1 ms");
-        assert_eq!(seen, Invocations { count: 2, duration_ms: 6.25 });
+        assert_eq!((seen.count, seen.duration_ms), (2, 6.25));
     }
 }

@@ -159,6 +159,8 @@ def add_up_options(command):
     command.add_argument("--parameter", action="append", default=[], type=key_and_value, metavar="NAME=VALUE",
                          help="parameter of the template, repeatable")
     command.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; a free one by default")
+    command.add_argument("--functions-endpoint", metavar="URL",
+                         help="where functions send their AWS calls instead: a proxy in front of the engine")
     command.add_argument("--owner", type=int, default=0, metavar="PID", help="stop the engine when this process ends")
     command.add_argument("--retry-after", type=int, metavar="SECONDS",
                          help="hand failed messages out again after this long instead of the template's timeouts")

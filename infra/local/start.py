@@ -23,9 +23,9 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def engine_environment(port, directory, log_level):
+def engine_environment(port, directory, log_level, functions_endpoint):
     """All that MiniStack, and through it the functions, see of the environment: nothing of the person's own account."""
-    endpoint = f"http://127.0.0.1:{port}"
+    endpoint = functions_endpoint or f"http://127.0.0.1:{port}"
     return {
         "PATH": os.defpath,
         "HOME": directory,
@@ -53,7 +53,7 @@ def engine_environment(port, directory, log_level):
 class Guard:
     """A started guard, which ends with this process unless `release` was called."""
 
-    def __init__(self, name, port, owner, log_level):
+    def __init__(self, name, port, owner, log_level, functions_endpoint=None):
         self.name = name
         self.port = port
         self.endpoint = f"http://127.0.0.1:{port}"
@@ -64,7 +64,7 @@ class Guard:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [environment_python(), os.path.join(HERE, "guard.py"), "--name", name, "--owner", str(owner)],
-                env=engine_environment(port, directory, log_level),
+                env=engine_environment(port, directory, log_level, functions_endpoint),
                 cwd=directory, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )
 
@@ -101,7 +101,8 @@ class Guard:
 
 def start(options):
     for attempt in range(START_ATTEMPTS):
-        guard = Guard(options.name, options.port or free_port(), options.owner, options.log_level)
+        port = options.port or free_port()
+        guard = Guard(options.name, port, options.owner, options.log_level, options.functions_endpoint)
         try:
             if guard.wait_until_ready():
                 return guard
