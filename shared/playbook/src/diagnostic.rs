@@ -71,6 +71,8 @@ impl<'a> Report<'a> {
     /// Adds a problem at a place.
     pub(crate) fn problem(&mut self, at: Place, message: impl Into<String>, help: impl Into<String>) {
         let excerpt = at.line.checked_sub(1).and_then(|line| self.text.lines().nth(line)).map(str::to_owned);
+        // An empty file, or one that ends too early, has no line to show.
+        let at = if excerpt.is_some() { at } else { Place::default() };
         let help: String = help.into();
         self.found.push(Diagnostic {
             file: self.file.to_owned(),

@@ -184,7 +184,14 @@ fn read(files: &BTreeMap<String, String>, found: &mut Vec<Diagnostic>) -> Playbo
 fn yaml(path: &str, text: &str, found: &mut Vec<Diagnostic>) -> Option<Node> {
     node::read(text)
         .map_err(|(at, message)| {
-            let help = "look at the indentation, quotes and brackets around this place";
+            let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
+            let help = if message.ends_with("stands here twice") {
+                "keep one of them"
+            } else if line.contains(": {{") || line.contains(": {%") {
+                "put a text that begins with `{` into quotes, or below a `|`"
+            } else {
+                "look at the indentation, quotes and brackets around this place"
+            };
             Report::new(path, text, found).problem(at, message, help);
         })
         .ok()

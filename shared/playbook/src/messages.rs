@@ -48,7 +48,7 @@ pub(crate) fn message(
                 }
             }
         }
-        None if locales.len() == 1 => locales.keys().next().cloned()?,
+        None if locales.len() <= 1 => locales.keys().next().cloned()?,
         None => {
             let at = fields.start();
             report.problem(at, "a message in several languages needs `default_locale`", "write `default_locale: en`");

@@ -87,7 +87,7 @@ fn its_messages_read_well_with_full_and_with_sparse_data() {
     }
 }
 
-fn compare(name: &str, shown: &str) {
+pub(crate) fn compare(name: &str, shown: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
