@@ -22,6 +22,20 @@ build: ## Build the functions and the command line (debug; the local engine runs
 	@echo "Building the functions and kairos (the AWS SDK takes some minutes the first time) …"
 	$(CARGO) build --locked $(PACKAGES)
 
+# ------------------------------------------------------------------------ demo
+
+# EVENTS=FILE replays a recording in REES46's format; TWICE=1 sends it again afterwards; KEEP=1 leaves it running.
+DEMO_OPTIONS = $(if $(EVENTS),--events '$(EVENTS)') $(if $(TWICE),--twice) $(if $(KEEP),--keep)
+
+.PHONY: demo
+demo: demo-needs local-env build ## See it work: a shop's day on this machine (or EVENTS=FILE), and its messages
+	@target/debug/kairos demo $(DEMO_OPTIONS)
+
+.PHONY: demo-needs
+demo-needs:
+	@command -v $(CARGO) >/dev/null || { echo "This needs Rust 1.95 or newer: https://rustup.rs"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "This needs Python 3.10 or newer, for the local AWS."; exit 1; }
+
 # ---------------------------------------------------------------- local engine
 
 .PHONY: local-env

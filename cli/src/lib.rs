@@ -1,3 +1,17 @@
-//! What the `kairos` command is made of. `main.rs` reads the command line and calls these.
+//! What the `kairos` command is made of. `main.rs` reads the command line and calls [`commands`].
+//!
+//! - [`commands`]: one file for each subcommand.
+//! - [`target`], [`records`], [`local`]: the installation that a command speaks to.
+//! - [`rees46`], [`shop_day`]: where events come from. [`calls`], [`sender`]: how they are sent.
+//! - [`demo`]: what `make demo` does. [`terminal`]: how it looks.
 
+pub mod calls;
+pub mod commands;
+pub mod demo;
 pub mod local;
+pub mod records;
+pub mod rees46;
+pub mod sender;
+pub mod shop_day;
+pub mod target;
+pub mod terminal;

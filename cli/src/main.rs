@@ -1,2 +1,51 @@
-//! See ARCHITECTURE.md.
-fn main() {}
+//! `kairos`: everything one does with Kairos from a shell.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use kairos_cli::commands::{check, demo, local, publish, replay, why};
+use kairos_cli::terminal::{Style, note};
+
+/// Reach each shopper at the right moment, by rules that are files.
+#[derive(Debug, Parser)]
+#[command(name = "kairos", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check a playbook: what is wrong, where, and what to write instead
+    Check(check::Arguments),
+    /// Check a playbook and put it in force
+    Publish(publish::Arguments),
+    /// Tell what is known of a user, and why they got a message or none
+    Why(why::Arguments),
+    /// Send a recording of a shop's events as if it had just happened
+    Replay(replay::Arguments),
+    /// Start and stop the whole system on this machine
+    #[command(subcommand)]
+    Local(local::Arguments),
+    /// Show it at work: a shop's day on this machine, and the messages it leads to
+    Demo(demo::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Publish(arguments) => publish::run(&arguments).await,
+        Command::Why(arguments) => why::run(&arguments).await,
+        Command::Replay(arguments) => replay::run(&arguments).await,
+        Command::Local(arguments) => local::run(&arguments).await,
+        Command::Demo(arguments) => demo::run(&arguments).await,
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            note(format!("{} {error}", Style::stderr().bad("error:")));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The subcommands: what each takes and does. A command answers with its exit code, or with an error
+//! that `main` shows.
+
+pub mod check;
+pub mod demo;
+pub mod local;
+pub mod publish;
+pub mod replay;
+pub mod why;
+
+/// How a command ends.
+pub type Done = Result<std::process::ExitCode, Box<dyn std::error::Error + Send + Sync>>;

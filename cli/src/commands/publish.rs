@@ -1,0 +1,39 @@
+//! `kairos publish`: checks a playbook and puts it in force.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use kairos_engine::bounds::PLAYBOOK_REFRESH;
+
+use super::Done;
+use super::check::{checked, summary};
+use crate::target::{Target, TargetArguments};
+use crate::terminal::{Style, line};
+
+/// What to publish, and where.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The playbook's folder
+    #[arg(default_value = "playbook")]
+    pub playbook: PathBuf,
+    #[command(flatten)]
+    target: TargetArguments,
+    /// Name of the table of playbooks, when it cannot be found by the name of the stack
+    #[arg(long)]
+    table: Option<String>,
+}
+
+/// Checks the playbook and puts it in force.
+///
+/// # Errors
+/// When the installation cannot be found or written to. A playbook with problems is exit code 1.
+pub async fn run(arguments: &Arguments) -> Done {
+    let Some(playbook) = checked(&arguments.playbook) else {
+        return Ok(ExitCode::FAILURE);
+    };
+    let target = Target::find(&arguments.target).await?;
+    target.playbooks(arguments.table.as_deref()).await?.publish(&playbook).await?;
+    line(format!("{} {}", Style::stdout().good("published"), summary(&playbook)));
+    line(format!("It is in force everywhere within {PLAYBOOK_REFRESH}."));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,141 @@
+//! The demo: the real system on this machine, a shop's day through its front door, and the messages it
+//! leads to.
+
+pub mod card;
+mod findings;
+mod quiet;
+mod report;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use kairos_cloud::clock::SystemClock;
+use kairos_engine::playbook::Playbook;
+use kairos_protocol::port::Clock;
+
+use crate::calls::{Limits, pack};
+use crate::commands::check::{checked, summary};
+use crate::commands::replay;
+use crate::local::{Engine, UpOptions};
+use crate::sender::{Destination, Sent, send};
+use crate::shop_day;
+use crate::target::Target;
+use crate::terminal::{Progress, Style, line, note, thousands};
+use findings::Findings;
+
+/// The source that shoppers' browsers use.
+const WEBSITE: &[&str] = &["website"];
+
+/// What to show.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The playbook's folder.
+    pub playbook: PathBuf,
+    /// A recording to replay; a generated day when absent.
+    pub recording: Option<PathBuf>,
+    /// Whether to replay it a second time.
+    pub twice: bool,
+    /// Which day is generated.
+    pub seed: u64,
+}
+
+/// Whether everything was as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was.
+    Fine,
+    /// Something was not, and has been said.
+    Wrong,
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Shows the demo on an engine that is started here; the caller stops it.
+///
+/// # Errors
+/// When it cannot be shown.
+pub async fn show(engine: &Engine, up: &UpOptions, options: &Options) -> Result<Verdict, Failure> {
+    let started = Instant::now();
+    let playbook = checked(&options.playbook).ok_or("the playbook must be in order before it can be shown at work")?;
+    let sources = if options.recording.is_some() { replay::SOURCES } else { WEBSITE };
+    let write_key = replay::source(&playbook, sources).ok_or("the playbook has no source, so no event can be sent")?;
+
+    stage(1, "Starting the local engine and deploying template.yaml");
+    let stack = engine.up(up).await?;
+    let destination = Destination { url: stack.ingest_url.clone(), write_key };
+    let target = Target::local(stack);
+
+    stage(2, "Publishing the playbook");
+    target.playbooks(None).await?.publish(&playbook).await?;
+    note(format!("  {}", summary(&playbook)));
+
+    let verdict = match &options.recording {
+        None => generated_day(&target, &destination, &playbook, options.seed).await?,
+        Some(file) => recording(&target, &destination, file, options.twice).await?,
+    };
+    let said = match verdict {
+        Verdict::Fine => Style::stdout().good("Everything is as it should be."),
+        Verdict::Wrong => Style::stdout().bad("Something is not as it should be; see above."),
+    };
+    line("");
+    line(format!("{said} This took {:.0} s.", started.elapsed().as_secs_f64()));
+    Ok(verdict)
+}
+
+async fn generated_day(
+    target: &Target,
+    destination: &Destination,
+    playbook: &Playbook,
+    seed: u64,
+) -> Result<Verdict, Failure> {
+    let began = SystemClock.now();
+    let people = shop_day::generate(seed, began);
+    let events: usize = people.iter().map(Vec::len).sum();
+    stage(
+        3,
+        &format!("Sending the day of a small shop: {} shoppers, {} events", people.len(), thousands(events as u64)),
+    );
+    // Each shopper's device sends for itself.
+    let packed: Vec<_> = people.iter().flat_map(|calls| pack(std::slice::from_ref(calls), Limits::API)).collect();
+    let sent = send(destination, &packed, &Progress::counted(events, "events")).await?;
+
+    stage(4, "Waiting until everything that is due has been done; some carts become due right now");
+    let settled = quiet::wait(target).await?;
+    let findings = Findings::gather(target).await?;
+    report::messages(&findings, playbook, began);
+    let verdict = report::numbers(&findings, &sent, events, began);
+    Ok(if settled { verdict } else { Verdict::Wrong })
+}
+
+async fn recording(
+    target: &Target,
+    destination: &Destination,
+    file: &std::path::Path,
+    twice: bool,
+) -> Result<Verdict, Failure> {
+    stage(3, &format!("Replaying {}", file.display()));
+    let recording = replay::read(file)?;
+    let began = SystemClock.now();
+    let sent = replay::replay(&recording, destination).await?;
+    stage(4, "Waiting until everything that is due has been done");
+    let mut settled = quiet::wait(target).await?;
+    let findings = Findings::gather(target).await?;
+    let events = recording.events() + recording.people();
+    report::samples(&findings);
+    let mut verdict = report::numbers(&findings, &sent, events, began);
+    report::carts(&findings, &recording);
+    if twice {
+        stage(5, "Replaying it a second time against the same stack");
+        let again: Sent = replay::replay(&recording, destination).await?;
+        settled &= quiet::wait(target).await?;
+        let after = Findings::gather(target).await?;
+        if report::second_time(&findings, &after, &again, events) == Verdict::Wrong {
+            verdict = Verdict::Wrong;
+        }
+    }
+    Ok(if settled { verdict } else { Verdict::Wrong })
+}
+
+fn stage(number: usize, what: &str) {
+    note(Style::stderr().bold(format!("{number}. {what} …")));
+}

@@ -1,0 +1,138 @@
+//! A delivery as a person wants to see it.
+
+use kairos_protocol::delivery::{DeliveryRecord, Status};
+
+use crate::terminal::{COLUMNS, Style, shortened, wrapped};
+
+/// Columns before the value of a line.
+const INDENT: usize = 12;
+/// Lines of a message's text that are shown.
+const TEXT_LINES_MAX: usize = 4;
+
+/// The lines of a delivery below its heading: why, how, what, and when.
+pub fn body(delivery: &DeliveryRecord, style: Style) -> Vec<String> {
+    let width = COLUMNS - INDENT;
+    let mut lines = Vec::new();
+    let mut add = |what: &str, values: Vec<String>| {
+        for (index, value) in values.into_iter().enumerate() {
+            let what = if index == 0 { what } else { "" };
+            lines.push(format!("    {} {value}", style.dim(format!("{what:7}"))));
+        }
+    };
+    add("why", wrapped(&delivery.why, width));
+    add("how", vec![format!("{} to {}", delivery.channel, delivery.address)]);
+    if let Some(subject) = &delivery.subject {
+        add("subject", vec![style.bold(shortened(subject, width))]);
+    }
+    if let Some(text) = &delivery.text {
+        let mut shown: Vec<String> =
+            text.lines().filter(|line| !line.trim().is_empty()).flat_map(|line| wrapped(line, width)).collect();
+        if shown.len() > TEXT_LINES_MAX {
+            shown.truncate(TEXT_LINES_MAX);
+            shown.last_mut().expect("it has lines").push_str(" …");
+        }
+        add("text", shown);
+    }
+    add("when", vec![when(delivery)]);
+    if delivery.status != Status::Sent {
+        let answer = delivery.answer.as_ref().map(|answer| format!(": {answer:?}")).unwrap_or_default();
+        add("status", wrapped(&style.attention(format!("{}{answer}", delivery.status.as_str())), width));
+    }
+    lines
+}
+
+/// Due, decided and sent. What was due before its events arrived could only be decided then.
+fn when(delivery: &DeliveryRecord) -> String {
+    let time = |time: kairos_engine::time::Timestamp| time.to_string().get(11..22).unwrap_or_default().to_owned();
+    let due = format!("due {}", time(delivery.due_at));
+    match delivery.sent_at {
+        Some(sent_at) => {
+            let late = sent_at.since(delivery.due_at).as_millis();
+            if late < 10_000 {
+                format!("{due}, sent {} ({} s after it was due)", time(sent_at), seconds(late))
+            } else {
+                let after = sent_at.since(delivery.decided_at).as_millis();
+                format!("{due}, decided {}, sent {} s after that", time(delivery.decided_at), seconds(after))
+            }
+        }
+        None => format!("{due}, decided {}, not sent", time(delivery.decided_at)),
+    }
+}
+
+/// Seconds with two decimals.
+pub(super) fn seconds(millis: i64) -> String {
+    format!("{:.2}", millis as f64 / 1_000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kairos_engine::identifiers::{DeliveryId, UserKey};
+    use kairos_engine::playbook::{Channel, PlaybookVersion};
+    use kairos_engine::time::{Span, Timestamp};
+
+    fn delivery() -> DeliveryRecord {
+        let due_at = Timestamp::parse("2026-05-05T12:30:00Z").unwrap();
+        DeliveryRecord {
+            delivery: DeliveryId::of_decision(UserKey::known("42"), 0),
+            user: UserKey::known("42"),
+            play: "abandoned-cart".into(),
+            message: "abandoned-cart".into(),
+            playbook: PlaybookVersion("v".into()),
+            channel: Channel::Email,
+            address: "ann@shop.example".into(),
+            why: "30 min since Product Added at 2026-05-05T12:00:00.000Z, no Order Completed".into(),
+            due_at,
+            decided_at: due_at.plus(Span::from_millis(200)),
+            moment_ends_at: due_at.plus(Span::from_hours(24)),
+            revision: 2,
+            worker: "w".into(),
+            status: Status::Sent,
+            changed_at: due_at.plus(Span::from_millis(420)),
+            attempts: 1,
+            doubtful: false,
+            claimed_at: Some(due_at.plus(Span::from_millis(300))),
+            sent_at: Some(due_at.plus(Span::from_millis(420))),
+            answer: None,
+            subject: Some("Still thinking about it?".into()),
+            text: Some("Hi Ann,\n\nyour Moka pot is waiting.\n\nhttps://shop.example/cart\n".into()),
+        }
+    }
+
+    #[test]
+    fn a_delivery_is_shown_with_why_what_and_when() {
+        assert_eq!(
+            body(&delivery(), Style::PLAIN).join("\n"),
+            "    why     30 min since Product Added at 2026-05-05T12:00:00.000Z, no Order Completed\n    \
+             how     email to ann@shop.example\n    \
+             subject Still thinking about it?\n    \
+             text    Hi Ann,\n            \
+             your Moka pot is waiting.\n            \
+             https://shop.example/cart\n    \
+             when    due 12:30:00.00, sent 12:30:00.42 (0.42 s after it was due)"
+        );
+    }
+
+    #[test]
+    fn a_moment_that_was_due_before_its_events_came_is_not_called_late() {
+        let mut delivery = delivery();
+        let decided_at = delivery.due_at.plus(Span::from_hours(2));
+        delivery.decided_at = decided_at;
+        delivery.sent_at = Some(decided_at.plus(Span::from_millis(350)));
+        assert_eq!(when(&delivery), "due 12:30:00.00, decided 14:30:00.00, sent 0.35 s after that");
+    }
+
+    #[test]
+    fn lines_fit_the_terminal_and_long_texts_are_cut() {
+        let mut delivery = delivery();
+        delivery.subject = Some("word ".repeat(60));
+        delivery.text = Some("word ".repeat(300));
+        delivery.why = "word ".repeat(60);
+        delivery.status = Status::Waiting;
+        delivery.sent_at = None;
+        let lines = body(&delivery, Style::PLAIN);
+        assert!(lines.iter().all(|line| line.chars().count() <= COLUMNS + 2), "{lines:#?}");
+        assert!(lines.iter().any(|line| line.ends_with(" …")));
+        assert!(lines.iter().any(|line| line.contains("waiting")));
+    }
+}

@@ -1,0 +1,159 @@
+//! Which installation a command speaks to: a local engine, or a stack in AWS.
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use kairos_cloud::configuration::http_client;
+use kairos_cloud::playbooks::PlaybookStore;
+
+use crate::local::{Engine, LocalError, Stack};
+use crate::records::Records;
+
+/// Tables whose names are looked at in one account when a stack is searched for.
+const TABLES_MAX: usize = 10_000;
+
+/// Which installation, as the command line names it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TargetArguments {
+    /// Name of the local engine (`kairos local up --name NAME`), or with --aws of the CloudFormation stack
+    #[arg(long, default_value = crate::local::DEFAULT_NAME, env = "KAIROS_STACK")]
+    pub stack: String,
+    /// The stack in AWS, with the credentials and region that the AWS CLI would use
+    #[arg(long)]
+    pub aws: bool,
+}
+
+/// Why an installation cannot be spoken to.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The local engine cannot be asked.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// It does not run.
+    #[error(
+        "no local engine called {0} is running: start it with `kairos local up`, \
+         or speak to a stack in AWS with --aws --stack NAME"
+    )]
+    NotRunning(String),
+    /// The current directory cannot be told.
+    #[error("the current directory cannot be read: {0}")]
+    NoDirectory(std::io::Error),
+    /// AWS cannot be asked.
+    #[error("AWS could not list the tables: {0}. Are region and credentials set, as for the AWS CLI?")]
+    ListTables(String),
+    /// No table, or more than one.
+    #[error(
+        "{found} tables in this account and region are called {stack}-{logical}-…: \
+         check --stack and AWS_REGION{}", if *.named { ", or name the table with --table" } else { "" }
+    )]
+    Table {
+        /// The stack's name.
+        stack: String,
+        /// The table's logical id.
+        logical: &'static str,
+        /// How many.
+        found: usize,
+        /// Whether the command has `--table`.
+        named: bool,
+    },
+}
+
+/// An installation.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// How to call AWS, or the local engine.
+    pub config: SdkConfig,
+    /// What the local engine says of itself; none in AWS.
+    pub local: Option<Stack>,
+    stack: String,
+}
+
+impl Target {
+    /// The installation that the command line names.
+    ///
+    /// # Errors
+    /// When it is local and not running.
+    pub async fn find(arguments: &TargetArguments) -> Result<Self, TargetError> {
+        if arguments.aws {
+            let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client()).load().await;
+            return Ok(Self { config, local: None, stack: arguments.stack.clone() });
+        }
+        let directory = std::env::current_dir().map_err(TargetError::NoDirectory)?;
+        let engine = Engine::find(&directory, &arguments.stack)?;
+        match engine.status().await? {
+            Some(stack) => Ok(Self::local(stack)),
+            None => Err(TargetError::NotRunning(arguments.stack.clone())),
+        }
+    }
+
+    /// A running local engine.
+    pub fn local(stack: Stack) -> Self {
+        let credentials = &stack.credentials;
+        let credentials = Credentials::new(
+            credentials.access_key_id.clone(),
+            credentials.secret_access_key.clone(),
+            None,
+            None,
+            "local engine",
+        );
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(stack.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(stack.endpoint.clone())
+            .http_client(http_client())
+            .build();
+        Self { config, stack: stack.name.clone(), local: Some(stack) }
+    }
+
+    /// The store of playbooks, in `table` if it is given.
+    ///
+    /// # Errors
+    /// When the table cannot be found.
+    pub async fn playbooks(&self, table: Option<&str>) -> Result<PlaybookStore, TargetError> {
+        let table = match table {
+            Some(table) => table.to_owned(),
+            None => self.table("PlaybookTable", true).await?,
+        };
+        Ok(PlaybookStore::new(self.dynamodb(), table))
+    }
+
+    /// What is recorded of users and deliveries.
+    ///
+    /// # Errors
+    /// When a table cannot be found.
+    pub async fn records(&self) -> Result<Records, TargetError> {
+        let users = self.table("UsersTable", false).await?;
+        let deliveries = self.table("DeliveriesTable", false).await?;
+        Ok(Records::new(self.dynamodb(), users, deliveries))
+    }
+
+    fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    /// The name of a table of the stack. CloudFormation calls it after the stack and its logical id.
+    async fn table(&self, logical: &'static str, named: bool) -> Result<String, TargetError> {
+        if let Some(name) = self.local.as_ref().and_then(|stack| stack.outputs.get(logical)) {
+            return Ok(name.clone());
+        }
+        let prefix = format!("{}-{logical}-", self.stack);
+        let mut names = self.dynamodb().list_tables().into_paginator().items().send();
+        let mut found = Vec::new();
+        for _ in 0..TABLES_MAX {
+            match names.next().await {
+                Some(Ok(name)) if name.starts_with(&prefix) => found.push(name),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => {
+                    let why = aws_sdk_dynamodb::error::DisplayErrorContext(&error).to_string();
+                    return Err(TargetError::ListTables(why));
+                }
+                None => break,
+            }
+        }
+        let count = found.len();
+        match (found.pop(), count) {
+            (Some(name), 1) => Ok(name),
+            _ => Err(TargetError::Table { stack: self.stack.clone(), logical, found: count, named }),
+        }
+    }
+}
