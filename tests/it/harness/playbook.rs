@@ -1,0 +1,107 @@
+//! The playbook that the tests publish: the two plays of the shipped one, on every channel.
+
+use std::collections::BTreeMap;
+
+use kairos_engine::event_name::EventName;
+use kairos_engine::playbook::{
+    Cap, CartTest, Channel, ChannelSettings, Condition, EmailSettings, EmailTemplate, Entry, EventPattern,
+    LocalizedMessage, Message, Play, Playbook, PlaybookVersion, ReachTest, SmsSettings, SmsTemplate, Source, Step,
+    TraitTest, Trigger, WebhookSettings, WebhookTemplate,
+};
+use kairos_engine::time::Span;
+
+/// The write key that tests send with.
+pub(crate) const WRITE_KEY: &str = "tests-key";
+/// The name of its source.
+pub(crate) const SOURCE: &str = "shop";
+/// Jitsu wants a key with a secret after a colon.
+pub(crate) const JITSU_KEY: &str = "jitsu-id:jitsu-secret";
+/// The name of its source.
+pub(crate) const JITSU_SOURCE: &str = "jitsu";
+
+/// How long a cart is left before its shopper hears of it.
+pub(crate) const CART_WAIT: Span = Span::from_mins(30);
+
+/// The playbook; its webhooks go to `webhook_url`.
+pub(crate) fn playbook(webhook_url: &str) -> Playbook {
+    Playbook {
+        version: PlaybookVersion("tests".into()),
+        sources: vec![
+            Source { name: SOURCE.into(), write_key: WRITE_KEY.into() },
+            Source { name: JITSU_SOURCE.into(), write_key: JITSU_KEY.into() },
+        ],
+        channels: ChannelSettings {
+            email: Some(EmailSettings { from: "Shop <hello@shop.example>".into(), reply_to: None }),
+            sms: Some(SmsSettings::default()),
+            webhook: Some(WebhookSettings { url: webhook_url.into() }),
+        },
+        plays: vec![abandoned_cart(), welcome()],
+        messages: BTreeMap::from([
+            ("cart-reminder".into(), cart_reminder()),
+            (
+                "welcome".into(),
+                in_english(LocalizedMessage {
+                    email: Some(EmailTemplate {
+                        subject: "Welcome {{ user.first_name }}".into(),
+                        text: "Good to have you here.".into(),
+                        html: None,
+                    }),
+                    sms: Some(SmsTemplate { text: "Welcome {{ user.first_name }}".into() }),
+                    webhook: None,
+                }),
+            ),
+        ]),
+    }
+}
+
+fn abandoned_cart() -> Play {
+    let track = |names: &[EventName]| names.iter().cloned().map(EventPattern::Track).collect();
+    Play {
+        name: "abandoned-cart".into(),
+        title: "A cart was left".into(),
+        trigger: Trigger::Absence {
+            after: track(&[EventName::ProductAdded, EventName::ProductRemoved, EventName::CheckoutStarted]),
+            of: track(&[EventName::OrderCompleted]),
+            wait: CART_WAIT,
+        },
+        who: Condition::Cart(CartTest::NotEmpty),
+        unless: None,
+        entry: Entry::EveryTime,
+        valid_for: Span::from_hours(3),
+        caps: vec![Cap { at_most: 1, per: Span::from_hours(24) }],
+        steps: vec![Step::Send {
+            message: "cart-reminder".into(),
+            channels: vec![Channel::Sms, Channel::Email, Channel::Webhook],
+        }],
+    }
+}
+
+fn welcome() -> Play {
+    Play {
+        name: "welcome".into(),
+        title: "Somebody said who they are".into(),
+        trigger: Trigger::Event(vec![EventPattern::Identify]),
+        who: Condition::Reachable(ReachTest::Anyhow),
+        unless: Some(Condition::Trait { name: "createdAt".into(), is: TraitTest::OlderThan(Span::from_hours(24)) }),
+        entry: Entry::Once,
+        valid_for: Span::from_hours(24),
+        caps: Vec::new(),
+        steps: vec![Step::Send { message: "welcome".into(), channels: vec![Channel::Email, Channel::Sms] }],
+    }
+}
+
+fn cart_reminder() -> Message {
+    in_english(LocalizedMessage {
+        email: Some(EmailTemplate {
+            subject: "Your {{ cart.items[0].name }} is waiting".into(),
+            text: "{% for item in cart.items %}{{ item.name }} {% endfor %}".into(),
+            html: Some("<p>{{ cart.items[0].name }}</p>".into()),
+        }),
+        sms: Some(SmsTemplate { text: "Your {{ cart.items[0].name }} is waiting".into() }),
+        webhook: Some(WebhookTemplate { text: "Your {{ cart.items[0].name }} is waiting".into() }),
+    })
+}
+
+fn in_english(templates: LocalizedMessage) -> Message {
+    Message { default_locale: "en".into(), locales: BTreeMap::from([("en".into(), templates)]) }
+}

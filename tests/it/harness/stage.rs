@@ -1,0 +1,163 @@
+//! The engines that tests play on: each started once, by the first test that needs it.
+//!
+//! An engine ends with this process, however that ends: its guard watches the process id (`--owner`).
+
+use std::fs;
+use std::future::Future;
+use std::path::Path;
+use std::process;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sqs::config::{BehaviorVersion, SharedAsyncSleep};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use kairos_cli::local::{Engine, Stack, UpOptions};
+use kairos_cloud::configuration::http_client;
+use kairos_cloud::playbooks::PlaybookStore;
+use kairos_cloud::users::UsersTable;
+use tokio::sync::OnceCell;
+
+use super::receiver::Receiver;
+use super::{built, playbook, root};
+
+/// A running system with what tests use to look at it.
+pub(crate) struct Stage {
+    /// The engine it runs on.
+    pub(crate) engine: Engine,
+    /// What is deployed there.
+    pub(crate) stack: Stack,
+    /// Where the playbook sends webhooks.
+    pub(crate) receiver: Receiver,
+    /// For requests as clients make them: no proxy, no redirects followed, no compression added.
+    pub(crate) http: reqwest::Client,
+    /// May do everything.
+    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
+    /// May do everything.
+    pub(crate) sqs: aws_sdk_sqs::Client,
+    /// The users' items.
+    pub(crate) users: UsersTable,
+    /// What `dynamodb` and `sqs` were made of.
+    pub(crate) config: SdkConfig,
+}
+
+type Shared = OnceCell<Result<Stage, String>>;
+
+impl Stage {
+    /// The system as it is deployed: for everything that does not disturb others.
+    pub(crate) async fn shared() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, Self::start("shared", None)).await
+    }
+
+    /// A system whose `decide` is not fed, so that what `ingest` has put into mailboxes stays there to be read.
+    pub(crate) async fn mailboxes() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, async {
+            let stage = Self::start("mailboxes", None).await?;
+            stage.engine.pause("DecideFunction").await.map_err(|error| error.to_string())?;
+            Ok(stage)
+        })
+        .await
+    }
+
+    /// A system that is treated roughly; failed messages come again after 2 s.
+    pub(crate) async fn rough() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, Self::start("rough", Some(2))).await
+    }
+
+    /// A system whose processes are killed; failed messages come again after 2 s.
+    pub(crate) async fn stormy() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, Self::start("stormy", Some(2))).await
+    }
+
+    async fn start(role: &str, retry_after_s: Option<u32>) -> Result<Self, String> {
+        let binaries = built::binaries()?;
+        forget_ended_engines();
+        let receiver = Receiver::start().await.map_err(|error| format!("no receiver for webhooks: {error}"))?;
+        let engine = Engine::new(root(), format!("tests-{}-{role}", process::id()));
+        let options = UpOptions {
+            binaries: Some(binaries),
+            parameters: vec![("WebhookPrivateHosts".into(), receiver.authority())],
+            owner: Some(process::id()),
+            retry_after_s,
+            ..UpOptions::default()
+        };
+        let stack = engine.up(&options).await.map_err(|error| error.to_string())?;
+        let config = config_with(
+            &stack,
+            Credentials::new(
+                &stack.credentials.access_key_id,
+                &stack.credentials.secret_access_key,
+                None,
+                None,
+                "tests",
+            ),
+        );
+        // Fails only when another one is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
+        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let stage = Self {
+            http: http.map_err(|error| error.to_string())?,
+            sqs: aws_sdk_sqs::Client::new(&config),
+            users: UsersTable::new(dynamodb.clone(), stack.outputs["UsersTable"].clone()),
+            engine,
+            receiver,
+            dynamodb,
+            stack,
+            config,
+        };
+        let store = PlaybookStore::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
+        let playbook = playbook::playbook(&stage.receiver.url());
+        store.publish(&playbook).await.map_err(|fault| fault.to_string())?;
+        Ok(stage)
+    }
+
+    /// An output of the template.
+    pub(crate) fn output(&self, name: &str) -> &str {
+        self.stack.outputs.get(name).unwrap_or_else(|| panic!("template.yaml has no output {name}"))
+    }
+
+    /// The configuration of a client with other credentials.
+    pub(crate) fn config_with(&self, credentials: Credentials) -> SdkConfig {
+        config_with(&self.stack, credentials)
+    }
+}
+
+async fn started(cell: &'static Shared, start: impl Future<Output = Result<Stage, String>>) -> &'static Stage {
+    match cell.get_or_init(|| start).await {
+        Ok(stage) => stage,
+        Err(why) => panic!("the system under test is not running: {why}"),
+    }
+}
+
+fn config_with(stack: &Stack, credentials: Credentials) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(stack.region.clone()))
+        .endpoint_url(&stack.endpoint)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http_client())
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .time_source(aws_smithy_async::time::SystemTimeSource::new())
+        .build()
+}
+
+/// Removes the files of earlier runs' engines, which ended with their process.
+fn forget_ended_engines() {
+    let local = root().join(".local");
+    for entry in fs::read_dir(&local).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(run) = name.strip_prefix("run-tests-") else { continue };
+        let Some((pid, role)) = run.split_once('-') else { continue };
+        if !Path::new("/proc").join(pid).exists() {
+            // Another run may be tidying up too.
+            let _ = fs::remove_dir_all(entry.path());
+            let _ = fs::remove_file(local.join(format!("stack-tests-{pid}-{role}.json")));
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Function processes are killed at random while events flow: afterwards nothing is lost, nothing counted twice,
+//! nothing sent twice.
+//!
+//! The channels' documented policies are what is judged: an SMS goes out at most once, whatever happens; an email or a
+//! webhook whose fate is unknown goes out again under the same delivery id.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use kairos_engine::bounds::{CLAIM_LEASE, DELIVERY_ATTEMPTS_MAX};
+use kairos_engine::identifiers::UserKey;
+use kairos_engine::time::{Span, Timestamp};
+use kairos_protocol::delivery::{DeliveryRecord, Status};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::harness::shopper::{left_so_that_due_in, now};
+use crate::harness::world::Depth;
+use crate::harness::{Shopper, Stage, eventually, run, tell};
+
+const SHOPPERS: usize = 320;
+/// How often each puts the same product into the cart, each time in another request.
+const ADDS: usize = 3;
+/// Requests under way at a time, as of a shop with several servers.
+const LANES: usize = 4;
+/// How long functions are killed after the last request: until the last deadline has passed.
+const STORM: Duration = Duration::from_secs(16);
+/// A claim of a killed process lapses, its message comes again; an alarm that died waits for the sweep of the minute.
+const RECOVERY: Duration = Duration::from_secs(180);
+
+/// What a shopper does, and so what they get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Sms,
+    Email,
+    Webhook,
+    Buyer,
+    Visitor,
+}
+
+const ROLES: [Role; 5] = [Role::Sms, Role::Email, Role::Webhook, Role::Buyer, Role::Visitor];
+
+struct Actor {
+    role: Role,
+    shopper: Shopper,
+    left_at: Timestamp,
+}
+
+impl Actor {
+    /// Their requests, in their order.
+    fn requests(&self) -> Vec<Vec<Value>> {
+        let Self { role, shopper, left_at } = self;
+        let mut requests: Vec<_> = (0..ADDS).map(|_| vec![shopper.adds(*left_at, "Mug")]).collect();
+        match role {
+            Role::Sms => requests[0].insert(0, shopper.is_customer_with_phone(*left_at)),
+            Role::Email => requests[0].insert(0, shopper.is_customer_with_email(*left_at)),
+            Role::Webhook => {}
+            Role::Buyer => {
+                requests[0].insert(0, shopper.is_customer_with_phone(*left_at));
+                requests.push(vec![shopper.orders(left_at.plus(Span::from_mins(1)))]);
+            }
+            Role::Visitor => {
+                for request in &mut requests {
+                    request[0] = shopper.as_visitor(request[0].take());
+                }
+                let mut identify = shopper.is_customer_with_phone(*left_at);
+                identify["anonymousId"] = json!(shopper.anonymous_id);
+                requests.insert(1, vec![identify]);
+            }
+        }
+        requests
+    }
+
+    fn expected_messages(&self) -> usize {
+        usize::from(self.role != Role::Buyer)
+    }
+}
+
+#[test]
+fn killed_functions_lose_nothing_and_send_nothing_twice() {
+    run(async {
+        let seed = std::env::var("KAIROS_KILL_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed: u64 = seed.unwrap_or_else(|| now().as_millis().unsigned_abs());
+        tell(format!("kills: KAIROS_KILL_SEED={seed}"));
+        let stage = Stage::stormy().await;
+        // A claim that its process did not live to record is somebody else's only after its lease.
+        let lease_s = CLAIM_LEASE.as_millis() / 1_000 + 1;
+        stage
+            .sqs
+            .set_queue_attributes()
+            .queue_url(stage.output("DeliveriesQueueUrl"))
+            .attributes(QueueAttributeName::VisibilityTimeout, lease_s.to_string())
+            .send()
+            .await
+            .unwrap();
+
+        let actors: Vec<_> = (0..SHOPPERS)
+            .map(|index| Actor {
+                role: ROLES[index % ROLES.len()],
+                shopper: Shopper::new("kill"),
+                left_at: left_so_that_due_in(5).plus(Span::from_millis(index as i64 * 31)),
+            })
+            .collect();
+        let over = AtomicBool::new(false);
+        let storm = kill_at_random(stage, seed, &over);
+        let flow = async {
+            let sending = send_all(stage, &actors).await;
+            let until = now().plus(Span::from_millis(STORM.as_millis() as i64));
+            while now() < until {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            over.store(true, Ordering::Relaxed);
+            sending
+        };
+        let (kills, repeated_requests) = tokio::join!(storm, flow);
+        let killed: usize = kills.values().sum();
+        tell(format!("kills: {killed} processes ({kills:?}); {repeated_requests} requests sent again"));
+        assert!(killed > 10, "the storm was one: {kills:?}");
+
+        let storm_ended_at = now();
+        let records = settled(stage, &actors).await;
+        tell(format!("kills: settled {} s after the last", now().since(storm_ended_at).as_millis() / 1_000));
+        judge(stage, &actors, &records).await;
+        for queue in ["EventsDeadLettersUrl", "DeliveriesDeadLettersUrl"] {
+            assert_eq!(stage.depth(queue).await, Depth(0), "{queue}");
+        }
+    });
+}
+
+/// Sends everybody's requests, each person's in order, as clients do: a request that was not answered with success is
+/// sent again as it is. Gives how many were.
+async fn send_all(stage: &Stage, actors: &[Actor]) -> usize {
+    let lanes = (0..LANES).map(|lane| {
+        let actors = actors.iter().skip(lane).step_by(LANES).collect::<Vec<_>>();
+        async move {
+            let mut repeated = 0;
+            let requests: Vec<_> = actors.into_iter().map(Actor::requests).collect();
+            for round in 0..=ADDS {
+                for request in requests.iter().filter_map(|requests| requests.get(round)) {
+                    while stage.post(request).await.status != 200 {
+                        repeated += 1;
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                }
+            }
+            repeated
+        }
+    });
+    futures_util::future::join_all(lanes).await.into_iter().sum()
+}
+
+/// Kills a running function process every now and then until it is over. Gives how many of each function.
+async fn kill_at_random(stage: &Stage, seed: u64, over: &AtomicBool) -> BTreeMap<String, usize> {
+    let mut random = Random(seed | 1);
+    let mut kills = BTreeMap::new();
+    while !over.load(Ordering::Relaxed) {
+        tokio::time::sleep(Duration::from_millis(80 + random.below(300))).await;
+        let running = function_processes(stage);
+        if running.is_empty() {
+            continue;
+        }
+        let (pid, function) = &running[random.below(running.len() as u64) as usize];
+        if Command::new("kill").args(["-KILL", &pid.to_string()]).status().await.is_ok_and(|status| status.success()) {
+            *kills.entry(function.clone()).or_default() += 1;
+        }
+    }
+    kills
+}
+
+/// The function processes of this stage's engine: those of its process group that have a function's name.
+fn function_processes(stage: &Stage) -> Vec<(u32, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // After the name in parentheses: state, parent, process group.
+        let group = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(2));
+        if group != Some(stage.stack.ministack_pid.to_string().as_str()) {
+            continue;
+        }
+        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+        let environment = String::from_utf8_lossy(&environment);
+        let name = environment.split('\0').find_map(|variable| variable.strip_prefix("AWS_LAMBDA_FUNCTION_NAME="));
+        if let Some(name) = name {
+            found.push((pid, name.to_owned()));
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+/// Waits until every message that was to be decided is decided and its fate is final, and gives the records.
+async fn settled(stage: &Stage, actors: &[Actor]) -> BTreeMap<UserKey, DeliveryRecord> {
+    let mut records = BTreeMap::new();
+    for actor in actors.iter().filter(|actor| actor.expected_messages() > 0) {
+        let key = actor.shopper.key();
+        let what = format!("the message to {} ({:?}) is settled", actor.shopper.user_id, actor.role);
+        let record = eventually(what, RECOVERY, async || match stage.deliveries(key).await.as_slice() {
+            [Some(record)] if matches!(record.status, Status::Sent | Status::Unconfirmed) => Ok(record.clone()),
+            found => Err(format!("{found:#?}\nstored: {:#?}", stage.stored(key).await)),
+        })
+        .await;
+        records.insert(key, record);
+    }
+    records
+}
+
+async fn judge(stage: &Stage, actors: &[Actor], records: &BTreeMap<UserKey, DeliveryRecord>) {
+    let (mut unconfirmed, mut emails_again, mut webhooks_again) = (0, 0, 0);
+    for Actor { role, shopper, .. } in actors {
+        let who = format!("{} ({role:?})", shopper.user_id);
+        let stored = stage.stored(shopper.key()).await.unwrap();
+        assert_eq!(stored.state.decisions, u64::from(*role != Role::Buyer), "{who}");
+        assert_eq!(stored.alarm_at, None, "{who} waits for nothing more");
+        if *role == Role::Buyer {
+            assert!(stored.state.cart.is_empty() && stored.state.orders.count == 1, "{who}: {:#?}", stored.state);
+            assert_eq!(stage.sms_to(&shopper.phone).await.len(), 0, "{who}");
+            continue;
+        }
+        let quantities: Vec<_> = stored.state.cart.items().iter().map(|item| item.quantity as usize).collect();
+        assert_eq!(quantities, [ADDS], "{who}: each event counts once");
+        let record = &records[&shopper.key()];
+        assert!(record.attempts <= DELIVERY_ATTEMPTS_MAX, "{who}: {record:#?}");
+        assert!(record.decided_at >= record.due_at, "{who} was decided early: {record:#?}");
+        match role {
+            Role::Sms | Role::Visitor => {
+                let sent = stage.sms_to(&shopper.phone).await.len();
+                match record.status {
+                    Status::Unconfirmed => {
+                        unconfirmed += 1;
+                        assert!(sent <= 1, "{who} got {sent} SMS");
+                    }
+                    _ => assert_eq!(sent, 1, "{who}"),
+                }
+            }
+            Role::Email => {
+                let sent = stage.emails_to(&shopper.email).await.len();
+                assert!(sent >= 1, "{who} got no email");
+                assert!(sent == 1 || record.doubtful, "{who} got {sent} emails without a doubt: {record:#?}");
+                assert!(sent <= record.attempts as usize, "{who}");
+                emails_again += sent - 1;
+            }
+            Role::Webhook => {
+                let received = stage.receiver.received_with(&format!("\"{}\"", shopper.user_id));
+                let keys: BTreeSet<_> =
+                    received.iter().map(|delivered| &delivered.headers["idempotency-key"]).collect();
+                assert_eq!(keys, BTreeSet::from([&record.delivery.to_string()]), "{who}");
+                assert!(received.len() == 1 || record.doubtful, "{who}: {record:#?}");
+                webhooks_again += received.len() - 1;
+            }
+            Role::Buyer => {}
+        }
+    }
+    tell(format!(
+        "kills: {} messages, none lost, none twice; unknown and by policy {unconfirmed} SMS left, \
+         {emails_again} emails and {webhooks_again} webhooks repeated under their id",
+        records.len()
+    ));
+}
+
+/// Numbers that follow from a seed (xorshift64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}

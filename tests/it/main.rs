@@ -1,0 +1,33 @@
+//! The whole system, end to end: the real `template.yaml` on the local engine, the real binaries, real clients.
+//!
+//! `make test` builds what is needed and runs this. All tests share engines (see [`harness::stage`]) and tell each
+//! other's traces apart by their shoppers, so they run at the same time: most of them wait.
+//!
+//! | module | what is shown |
+//! |---|---|
+//! | [`carts`], [`welcomes`], [`identities`], [`duplicates`] | what shoppers get, and what they do not get |
+//! | [`timing`] | when they get it: never early, hardly late, also when an alarm was lost |
+//! | [`envelopes`] | what is wrong with a request or with one event in it |
+//! | [`webhooks`] | a receiver on the other side |
+//! | [`dead_letters`], [`kills`] | what happens when something breaks |
+//! | [`permissions`] | that a role may do what its function does and nothing else |
+//! | [`clients`] | what shops have installed already, unmodified, a browser included |
+//! | [`tidiness`] | functions, template, example events and papers agree |
+//!
+//! What a test wants to tell a person (figures, what was skipped) it writes with [`harness::tell`].
+
+#![allow(clippy::unwrap_used)]
+
+mod carts;
+mod clients;
+mod dead_letters;
+mod duplicates;
+mod envelopes;
+mod harness;
+mod identities;
+mod kills;
+mod permissions;
+mod tidiness;
+mod timing;
+mod webhooks;
+mod welcomes;

@@ -1,0 +1,190 @@
+//! Each role may do what its function does and nothing else. Tried with the credentials that the engine has given to
+//! the running functions, against the policies of template.yaml.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::fs;
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
+use aws_types::SdkConfig;
+use serde_json::json;
+
+use crate::harness::shopper::left_so_that_due_in;
+use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
+
+/// What can be tried, as `action on resource`.
+const ATTEMPTS: [&str; 16] = [
+    "GetItem UsersTable",
+    "BatchGetItem UsersTable",
+    "PutItem UsersTable",
+    "DeleteItem UsersTable",
+    "Scan UsersTable",
+    "Query UsersTable/alarms",
+    "GetItem DeliveriesTable",
+    "PutItem RefusalsTable",
+    "GetItem PlaybookTable",
+    "PutItem PlaybookTable",
+    "SendMessage EventsQueueUrl",
+    "SendMessage DeliveriesQueueUrl",
+    "SendMessage AlarmsQueueUrl",
+    "Publish SMS",
+    "SendEmail",
+    "GetSecretValue",
+];
+
+const ALLOWED: [(&str, &[&str]); 4] = [
+    ("IngestFunction", &["PutItem RefusalsTable", "GetItem PlaybookTable", "SendMessage EventsQueueUrl"]),
+    (
+        "DecideFunction",
+        &[
+            "BatchGetItem UsersTable",
+            "PutItem UsersTable",
+            "GetItem PlaybookTable",
+            "SendMessage EventsQueueUrl",
+            "SendMessage DeliveriesQueueUrl",
+            "SendMessage AlarmsQueueUrl",
+        ],
+    ),
+    ("TimersFunction", &["Query UsersTable/alarms", "SendMessage EventsQueueUrl", "SendMessage AlarmsQueueUrl"]),
+    (
+        "DeliveryFunction",
+        &["GetItem DeliveriesTable", "GetItem PlaybookTable", "Publish SMS", "SendEmail", "GetSecretValue"],
+    ),
+];
+
+#[test]
+fn each_role_may_do_what_its_function_does_and_nothing_else() {
+    run(async {
+        // Nothing is fed from its mailboxes, so what is sent there in passing changes nobody.
+        let stage = Stage::mailboxes().await;
+        wake_every_function(stage).await;
+        for (function, allowed) in ALLOWED {
+            let config = stage.config_with(credentials_of(stage, function).await);
+            let mut done = Vec::new();
+            for attempt in ATTEMPTS {
+                if is_allowed(stage, &config, attempt).await {
+                    done.push(attempt);
+                }
+            }
+            assert_eq!(done, allowed, "{function}");
+        }
+    });
+}
+
+/// A function has a process, and its credentials, from its first invocation on.
+async fn wake_every_function(stage: &Stage) {
+    let shopper = Shopper::new("permissions");
+    stage.accept(&[shopper.adds(left_so_that_due_in(600), "Mug")]).await;
+    for function in ["DecideFunction", "TimersFunction", "DeliveryFunction"] {
+        stage.engine.invoke(function, &json!({"Records": []})).await.unwrap();
+    }
+}
+
+async fn credentials_of(stage: &Stage, function: &str) -> Credentials {
+    let environment = eventually(format!("{function} runs"), PATIENCE, async || {
+        let processes = stage.engine.processes().await.map_err(|error| error.to_string())?;
+        let process = processes.iter().find(|process| process.function == function).ok_or(format!("{processes:?}"))?;
+        fs::read(format!("/proc/{}/environ", process.pid)).map_err(|error| error.to_string())
+    })
+    .await;
+    let environment = String::from_utf8_lossy(&environment).into_owned();
+    let variables: BTreeMap<_, _> = environment.split('\0').filter_map(|variable| variable.split_once('=')).collect();
+    let session = variables.get("AWS_SESSION_TOKEN").map(|&token| token.to_owned());
+    Credentials::new(variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"], session, None, "a function's")
+}
+
+async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
+    let dynamodb = aws_sdk_dynamodb::Client::new(config);
+    let sqs = aws_sdk_sqs::Client::new(config);
+    let text = |text: &str| AttributeValue::S(text.into());
+    let (action, on) = attempt.split_once(' ').unwrap_or((attempt, ""));
+    let table = on.split('/').next().filter(|table| table.ends_with("Table")).map(|table| stage.output(table));
+    let table = table.unwrap_or_default();
+    let key = match on {
+        "DeliveriesTable" => "delivery",
+        "PlaybookTable" => "name",
+        _ => "user",
+    };
+    match action {
+        "GetItem" => verdict(dynamodb.get_item().table_name(table).key(key, text("permission")).send().await),
+        "BatchGetItem" => {
+            let keys =
+                KeysAndAttributes::builder().keys([(key.to_owned(), text("permission"))].into()).build().unwrap();
+            verdict(dynamodb.batch_get_item().request_items(table, keys).send().await)
+        }
+        // Under a condition that cannot hold, so that nothing is written.
+        "PutItem" => verdict(
+            dynamodb
+                .put_item()
+                .table_name(table)
+                .item(key, text("permission"))
+                .item("source", text("permission"))
+                .item("refused_at", text("permission"))
+                .condition_expression("attribute_exists(never)")
+                .send()
+                .await,
+        ),
+        "DeleteItem" => verdict(dynamodb.delete_item().table_name(table).key(key, text("permission")).send().await),
+        "Scan" => verdict(dynamodb.scan().table_name(table).limit(1).send().await),
+        "Query" => verdict(
+            dynamodb
+                .query()
+                .table_name(table)
+                .index_name("alarms")
+                .key_condition_expression("alarm_shard = :shard")
+                .expression_attribute_values(":shard", AttributeValue::N("99".into()))
+                .send()
+                .await,
+        ),
+        // Without a group, or with a delay that is too long, so that nothing is sent.
+        "SendMessage" => verdict(
+            sqs.send_message()
+                .queue_url(stage.output(on))
+                .set_delay_seconds((on != "EventsQueueUrl").then_some(901))
+                .message_body("permission")
+                .send()
+                .await,
+        ),
+        "Publish" => {
+            let sns = aws_sdk_sns::Client::new(config);
+            verdict(sns.publish().phone_number("+15559999999").message("permission").send().await)
+        }
+        "SendEmail" => {
+            let content = Content::builder().data("permission").build().unwrap();
+            let message =
+                Message::builder().subject(content.clone()).body(Body::builder().text(content).build()).build();
+            let sesv2 = aws_sdk_sesv2::Client::new(config);
+            verdict(
+                sesv2
+                    .send_email()
+                    .from_email_address("hello@shop.example")
+                    .destination(Destination::builder().to_addresses("permission@people.example").build())
+                    .content(EmailContent::builder().simple(message).build())
+                    .send()
+                    .await,
+            )
+        }
+        "GetSecretValue" => {
+            let secrets = aws_sdk_secretsmanager::Client::new(config);
+            verdict(secrets.get_secret_value().secret_id(stage.output("WebhookSecretArn")).send().await)
+        }
+        other => panic!("nobody knows how to try {other}"),
+    }
+}
+
+/// Whether a call was let through: anything but a denial, since what it then came to does not matter here.
+fn verdict<T, E: Debug>(result: Result<T, E>) -> bool {
+    match result {
+        Ok(_) => true,
+        Err(error) => {
+            let error = format!("{error:?}");
+            let denied = error.contains("AccessDenied") || error.contains("not authorized");
+            let let_through = ["ConditionalCheckFailed", "MissingParameter", "InvalidParameterValue"];
+            let let_through = let_through.iter().any(|code| error.contains(code));
+            assert!(denied || let_through, "neither allowed nor denied: {error}");
+            !denied
+        }
+    }
+}

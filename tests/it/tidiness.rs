@@ -1,0 +1,164 @@
+//! Functions, template, example events and papers say the same.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aws_lambda_events::event::lambda_function_urls::LambdaFunctionUrlRequest;
+use aws_lambda_events::event::sqs::SqsEvent;
+use serde_json::Value;
+
+use crate::harness::built::FUNCTIONS;
+use crate::harness::root;
+
+/// The functions there are: the folders of `functions`.
+fn folders() -> BTreeSet<String> {
+    let entries = fs::read_dir(root().join("functions")).unwrap();
+    entries.map(|entry| entry.unwrap()).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn template() -> String {
+    fs::read_to_string(root().join("template.yaml")).unwrap()
+}
+
+/// The lines that stand deeper than the line `head`, which stands at a depth of `depth` spaces.
+fn block<'a>(text: &'a str, depth: usize, head: &str) -> Vec<&'a str> {
+    let head = format!("{}{head}:", " ".repeat(depth));
+    let lines = text.lines().skip_while(|line| *line != head).skip(1);
+    let inside = |line: &&str| line.trim().is_empty() || line.len() - line.trim_start().len() > depth;
+    lines.take_while(inside).collect()
+}
+
+/// The names that stand directly in a block whose lines are indented by `depth`.
+fn names(block: &[&str], depth: usize) -> BTreeSet<String> {
+    let direct = block.iter().filter_map(|line| line.strip_prefix(&" ".repeat(depth)));
+    let named = direct.filter(|line| line.starts_with(|first: char| first.is_ascii_alphabetic()));
+    named.filter_map(|line| line.split_once(':')).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// All Rust files below a directory.
+fn sources(directory: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((path, text));
+        }
+    }
+    found
+}
+
+/// What stands in quotes right after each occurrence of `before`.
+fn quoted_after<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
+    text.split(before).skip(1).filter_map(|rest| rest.split_once('"')).map(|(quoted, _)| quoted).collect()
+}
+
+#[test]
+fn every_function_is_in_the_template_under_its_name() {
+    let template = template();
+    let resources = block(&template, 0, "Resources").join("\n");
+    let mut binaries = BTreeSet::new();
+    for logical in names(&block(&template, 0, "Resources"), 2) {
+        let resource = block(&resources, 2, &logical).join("\n");
+        if !resource.contains("Type: AWS::Serverless::Function") {
+            continue;
+        }
+        let binary = resource.split("Binary: ").nth(1).and_then(|rest| rest.split('}').next()).unwrap().to_owned();
+        assert!(
+            resource.contains(&format!("CodeUri: functions/{binary}")),
+            "{logical} is built from functions/{binary}"
+        );
+        assert_eq!(logical.to_lowercase(), format!("{binary}function"));
+        binaries.insert(binary);
+    }
+    assert_eq!(binaries, folders());
+    assert_eq!(binaries, BTreeSet::from(FUNCTIONS.map(str::to_owned)), "the tests know them all");
+}
+
+#[test]
+fn every_setting_that_a_function_reads_is_given_by_the_template_and_no_other() {
+    let template = template();
+    for function in folders() {
+        let logical = format!("{}{}Function", function[..1].to_uppercase(), &function[1..]);
+        let resource = block(&block(&template, 0, "Resources").join("\n"), 2, &logical).join("\n");
+        let environment = block(&resource, 6, "Environment").join("\n");
+        let given = names(&block(&environment, 8, "Variables"), 10);
+        let read: BTreeSet<String> = sources(&root().join("functions").join(&function).join("src"))
+            .iter()
+            .flat_map(|(_, text)| ["required(\"", "optional(\""].map(|call| quoted_after(text, call)).concat())
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(given, read, "{function}: the template gives, the code reads");
+    }
+}
+
+#[test]
+fn every_trigger_has_example_events_that_read_as_what_it_gives() {
+    for function in folders() {
+        let directory = root().join("functions").join(&function).join("events");
+        let mut events = 0;
+        for entry in fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display())) {
+            let path = entry.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let event: Value =
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            events += 1;
+            let wrong = format!("{} does not read", path.display());
+            if event.get("Records").is_some() {
+                let batch: SqsEvent = serde_json::from_value(event).expect(&wrong);
+                assert!(batch.records.iter().all(|record| record.message_id.is_some()), "{}", path.display());
+            } else if function == "ingest" {
+                let request: LambdaFunctionUrlRequest = serde_json::from_value(event).expect(&wrong);
+                assert!(
+                    request.raw_path.is_some() && request.request_context.http.method.is_some(),
+                    "{}",
+                    path.display()
+                );
+            } else {
+                let input =
+                    template().split("Input:").nth(1).and_then(|rest| rest.lines().next().map(str::to_owned)).unwrap();
+                let input: Value = serde_json::from_str(input.trim().trim_matches('\'')).unwrap();
+                assert_eq!(event, input, "{}: what the schedule of the template gives", path.display());
+            }
+        }
+        assert!(events > 0, "functions/{function}/events is empty");
+    }
+}
+
+#[test]
+fn whatever_programs_ask_of_the_deployed_stack_is_there() {
+    let template = template();
+    let outputs = names(&block(&template, 0, "Outputs"), 2);
+    let parameters = names(&block(&template, 0, "Parameters"), 2);
+    let resources = names(&block(&template, 0, "Resources"), 2);
+    let mut asked = 0;
+    for (path, text) in ["cli/src", "tests/it"].iter().flat_map(|directory| sources(&root().join(directory))) {
+        // Unit tests inside the sources make up stacks of their own.
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for output in ["outputs[\"", "output(\"", "outputs.get(\""].map(|call| quoted_after(text, call)).concat() {
+            asked += 1;
+            assert!(outputs.contains(output), "{}: template.yaml has no output {output}", path.display());
+        }
+        for function in ["functions[\"", "functions.get(\""].map(|call| quoted_after(text, call)).concat() {
+            assert!(resources.contains(function), "{}: template.yaml has no {function}", path.display());
+        }
+        for parameter in ["parameters: vec![(\"", "parameters.push((\""].map(|call| quoted_after(text, call)).concat() {
+            assert!(parameters.contains(parameter), "{}: template.yaml has no parameter {parameter}", path.display());
+        }
+    }
+    assert!(asked > 5, "this test still finds where outputs are used");
+}
+
+#[test]
+fn every_function_is_introduced_to_newcomers() {
+    for paper in ["README.md", "ARCHITECTURE.md"] {
+        let text = fs::read_to_string(root().join(paper)).unwrap_or_else(|error| panic!("{paper}: {error}"));
+        for function in folders() {
+            let named = [format!("`{function}`"), format!("functions/{function}")];
+            assert!(named.iter().any(|name| text.contains(name)), "{paper} does not name the function {function}");
+        }
+    }
+}

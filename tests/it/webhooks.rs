@@ -1,0 +1,49 @@
+//! A shop's own endpoint, played by a real server.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+
+use crate::harness::shopper::{left_so_that_due_in, now};
+use crate::harness::{Shopper, Stage, run};
+
+#[test]
+fn a_receiver_can_verify_and_understand_what_it_gets() {
+    run(async {
+        let stage = Stage::shared().await;
+        let secret = aws_sdk_secretsmanager::Client::new(&stage.config)
+            .get_secret_value()
+            .secret_id(stage.output("WebhookSecretArn"))
+            .send()
+            .await
+            .unwrap();
+        let key = STANDARD.decode(secret.secret_string().unwrap()).unwrap();
+
+        // Known by an id alone: no phone, no email, so the shop's own endpoint is what remains.
+        let wim = Shopper::new("by-webhook");
+        let left_at = left_so_that_due_in(1);
+        stage.accept(&[wim.adds(left_at, "Mug")]).await;
+        let [record] = stage.sent(wim.key(), 1).await.try_into().unwrap();
+
+        let [delivered] = stage.receiver.received_with(&wim.user_id).try_into().unwrap();
+        let id = &delivered.headers["webhook-id"];
+        let timestamp = &delivered.headers["webhook-timestamp"];
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+        mac.update(format!("{id}.{timestamp}.").as_bytes());
+        mac.update(&delivered.body);
+        let signature = STANDARD.encode(mac.finalize().into_bytes());
+        assert_eq!(delivered.headers["webhook-signature"], format!("v1,{signature}"));
+        assert!((timestamp.parse::<i64>().unwrap() - now().as_secs()).abs() < 60, "signed just now: {timestamp}");
+        assert_eq!(delivered.headers["idempotency-key"], record.delivery.to_string());
+
+        let body: Value = serde_json::from_slice(&delivered.body).unwrap();
+        assert_eq!(body["data"]["delivery"], record.delivery.to_string());
+        assert_eq!(body["data"]["user_id"], wim.user_id.as_str());
+        assert_eq!(body["data"]["play"], "abandoned-cart");
+        assert_eq!(body["data"]["text"], "Your Mug is waiting");
+        let item = &body["data"]["cart"]["items"][0];
+        assert_eq!((&item["id"], &item["price"], &item["currency"]), (&"Mug".into(), &19.9.into(), &"EUR".into()));
+    });
+}
