@@ -275,6 +275,8 @@ fn settings(request: &LambdaFunctionUrlRequest, source: &Source) -> serde_json::
         "integrations": {
             "Segment.io": { "apiKey": source.write_key, "apiHost": format!("{host}/v1"), "protocol": protocol },
         },
+        // Without this, analytics.js reports about itself to Segment, from every shopper's browser.
+        "metrics": { "sampleRate": 0 },
     })
 }
 

@@ -121,8 +121,11 @@ fn segment_in_a_browser_asks_where_to_send_and_is_told_this_host() {
         assert_eq!(answer.status_code, 200);
         assert_eq!(
             json_of(&answer),
-            json!({"integrations": {"Segment.io":
-                {"apiKey": "wk_app", "apiHost": format!("{host}/v1"), "protocol": expected}}})
+            json!({
+                "integrations":
+                    {"Segment.io": {"apiKey": "wk_app", "apiHost": format!("{host}/v1"), "protocol": expected}},
+                "metrics": {"sampleRate": 0},
+            })
         );
         assert_eq!(header(&answer, "access-control-allow-origin"), "https://shop.example");
     }
