@@ -7,6 +7,7 @@ instead of running uncorrected.
 import base64
 import email.utils
 import json
+import os
 import socketserver
 import sys
 import threading
@@ -85,6 +86,23 @@ def keep_binary_bodies():
     lambda_svc._build_function_url_event = build_event
 
 
+def name_function_urls_as_they_are_here():
+    """MiniStack tells a function that its URL is on AWS. A function that tells clients where it is (the settings that
+    browsers ask for) has to name an address that reaches it here.
+    """
+    original = lambda_svc._build_function_url_event
+    port = os.environ["GATEWAY_PORT"]
+
+    def build_event(url_id, account_id, region, *rest, **named):
+        event = original(url_id, account_id, region, *rest, **named)
+        name = f"{url_id}.lambda-url.{region}.localhost"
+        event["headers"]["host"] = f"{name}:{port}"
+        event["requestContext"]["domainName"] = name
+        return event
+
+    lambda_svc._build_function_url_event = build_event
+
+
 def run_groups_in_parallel():
     """MiniStack works on one batch of a FIFO queue at a time; on AWS, other groups go on beside it.
 
@@ -143,6 +161,7 @@ def main():
     authorise_batches_like_single_calls()
     authorise_email_by_sender()
     keep_binary_bodies()
+    name_function_urls_as_they_are_here()
     run_groups_in_parallel()
     look_for_messages_promptly()
     answer_at_once()
