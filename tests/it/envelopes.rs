@@ -202,6 +202,11 @@ fn a_client_that_asks_for_its_settings_is_sent_back_here() {
         let settings = &answer.body["integrations"]["Segment.io"];
         assert_eq!(settings["apiKey"], WRITE_KEY);
         assert!(settings["apiHost"].as_str().is_some_and(|host| host.ends_with("/v1")), "{settings}");
+        assert_eq!(answer.body["metrics"]["sampleRate"], 0, "a shopper's browser reports to nobody else");
+        // A client that is told otherwise by its shop reports here, without a key.
+        let metrics = json!({"series": [{"type": "Counter", "metric": "analytics_js.invoke", "value": 1, "tags": {}}]});
+        let request = stage.http.post(stage.ingest("/v1/m")).header(CONTENT_TYPE, "text/plain");
+        assert_eq!(stage.send(request.body(metrics.to_string())).await.status, 200);
         let answer = stage.send(stage.http.get(stage.ingest("/v1/projects/of-nobody/settings"))).await;
         assert_refused("settings of nobody", &answer, 404, "project_unknown");
     });
