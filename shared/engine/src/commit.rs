@@ -62,6 +62,10 @@ pub struct Plan {
     pub expected_revision: Option<u64>,
     /// Then send these.
     pub send_after: Vec<Effect>,
+    /// Then write this over [`Plan::write`] (or over what was read), on the same condition: the outbox
+    /// that told other users is empty. They remember a bounded number of ids, so what they were told is
+    /// not told again when this user comes back after weeks.
+    pub write_after: Option<StoredUser>,
     /// Then acknowledge this many of the messages, from the front; the rest comes again.
     pub acknowledge: usize,
     /// What became of the inputs.
@@ -93,6 +97,7 @@ pub fn plan(
         write: None,
         expected_revision,
         send_after: Vec::new(),
+        write_after: None,
         acknowledge: 0,
         inputs: BTreeMap::new(),
         considered: Vec::new(),
@@ -128,8 +133,9 @@ pub fn plan(
         // Nothing new: what was decided is sent again, after the doubt has been noted.
         plan.send_after.clone_from(&stored.outbox);
         if state.doubtful != stored.state.doubtful {
-            plan.write = Some(StoredUser { state, revision: stored.revision + 1, ..stored });
+            plan.write = Some(StoredUser { state, revision: stored.revision + 1, ..stored.clone() });
         }
+        plan.write_after = after_telling(plan.write.as_ref().unwrap_or(&stored));
         return plan;
     }
 
@@ -151,7 +157,14 @@ pub fn plan(
         alarm_at,
         revision: stored.revision + 1,
     });
+    plan.write_after = plan.write.as_ref().and_then(after_telling);
     plan
+}
+
+/// The item after its outbox was sent, if that told other users something.
+fn after_telling(item: &StoredUser) -> Option<StoredUser> {
+    let tells = item.outbox.iter().any(|effect| matches!(effect, Effect::Tell { .. }));
+    tells.then(|| StoredUser { outbox: Vec::new(), revision: item.revision + 1, ..item.clone() })
 }
 
 /// When the user wants to be woken. An alarm that is set earlier than needed stays: it re-arms itself

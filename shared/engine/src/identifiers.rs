@@ -130,6 +130,12 @@ impl InputId {
         Self::from_bytes(prefix(&digest("inputs", &[user.as_bytes(), &bytes])))
     }
 
+    /// The id of a mailbox message by which this user is told of an input that `hops` actors have passed on.
+    pub fn of_told(user: UserKey, input: Option<InputId>, hops: u8) -> Self {
+        let input = input.as_ref().map_or(&[][..], |input| input.as_bytes());
+        Self::from_bytes(prefix(&digest("told", &[user.as_bytes(), input, &[hops]])))
+    }
+
     /// The id of a mailbox message that wakes this user.
     pub fn of_tick(user: UserKey, due_at: Timestamp, minutes_late: i64) -> Self {
         let due = due_at.as_millis().to_be_bytes();

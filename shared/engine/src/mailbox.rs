@@ -39,6 +39,13 @@ impl MailboxMessage {
         Self::V1 { id, user, inputs }
     }
 
+    /// What one actor tells another. The id names the hop too: in a circle of links the same input comes
+    /// by the same mailbox again, and the queue must not take that for a repetition and drop it.
+    pub fn of_told(user: UserKey, input: Input) -> Self {
+        let id = InputId::of_told(user, input.id(), input.hops());
+        Self::V1 { id, user, inputs: alloc::vec![input] }
+    }
+
     /// A tick for an alarm due at `due_at` that rings `at`. Offers within one minute of lateness are
     /// one message to the queue; an alarm that stays unanswered is offered again each minute.
     pub fn of_tick(user: UserKey, due_at: Timestamp, at: Timestamp) -> Self {
@@ -125,6 +132,14 @@ impl Input {
         match self {
             Self::Event { event, .. } => event.at,
             Self::Tick { at } | Self::Link { at, .. } | Self::Merge { at, .. } => *at,
+        }
+    }
+
+    /// How many actors have passed it on.
+    pub fn hops(&self) -> u8 {
+        match self {
+            Self::Event { hops, .. } | Self::Merge { hops, .. } => *hops,
+            Self::Tick { .. } | Self::Link { .. } => 0,
         }
     }
 

@@ -19,6 +19,7 @@ impl UserState {
             plays,
             outcomes,
             decisions: _,
+            passed_on: _,
         } = self;
         anonymous_id.is_some()
             || !seen.is_empty()

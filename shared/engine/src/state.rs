@@ -68,6 +68,10 @@ pub struct UserState {
     #[n(11)]
     #[cbor(default)]
     pub decisions: u64,
+    /// Inputs passed on of late to the actor that has taken over.
+    #[n(12)]
+    #[cbor(default)]
+    pub passed_on: InputIds<SEEN_INPUTS_MAX>,
 }
 
 /// What a user has bought.

@@ -60,7 +60,7 @@ impl Run<'_> {
             PassedOn::Yes(outcome) => return outcome,
         };
         if let Some(id) = input.id() {
-            if self.out.state.seen.contains(id) {
+            if self.is_repetition(input) {
                 return InputOutcome::Duplicate;
             }
             self.out.state.seen.insert(id);
@@ -87,29 +87,47 @@ impl Run<'_> {
         let Some(to) = self.out.state.forwarded_to else {
             return PassedOn::No { circle_broken: false };
         };
+        if input.hops() == 0 && self.is_repetition(input) {
+            return PassedOn::Yes(InputOutcome::Duplicate);
+        }
+        let state = &mut self.out.state;
         let further = match input {
             Input::Tick { .. } => return PassedOn::Yes(InputOutcome::TickStale),
-            Input::Link { to: target, .. } => {
+            Input::Link { id, to: target, .. } => {
                 // What this actor remembered has moved; from now on its visitor is somebody else.
                 let known = *target == to || *target == self.user;
                 if !known {
-                    self.out.state.forwarded_to = Some(*target);
+                    state.forwarded_to = Some(*target);
                 }
+                state.seen.insert(*id);
                 return PassedOn::Yes(if known { InputOutcome::LinkRepeated } else { InputOutcome::Linked });
             }
             Input::Event { event, hops } if *hops < FORWARD_HOPS_MAX => {
                 Input::Event { event: event.clone(), hops: hops + 1 }
             }
-            Input::Merge { id, at, from, hops, state } if *hops < FORWARD_HOPS_MAX => {
+            // Passing a memory on to where it comes from would close a circle: it stays here.
+            Input::Merge { id, at, from, hops, state } if *hops < FORWARD_HOPS_MAX && *from != to => {
                 Input::Merge { id: *id, at: *at, from: *from, hops: hops + 1, state: state.clone() }
             }
             Input::Event { .. } | Input::Merge { .. } => {
-                self.out.state.forwarded_to = None;
+                state.forwarded_to = None;
                 return PassedOn::No { circle_broken: true };
             }
         };
+        if input.hops() == 0
+            && let Some(id) = input.id()
+        {
+            state.passed_on.insert(id);
+        }
         self.out.effects.push(Effect::Tell { user: to, input: Box::new(further) });
         PassedOn::Yes(InputOutcome::Forwarded)
+    }
+
+    /// Whether an input was applied here, or was passed on from here. What other actors pass on is
+    /// not held against the latter: in a circle of links it comes by again and must go its way.
+    fn is_repetition(&self, input: &Input) -> bool {
+        let state = &self.out.state;
+        input.id().is_some_and(|id| state.seen.contains(id) || (input.hops() == 0 && state.passed_on.contains(id)))
     }
 
     fn apply_event(&mut self, event: &Event) -> InputOutcome {
@@ -157,11 +175,14 @@ impl Run<'_> {
             return InputOutcome::LinkRepeated;
         }
         self.advance(at);
-        let carried = core::mem::take(&mut self.out.state);
+        let mut carried = core::mem::take(&mut self.out.state);
         self.out.state = UserState {
             clock: carried.clock,
             anonymous_id: carried.anonymous_id.clone(),
             forwarded_to: Some(to),
+            // Repetitions of what was applied or passed on here end here, whomever the visitor turns into next.
+            seen: carried.seen.clone(),
+            passed_on: core::mem::take(&mut carried.passed_on),
             doubtful: carried.doubtful.clone(),
             decisions: carried.decisions,
             ..UserState::default()

@@ -1,0 +1,184 @@
+//! The commit, broken on purpose: a simulation that does not notice is not worth its time.
+//!
+//! This is `kairos_protocol::mailboxes::apply_batch` written out once more with switches. Without a
+//! switch it keeps every promise, which the tests check too, so that what they find is the switch.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use kairos_engine::commit::{self, Plan, Received, StoredUser};
+use kairos_engine::identifiers::UserKey;
+use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, Effect, MailboxMessage};
+use kairos_engine::playbook::Playbook;
+use kairos_protocol::alarms::delay_until;
+use kairos_protocol::mailboxes::{Incoming, Saved, Users};
+use kairos_protocol::port::{Alarms, Clock, Deliveries, Fault, Mailboxes};
+
+use crate::ports::{SimAlarms, SimClock, SimDeliveries, SimMailboxes, SimUsers};
+use crate::world::{Queue, World};
+
+/// What is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mutation {
+    /// Nothing: the second writing of the commit as it should be.
+    Nothing,
+    /// Effects are sent before the write that decides them.
+    EffectsBeforeWrite,
+    /// Messages are acknowledged before their effects are sent.
+    AcknowledgeBeforeSending,
+    /// An earlier commit's effects are not sent before they are overwritten.
+    NoSendBefore,
+    /// Messages that came back after they were applied are not noted.
+    NoDoubtfulMemory,
+    /// Recent inputs are not remembered.
+    NoSeenMemory,
+    /// The write does not depend on the revision.
+    UnconditionalSave,
+    /// An alarm leaves the index when it is offered, not when it is answered.
+    AlarmForgottenWhenOffered,
+    /// When a message fails, only it is returned, not what follows in its mailbox.
+    RestIsAcknowledged,
+    /// An outbox that tells other users stays after it was sent.
+    TellingOutboxIsKept,
+}
+
+impl Mutation {
+    /// Everything that must be found.
+    pub const TO_BE_FOUND: [Self; 9] = [
+        Self::EffectsBeforeWrite,
+        Self::AcknowledgeBeforeSending,
+        Self::NoSendBefore,
+        Self::NoDoubtfulMemory,
+        Self::NoSeenMemory,
+        Self::UnconditionalSave,
+        Self::AlarmForgottenWhenOffered,
+        Self::RestIsAcknowledged,
+        Self::TellingOutboxIsKept,
+    ];
+}
+
+/// What one invocation needs.
+pub struct Invocation {
+    /// The world.
+    pub world: World,
+    /// The users' items.
+    pub users: SimUsers,
+    /// Its clock.
+    pub clock: Rc<SimClock>,
+    /// What is broken.
+    pub mutation: Mutation,
+}
+
+impl Invocation {
+    /// Applies a batch, more or less. Gives the receipts of the messages that must come again.
+    pub async fn apply_batch(&self, playbook: &Playbook, queue: &str, batch: Vec<Incoming>) -> Vec<String> {
+        let mut by_user: BTreeMap<UserKey, Vec<Incoming>> = BTreeMap::new();
+        for incoming in batch {
+            by_user.entry(incoming.user).or_default().push(incoming);
+        }
+        let users: Vec<UserKey> = by_user.keys().copied().collect();
+        let Ok(mut loaded) = self.users.load(&users).await else {
+            return by_user.into_values().flatten().map(|incoming| incoming.receipt).collect();
+        };
+        // All plans are made when everything has been read, as the real one does.
+        let now = self.clock.now();
+        let mut planned = Vec::new();
+        let mut failed = Vec::new();
+        for (user, incoming) in by_user {
+            let receipts: Vec<String> = incoming.iter().map(|incoming| incoming.receipt.clone()).collect();
+            let readable = incoming
+                .into_iter()
+                .map_while(|incoming| Some(Received { sequence: incoming.sequence, message: incoming.message.ok()? }));
+            let readable: Vec<Received> = readable.collect();
+            match loaded.remove(&user).transpose() {
+                Ok(stored) => {
+                    let plan = commit::plan(playbook, user, stored.as_ref(), queue, &readable, now);
+                    planned.push((user, receipts, self.weakened(plan)));
+                }
+                Err(_) => failed.extend(receipts),
+            }
+        }
+        for (user, mut receipts, plan) in planned {
+            let acknowledge = plan.acknowledge;
+            let done = self.carry_out(user, plan, &receipts).await;
+            let mut again = receipts.split_off(if done.is_ok() { acknowledge } else { 0 });
+            if self.mutation == Mutation::RestIsAcknowledged {
+                again.truncate(1);
+            }
+            failed.extend(again);
+        }
+        failed
+    }
+
+    fn weakened(&self, mut plan: Plan) -> Plan {
+        let forget = |plan: &mut Plan, what: fn(&mut StoredUser)| {
+            plan.write.iter_mut().chain(&mut plan.write_after).for_each(what);
+        };
+        match self.mutation {
+            Mutation::NoSendBefore => plan.send_before.clear(),
+            Mutation::NoDoubtfulMemory => forget(&mut plan, |item| item.state.doubtful = Default::default()),
+            Mutation::NoSeenMemory => forget(&mut plan, |item| item.state.seen = Default::default()),
+            _ => {}
+        }
+        plan
+    }
+
+    async fn carry_out(&self, user: UserKey, plan: Plan, receipts: &[String]) -> Result<(), Fault> {
+        self.send(&plan.send_before).await?;
+        if self.mutation == Mutation::EffectsBeforeWrite {
+            self.send(&plan.send_after).await?;
+        }
+        if let Some(item) = &plan.write
+            && self.users.save(user, item, plan.expected_revision).await? == Saved::Overtaken
+        {
+            return Err(Fault::Retryable { what: "committing a user", why: "overtaken".into() });
+        }
+        if self.mutation == Mutation::AcknowledgeBeforeSending {
+            let done: Vec<_> = receipts[..plan.acknowledge]
+                .iter()
+                .map(|receipt| (Some(user), receipt.parse().expect("receipts of the simulation are numbers")))
+                .collect();
+            self.world.lock().delete(Queue::Events, &done, &[]);
+        }
+        if self.mutation != Mutation::EffectsBeforeWrite {
+            self.send(&plan.send_after).await?;
+        }
+        if let Some(item) = &plan.write_after
+            && self.mutation != Mutation::TellingOutboxIsKept
+        {
+            let expected_revision = plan.write.as_ref().map(|item| item.revision).or(plan.expected_revision);
+            if self.users.save(user, item, expected_revision).await? == Saved::Overtaken {
+                return Err(Fault::Retryable { what: "committing a user", why: "overtaken".into() });
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, effects: &[Effect]) -> Result<(), Fault> {
+        let mut deliveries = Vec::new();
+        let mut told = Vec::new();
+        let mut alarms = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Deliver(order) => deliveries.push(DeliveryMessage::V1(order.clone())),
+                Effect::Tell { user, input } => {
+                    told.push(MailboxMessage::of_told(*user, input.as_ref().clone()));
+                }
+                Effect::Wake { user, due_at } => {
+                    let delay = delay_until(*due_at, self.clock.now());
+                    alarms.push((AlarmMessage::V1 { user: *user, due_at: *due_at }, delay));
+                }
+            }
+        }
+        if !deliveries.is_empty() {
+            SimDeliveries(self.world.clone()).send(&deliveries).await?;
+        }
+        if !told.is_empty() {
+            SimMailboxes::new(&self.world, crate::weather::Port::Tell).send(&told).await?;
+        }
+        if !alarms.is_empty() {
+            SimAlarms(self.world.clone()).send(&alarms).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! The playbook of the simulation: the two plays of the shipped one, with every channel.
+
+use std::collections::BTreeMap;
+
+use kairos_engine::event_name::EventName;
+use kairos_engine::playbook::{
+    Cap, CartTest, Channel, ChannelSettings, Condition, EmailSettings, EmailTemplate, Entry, EventPattern,
+    LocalizedMessage, Message, Play, Playbook, PlaybookVersion, ReachTest, SmsSettings, SmsTemplate, Step, TraitTest,
+    Trigger, WebhookSettings, WebhookTemplate,
+};
+use kairos_engine::time::Span;
+
+/// How long a cart must be left alone.
+pub const WAIT: Span = Span::from_mins(30);
+/// The window in which one message is sent at most.
+pub const CAP_WINDOW: Span = Span::from_hours(24);
+/// How long the moment of an abandoned cart stays valid.
+pub const CART_VALID_FOR: Span = Span::from_hours(3);
+/// How long the moment of a welcome stays valid.
+pub const WELCOME_VALID_FOR: Span = Span::from_hours(24);
+/// The trait by which a customer from before is known.
+pub const CUSTOMER_SINCE: &str = "customer_since";
+
+/// The playbook.
+pub fn playbook() -> Playbook {
+    let track = |name: &EventName| EventPattern::Track(name.clone());
+    let message = LocalizedMessage {
+        email: Some(EmailTemplate { subject: "Hello".into(), text: "Hello".into(), html: None }),
+        sms: Some(SmsTemplate { text: "Hello".into() }),
+        webhook: Some(WebhookTemplate { text: "Hello".into() }),
+    };
+    let message = Message { default_locale: "en".into(), locales: BTreeMap::from([("en".to_owned(), message)]) };
+    Playbook {
+        version: PlaybookVersion("simulation".into()),
+        sources: Vec::new(),
+        channels: ChannelSettings {
+            email: Some(EmailSettings { from: "Shop <hello@shop.example>".into(), reply_to: None }),
+            sms: Some(SmsSettings::default()),
+            webhook: Some(WebhookSettings { url: "https://shop.example/hook".into() }),
+        },
+        plays: vec![
+            Play {
+                name: "abandoned_cart".into(),
+                title: "Abandoned cart".into(),
+                trigger: Trigger::Absence {
+                    after: [
+                        EventName::ProductAdded,
+                        EventName::ProductRemoved,
+                        EventName::CheckoutStarted,
+                        EventName::CheckoutStepViewed,
+                    ]
+                    .iter()
+                    .map(track)
+                    .collect(),
+                    of: vec![track(&EventName::OrderCompleted)],
+                    wait: WAIT,
+                },
+                who: Condition::Cart(CartTest::NotEmpty),
+                unless: None,
+                entry: Entry::EveryTime,
+                valid_for: CART_VALID_FOR,
+                caps: vec![Cap { at_most: 1, per: CAP_WINDOW }],
+                steps: vec![Step::Send {
+                    message: "abandoned_cart".into(),
+                    channels: vec![Channel::Sms, Channel::Email, Channel::Webhook],
+                }],
+            },
+            Play {
+                name: "welcome".into(),
+                title: "Welcome".into(),
+                trigger: Trigger::Event(vec![EventPattern::Identify]),
+                who: Condition::Reachable(ReachTest::Anyhow),
+                unless: Some(Condition::Trait {
+                    name: CUSTOMER_SINCE.into(),
+                    is: TraitTest::OlderThan(Span::from_hours(24)),
+                }),
+                entry: Entry::Once,
+                valid_for: WELCOME_VALID_FOR,
+                caps: Vec::new(),
+                steps: vec![Step::Send { message: "welcome".into(), channels: vec![Channel::Email, Channel::Sms] }],
+            },
+        ],
+        messages: BTreeMap::from([("abandoned_cart".to_owned(), message.clone()), ("welcome".to_owned(), message)]),
+    }
+}
