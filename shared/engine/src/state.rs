@@ -68,7 +68,8 @@ pub struct UserState {
     #[n(11)]
     #[cbor(default)]
     pub decisions: u64,
-    /// Inputs passed on of late to the actor that has taken over.
+    /// Inputs passed on of late to the actor that has taken over, each with its hop
+    /// ([`InputId::of_told`]).
     #[n(12)]
     #[cbor(default)]
     pub passed_on: InputIds<SEEN_INPUTS_MAX>,

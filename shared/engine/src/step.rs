@@ -55,14 +55,14 @@ pub(crate) struct Run<'a> {
 
 impl Run<'_> {
     fn apply(&mut self, input: &Input) -> InputOutcome {
+        if self.is_repetition(input) {
+            return InputOutcome::Duplicate;
+        }
         let circle_broken = match self.pass_on(input) {
             PassedOn::No { circle_broken } => circle_broken,
             PassedOn::Yes(outcome) => return outcome,
         };
         if let Some(id) = input.id() {
-            if self.is_repetition(input) {
-                return InputOutcome::Duplicate;
-            }
             self.out.state.seen.insert(id);
         }
         let outcome = match input {
@@ -87,9 +87,6 @@ impl Run<'_> {
         let Some(to) = self.out.state.forwarded_to else {
             return PassedOn::No { circle_broken: false };
         };
-        if input.hops() == 0 && self.is_repetition(input) {
-            return PassedOn::Yes(InputOutcome::Duplicate);
-        }
         let state = &mut self.out.state;
         let further = match input {
             Input::Tick { .. } => return PassedOn::Yes(InputOutcome::TickStale),
@@ -114,20 +111,18 @@ impl Run<'_> {
                 return PassedOn::No { circle_broken: true };
             }
         };
-        if input.hops() == 0
-            && let Some(id) = input.id()
-        {
-            state.passed_on.insert(id);
-        }
+        state.passed_on.insert(InputId::of_told(self.user, input.id(), input.hops()));
         self.out.effects.push(Effect::Tell { user: to, input: Box::new(further) });
         PassedOn::Yes(InputOutcome::Forwarded)
     }
 
-    /// Whether an input was applied here, or was passed on from here. What other actors pass on is
-    /// not held against the latter: in a circle of links it comes by again and must go its way.
+    /// Whether an input was applied here, or was passed on from here in this very hop: in a circle of
+    /// links it comes by again with more hops, and must go its way.
     fn is_repetition(&self, input: &Input) -> bool {
         let state = &self.out.state;
-        input.id().is_some_and(|id| state.seen.contains(id) || (input.hops() == 0 && state.passed_on.contains(id)))
+        input.id().is_some_and(|id| {
+            state.seen.contains(id) || state.passed_on.contains(InputId::of_told(self.user, Some(id), input.hops()))
+        })
     }
 
     fn apply_event(&mut self, event: &Event) -> InputOutcome {

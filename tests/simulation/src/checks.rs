@@ -61,7 +61,7 @@ struct Actor {
     state: UserState,
     sequence: Option<u128>,
     seen: BTreeSet<InputId>,
-    passed_on: BTreeSet<InputId>,
+    passed_on: BTreeSet<(InputId, u8)>,
     model: Model,
     effects: Vec<Effect>,
     /// The messages that were applied.
@@ -177,24 +177,24 @@ impl Checks {
             let actor = self.actors.entry(user).or_default();
             let forwarded_to = actor.state.forwarded_to;
             let is_stub = forwarded_to.is_some();
-            let passed_on_before = input.hops() == 0 && input.id().is_some_and(|id| actor.passed_on.contains(&id));
-            let seen_before = input.id().is_some_and(|id| actor.seen.contains(&id));
-            let repeated = passed_on_before || seen_before;
+            let hop = input.id().map(|id| (id, input.hops()));
+            let repeated = hop.is_some_and(|hop| actor.seen.contains(&hop.0) || actor.passed_on.contains(&hop));
             let told_on = match input {
                 Input::Event { hops, .. } => *hops < FORWARD_HOPS_MAX,
                 Input::Merge { hops, from, .. } => *hops < FORWARD_HOPS_MAX && Some(*from) != forwarded_to,
                 Input::Tick { .. } | Input::Link { .. } => true,
             };
-            if is_stub && !told_on && !(repeated && input.hops() == 0) {
+            if is_stub && !told_on && !repeated {
                 // A circle of links ends here.
                 statistics.count("circles of links broken");
                 actor.state.forwarded_to = None;
             }
             let takes_effect = !is_stub || !told_on || matches!(input, Input::Link { .. });
-            if repeated && (takes_effect || input.hops() == 0) {
+            if repeated {
                 // The documented bound: nobody remembers for ever what was never noted as doubtful.
-                let known = input.id().is_some_and(|id| {
-                    actor.state.seen.contains(id) || (input.hops() == 0 && actor.state.passed_on.contains(id))
+                let known = hop.is_some_and(|(id, hops)| {
+                    let memory = &actor.state;
+                    memory.seen.contains(id) || memory.passed_on.contains(InputId::of_told(user, Some(id), hops))
                 });
                 let forgiven = redriven_unnoticed || input.id().is_some_and(|id| self.beyond_memory.contains(&id));
                 if known || !forgiven {
@@ -204,8 +204,8 @@ impl Checks {
                 statistics.count("repeated inputs beyond every memory");
                 self.beyond_memory.extend(input.id());
             }
-            if let Some(id) = input.id().filter(|_| !takes_effect && input.hops() == 0) {
-                actor.passed_on.insert(id);
+            if let Some(hop) = hop.filter(|_| !takes_effect) {
+                actor.passed_on.insert(hop);
             }
             if takes_effect && let Some(id) = input.id() {
                 if actor.seen.insert(id) && matches!(input, Input::Event { .. }) {

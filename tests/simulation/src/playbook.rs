@@ -15,7 +15,7 @@ pub const WAIT: Span = Span::from_mins(30);
 /// The window in which one message is sent at most.
 pub const CAP_WINDOW: Span = Span::from_hours(24);
 /// How long the moment of an abandoned cart stays valid.
-pub const CART_VALID_FOR: Span = Span::from_hours(3);
+pub const CART_VALID_FOR: Span = Span::from_hours(1);
 /// How long the moment of a welcome stays valid.
 pub const WELCOME_VALID_FOR: Span = Span::from_hours(24);
 /// The trait by which a customer from before is known.
