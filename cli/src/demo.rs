@@ -17,6 +17,7 @@ use crate::calls::{Limits, pack};
 use crate::commands::check::{checked, summary};
 use crate::commands::replay;
 use crate::local::{Engine, UpOptions};
+use crate::rees46::Recording;
 use crate::sender::{Destination, Sent, send};
 use crate::shop_day;
 use crate::target::Target;
@@ -60,6 +61,9 @@ pub async fn show(engine: &Engine, up: &UpOptions, options: &Options) -> Result<
     let sources = if options.recording.is_some() { replay::SOURCES } else { WEBSITE };
     let write_key = replay::source(&playbook, sources).ok_or("the playbook has no source, so no event can be sent")?;
 
+    // Read first: a file that cannot be understood should not cost a start of everything.
+    let recording = options.recording.as_deref().map(replay::read).transpose()?;
+
     stage(1, "Starting the local engine and deploying template.yaml");
     let stack = engine.up(up).await?;
     let destination = Destination { url: stack.ingest_url.clone(), write_key };
@@ -69,9 +73,9 @@ pub async fn show(engine: &Engine, up: &UpOptions, options: &Options) -> Result<
     target.playbooks(None).await?.publish(&playbook).await?;
     note(format!("  {}", summary(&playbook)));
 
-    let verdict = match &options.recording {
+    let verdict = match &recording {
         None => generated_day(&target, &destination, &playbook, options.seed).await?,
-        Some(file) => recording(&target, &destination, file, options.twice).await?,
+        Some(recording) => replayed(&target, &destination, recording, options.twice).await?,
     };
     let said = match verdict {
         Verdict::Fine => Style::stdout().good("Everything is as it should be."),
@@ -107,26 +111,25 @@ async fn generated_day(
     Ok(if settled { verdict } else { Verdict::Wrong })
 }
 
-async fn recording(
+async fn replayed(
     target: &Target,
     destination: &Destination,
-    file: &std::path::Path,
+    recording: &Recording,
     twice: bool,
 ) -> Result<Verdict, Failure> {
-    stage(3, &format!("Replaying {}", file.display()));
-    let recording = replay::read(file)?;
+    stage(3, "Replaying the recording");
     let began = SystemClock.now();
-    let sent = replay::replay(&recording, destination).await?;
+    let sent = replay::replay(recording, destination).await?;
     stage(4, "Waiting until everything that is due has been done");
     let mut settled = quiet::wait(target).await?;
     let findings = Findings::gather(target).await?;
     let events = recording.events() + recording.people();
     report::samples(&findings);
     let mut verdict = report::numbers(&findings, &sent, events, began);
-    report::carts(&findings, &recording);
+    report::carts(&findings, recording);
     if twice {
         stage(5, "Replaying it a second time against the same stack");
-        let again: Sent = replay::replay(&recording, destination).await?;
+        let again: Sent = replay::replay(recording, destination).await?;
         settled &= quiet::wait(target).await?;
         let after = Findings::gather(target).await?;
         if report::second_time(&findings, &after, &again, events) == Verdict::Wrong {

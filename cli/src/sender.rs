@@ -201,7 +201,8 @@ fn said(answer: &str) -> String {
     }
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
+/// An error with what caused it, on one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(deeper) = cause {

@@ -7,6 +7,7 @@ use kairos_cloud::playbooks::PlaybookStore;
 
 use crate::local::{Engine, LocalError, Stack};
 use crate::records::Records;
+use crate::sender::with_causes;
 
 /// Tables whose names are looked at in one account when a stack is searched for.
 const TABLES_MAX: usize = 10_000;
@@ -143,10 +144,7 @@ impl Target {
             match names.next().await {
                 Some(Ok(name)) if name.starts_with(&prefix) => found.push(name),
                 Some(Ok(_)) => {}
-                Some(Err(error)) => {
-                    let why = aws_sdk_dynamodb::error::DisplayErrorContext(&error).to_string();
-                    return Err(TargetError::ListTables(why));
-                }
+                Some(Err(error)) => return Err(TargetError::ListTables(with_causes(&error))),
                 None => break,
             }
         }

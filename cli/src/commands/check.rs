@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use kairos_engine::playbook::{Playbook, Trigger};
 
 use super::Done;
-use crate::terminal::{Style, line, note};
+use crate::terminal::{COLUMNS, Style, line, note, wrapped};
 
 /// What to check.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,8 @@ pub fn run(arguments: &Arguments) -> Done {
             Trigger::Event(patterns) => format!("on {}", joined(patterns)),
             Trigger::Absence { after, of, wait } => format!("{wait} after {}, without {}", joined(after), joined(of)),
         };
-        line(format!("   {}  {trigger}", style.bold(&play.name)));
+        line(format!("   {}", style.bold(&play.name)));
+        wrapped(&trigger, COLUMNS - 6).into_iter().for_each(|text| line(format!("      {text}")));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -56,7 +56,10 @@ pub async fn run(arguments: &Arguments) -> Done {
             describe(&stack);
             line("Next: kairos publish, then send events, or kairos replay FILE.");
         }
-        Arguments::Down { engine } => find(engine)?.down().await?,
+        Arguments::Down { engine } => {
+            find(engine)?.down().await?;
+            line(format!("The local engine {} is stopped.", engine.name));
+        }
         Arguments::Status { engine } => match find(engine)?.status().await? {
             Some(stack) => describe(&stack),
             None => {

@@ -66,7 +66,7 @@ pub async fn replay(
     let packed = pack(&people, Limits::API);
     let calls = people.iter().map(Vec::len).sum();
     note(format!(
-        "Sending {} events of {} people, the last one {LAST_EVENT_AGO} ago, in {} requests …",
+        "  {} events of {} people, the last one {LAST_EVENT_AGO} ago, in {} requests",
         thousands(recording.events() as u64),
         thousands(recording.people() as u64),
         packed.iter().flatten().count(),

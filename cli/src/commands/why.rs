@@ -13,7 +13,7 @@ use super::Done;
 use crate::demo::card;
 use crate::records::Records;
 use crate::target::{Target, TargetArguments};
-use crate::terminal::{Style, line};
+use crate::terminal::{COLUMNS, Style, line, wrapped};
 
 /// Whom to tell about.
 #[derive(Debug, clap::Args)]
@@ -51,11 +51,19 @@ pub async fn run(arguments: &Arguments) -> Done {
     }
     for record in &stored.state.outcomes {
         line("");
-        line(format!("{}  {}  {}", record.at, style.bold(&record.play), record.outcome));
-        if let PlayOutcome::Sent { delivery, .. } = record.outcome {
-            match records.delivery(delivery).await? {
-                Some(delivery) => card::body(&delivery, style).into_iter().for_each(line),
-                None => line("    not taken up by delivery yet"),
+        let heading = format!("{}  {}", record.at, style.bold(&record.play));
+        let delivery = match record.outcome {
+            PlayOutcome::Sent { delivery, .. } => records.delivery(delivery).await?,
+            _ => None,
+        };
+        match delivery {
+            Some(delivery) => {
+                line(format!("{heading}  {}, {}", card::way(&delivery), delivery.status.as_str()));
+                card::body(&delivery, style).into_iter().for_each(line);
+            }
+            None => {
+                line(heading);
+                wrapped(&record.outcome.to_string(), COLUMNS - 4).iter().for_each(|text| line(format!("    {text}")));
             }
         }
     }

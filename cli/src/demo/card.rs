@@ -7,9 +7,14 @@ use crate::terminal::{COLUMNS, Style, shortened, wrapped};
 /// Columns before the value of a line.
 const INDENT: usize = 12;
 /// Lines of a message's text that are shown.
-const TEXT_LINES_MAX: usize = 4;
+const TEXT_LINES_MAX: usize = 6;
 
-/// The lines of a delivery below its heading: why, how, what, and when.
+/// How somebody is reached, as in `email to ann@shop.example`.
+pub fn way(delivery: &DeliveryRecord) -> String {
+    format!("{} to {}", delivery.channel, delivery.address)
+}
+
+/// The lines of a delivery below its heading: why, what, and when.
 pub fn body(delivery: &DeliveryRecord, style: Style) -> Vec<String> {
     let width = COLUMNS - INDENT;
     let mut lines = Vec::new();
@@ -20,7 +25,6 @@ pub fn body(delivery: &DeliveryRecord, style: Style) -> Vec<String> {
         }
     };
     add("why", wrapped(&delivery.why, width));
-    add("how", vec![format!("{} to {}", delivery.channel, delivery.address)]);
     if let Some(subject) = &delivery.subject {
         add("subject", vec![style.bold(shortened(subject, width))]);
     }
@@ -104,7 +108,6 @@ mod tests {
         assert_eq!(
             body(&delivery(), Style::PLAIN).join("\n"),
             "    why     30 min since Product Added at 2026-05-05T12:00:00.000Z, no Order Completed\n    \
-             how     email to ann@shop.example\n    \
              subject Still thinking about it?\n    \
              text    Hi Ann,\n            \
              your Moka pot is waiting.\n            \

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::QueueAttributeName;
 use kairos_cloud::clock::SystemClock;
 use kairos_engine::bounds::{ALARM_SHARDS, SOON};
@@ -11,6 +10,7 @@ use kairos_protocol::alarms::AlarmIndex;
 use kairos_protocol::port::Clock;
 
 use super::Failure;
+use crate::sender::with_causes;
 use crate::target::Target;
 use crate::terminal::{Progress, Style, note};
 
@@ -107,7 +107,7 @@ async fn messages(target: &Target, sqs: &Client, output: &str) -> Result<u64, Fa
         QueueAttributeName::ApproximateNumberOfMessagesDelayed,
     ];
     let request = sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(counted.to_vec()));
-    let answer = request.send().await.map_err(|error| DisplayErrorContext(&error).to_string())?;
+    let answer = request.send().await.map_err(|error| with_causes(&error))?;
     let attributes = answer.attributes.unwrap_or_default();
     let count = |name| attributes.get(name).and_then(|value| value.parse::<u64>().ok()).unwrap_or(0);
     Ok(counted.iter().map(count).sum())

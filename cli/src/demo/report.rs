@@ -8,7 +8,7 @@ use kairos_engine::time::Timestamp;
 use kairos_protocol::delivery::{DeliveryRecord, Status};
 
 use super::Verdict;
-use super::card::{body, seconds};
+use super::card::{body, seconds, way};
 use super::findings::{Findings, time_of_day};
 use crate::rees46::Recording;
 use crate::sender::Sent;
@@ -52,8 +52,8 @@ fn heading(text: &str, style: Style) -> String {
 
 fn card(findings: &Findings, delivery: &DeliveryRecord, live: bool, style: Style) {
     line("");
-    let mark = if live { style.good("  ◷ woken by its timer") } else { String::new() };
-    line(format!("  {}{mark}", style.bold(findings.name(delivery.user))));
+    let mark = if live { style.good("  ◷ just now, by its timer") } else { String::new() };
+    line(format!("  {}  {}{mark}", style.bold(findings.name(delivery.user)), way(delivery)));
     body(delivery, style).into_iter().for_each(line);
 }
 
