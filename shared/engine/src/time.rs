@@ -2,7 +2,7 @@
 //!
 //! The engine never reads a clock: every [`Timestamp`] it sees came in with an input or as `now`.
 
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use core::fmt;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
@@ -124,17 +124,27 @@ impl Span {
 }
 
 impl fmt::Display for Span {
-    /// The largest unit that gives a whole number: `30 min`, `24 h`, `90 s`, `1500 ms`.
+    /// The two largest units: `30 min`, `24 h`, `2 days`, `12 h 4 min`, `90 s`, `1.5 s`, `250 ms`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text: String = match self.0 {
-            millis if millis % 1_000 != 0 => alloc::format!("{millis} ms"),
-            millis if millis % 60_000 != 0 => alloc::format!("{} s", millis / 1_000),
-            millis if millis % 3_600_000 != 0 => alloc::format!("{} min", millis / 60_000),
-            millis if millis % 86_400_000 != 0 || millis == 86_400_000 => alloc::format!("{} h", millis / 3_600_000),
-            0 => "0 s".to_string(),
-            millis => alloc::format!("{} days", millis / 86_400_000),
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let millis = self.0.unsigned_abs();
+        let (seconds, minutes, hours, days) =
+            (millis / 1_000, millis / 60_000, millis / 3_600_000, millis / 86_400_000);
+        let two = |large: u64, large_unit: &str, small: u64, small_unit: &str| match small {
+            0 => alloc::format!("{large} {large_unit}"),
+            _ => alloc::format!("{large} {large_unit} {small} {small_unit}"),
         };
-        formatter.write_str(&text)
+        let text = match millis {
+            0..1_000 => alloc::format!("{millis} ms"),
+            1_000..120_000 if millis % 60_000 != 0 => match millis % 1_000 {
+                0 => alloc::format!("{seconds} s"),
+                rest => alloc::format!("{seconds}.{} s", alloc::format!("{rest:03}").trim_end_matches('0')),
+            },
+            0..3_600_000 => two(minutes, "min", seconds % 60, "s"),
+            0..172_800_000 => two(hours, "h", minutes % 60, "min"),
+            _ => two(days, "days", hours % 24, "h"),
+        };
+        write!(formatter, "{sign}{text}")
     }
 }
 
@@ -164,6 +174,18 @@ mod tests {
             [("45s", "45 s"), ("30m", "30 min"), ("24h", "24 h"), ("1d", "24 h"), ("7d", "7 days"), ("2w", "14 days")]
         {
             assert_eq!(Span::parse(text).map(|span| span.to_string()).as_deref(), Some(shown), "{text}");
+        }
+        for (millis, shown) in [
+            (0, "0 ms"),
+            (250, "250 ms"),
+            (1_500, "1.5 s"),
+            (90_000, "90 s"),
+            (150_250, "2 min 30 s"),
+            (43_444_208, "12 h 4 min"),
+            (266_400_000, "3 days 2 h"),
+            (-60_000, "-1 min"),
+        ] {
+            assert_eq!(Span::from_millis(millis).to_string(), shown);
         }
         for text in ["", "30", "m", "-5m", "0s", "1.5h", "99999999999999999999d", "5 minutes", "é"] {
             assert_eq!(Span::parse(text), None, "{text}");

@@ -9,12 +9,12 @@ use kairos_ingest::resolve::{Resolved, resolve};
 use crate::support::*;
 
 /// The write key of the shipped example playbook.
-const DEMO_KEY: &str = "demo_web_write_key";
+const EXAMPLE_KEY: &str = "example_website_key_change_me";
 
 fn outcome(name: &str) -> (usize, usize) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("events").join(name);
     let request: LambdaFunctionUrlRequest = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    let sources = [Source { name: "web".into(), write_key: DEMO_KEY.into() }];
+    let sources = [Source { name: "web".into(), write_key: EXAMPLE_KEY.into() }];
     match resolve(&request, Some(&sources), at(RECEIVED)) {
         Resolved::Submission(submission) => (submission.accepted, submission.refused.len()),
         Resolved::Answer { response, outcome } => {
