@@ -2,7 +2,8 @@
 //!
 //! For all users of the batch one read; then for each user, in the order of [`commit::plan`]: effects
 //! that an earlier commit may have left unsent, one conditional write, the effects of this commit,
-//! and only then the acknowledgement.
+//! and only then the acknowledgement. A commit that told other users something is followed by a second
+//! write, which empties its outbox.
 //!
 //! **Invariants**
 //! - Effects are sent only after the write that decided them.
@@ -200,16 +201,30 @@ where
 {
     let plan = commit::plan(playbook, user, stored, queue, received, ports.clock.now());
     send(ports, &plan.send_before).await?;
-    if let Some(item) = &plan.write
-        && ports.users.save(user, item, plan.expected_revision).await? == Saved::Overtaken
-    {
-        return Err(Fault::Retryable {
-            what: "committing a user",
-            why: "another invocation committed the same user meanwhile; the messages come again".into(),
-        });
+    if let Some(item) = &plan.write {
+        save(ports, user, item, plan.expected_revision).await?;
     }
     send(ports, &plan.send_after).await?;
+    if let Some(item) = &plan.write_after {
+        let expected_revision = plan.write.as_ref().map(|item| item.revision).or(plan.expected_revision);
+        save(ports, user, item, expected_revision).await?;
+    }
     Ok(plan)
+}
+
+async fn save<U: Users, M, D, A, C>(
+    ports: &Ports<'_, U, M, D, A, C>,
+    user: UserKey,
+    item: &StoredUser,
+    expected_revision: Option<u64>,
+) -> Result<(), Fault> {
+    match ports.users.save(user, item, expected_revision).await? {
+        Saved::Written => Ok(()),
+        Saved::Overtaken => Err(Fault::Retryable {
+            what: "committing a user",
+            why: "another invocation committed the same user meanwhile; the messages come again".into(),
+        }),
+    }
 }
 
 /// Hands effects over to their queues.
@@ -227,7 +242,7 @@ where
         match effect {
             Effect::Deliver(order) => deliveries.push(DeliveryMessage::V1(order.clone())),
             Effect::Tell { user, input } => {
-                told.push(MailboxMessage::of_inputs(*user, vec![input.as_ref().clone()]));
+                told.push(MailboxMessage::of_told(*user, input.as_ref().clone()));
             }
             Effect::Wake { user, due_at } => {
                 let now: Timestamp = ports.clock.now();
