@@ -2,7 +2,6 @@
 //!
 //! The engine never reads a clock: every [`Timestamp`] it sees came in with an input or as `now`.
 
-use alloc::string::ToString;
 use core::fmt;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
@@ -151,6 +150,7 @@ impl fmt::Display for Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
 
     #[test]
     fn times_are_read_as_clients_write_them() {
