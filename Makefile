@@ -66,6 +66,30 @@ cdk-env: .local/cdk/installed ## Install what infra/cdk needs into .local/cdk
 	.local/cdk/bin/pip install --quiet --disable-pip-version-check --requirement infra/cdk/requirements.txt
 	touch $@
 
+# ----------------------------------------------------------------------- bench
+
+# Each is a target of its own too, as bench-step; add to the list to measure more.
+BENCHES := step state start cost latency timers
+BENCH_PACKAGES := $(FUNCTIONS:%=--package kairos-%) --package kairos-bench-hello --package kairos-bench-echo
+
+.PHONY: bench
+bench: $(BENCHES:%=bench-%) ## Measure speed, size, cost, cold starts, latency and timers (about ten minutes)
+
+.PHONY: bench-step bench-state
+bench-step bench-state: bench-%:
+	$(CARGO) bench --locked --quiet --package kairos-benches --bench $*
+
+# These measure the functions as they are shipped.
+BENCHES_OF_FUNCTIONS := $(filter-out bench-step bench-state,$(BENCHES:%=bench-%))
+.PHONY: $(BENCHES_OF_FUNCTIONS)
+$(BENCHES_OF_FUNCTIONS): bench-%: bench-build
+	$(CARGO) bench --locked --quiet --package kairos-benches --bench $*
+
+.PHONY: bench-build
+bench-build:
+	@echo "Building the functions for release (some minutes the first time) …"
+	$(CARGO) build --locked --release $(BENCH_PACKAGES)
+
 # ------------------------------------------------------------------------ lint
 
 .PHONY: lint

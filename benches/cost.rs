@@ -41,7 +41,7 @@ fn main() -> io::Result<()> {
     let options = ["--port", &port.to_string(), "--functions-endpoint", &proxy.endpoint];
     let stack = Stack::start("cost", &binaries, &options)?;
     let outputs = stack.outputs();
-    stack.publish(&plays::two())?;
+    stack.publish(&plays::shipped())?;
 
     // Functions start and learn the playbook before anything is counted.
     run(&stack, &single(&shop, shop.events.len() - 50))?;

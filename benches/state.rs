@@ -14,7 +14,7 @@ use kairos_engine::playbook::Playbook;
 const WRITE_UNIT_BYTES: usize = 1024;
 
 fn main() -> std::io::Result<()> {
-    let playbook = plays::two();
+    let playbook = plays::shipped();
     let mut figures = Figures::new("state", "bytes remembered of a user after replaying recorded events");
     for (file, key, name) in [(REES46, "rees46", "REES46"), (TAOBAO, "taobao", "Taobao")] {
         let Some(shop) = Shop::read(file) else { continue };

@@ -219,11 +219,9 @@ mod tests {
             ),
         ] {
             let (calls, entries, units) = expected;
-            assert_eq!(
-                charged(target, asked, answered),
-                (what.to_owned(), Charge { calls, entries, units }),
-                "{target}"
-            );
+            let ((operation, resource), charge) = charged(target, asked, answered);
+            assert_eq!((operation.as_str(), resource.as_str()), what);
+            assert_eq!(charge, Charge { calls, entries, units }, "{target}");
         }
     }
 }

@@ -1,93 +1,80 @@
-//! The playbook that is measured with.
+//! The playbooks that are measured with.
 
 use std::collections::BTreeMap;
 
 use kairos_engine::event_name::EventName;
 use kairos_engine::playbook::{
-    Cap, CartTest, Channel, ChannelSettings, Condition, EmailSettings, EmailTemplate, Entry, EventPattern,
-    LocalizedMessage, Message, Play, Playbook, PlaybookVersion, ReachTest, SmsSettings, SmsTemplate, Source, Step,
-    TraitTest, Trigger,
+    Channel, ChannelSettings, Condition, Entry, EventPattern, LocalizedMessage, Message, Play, Playbook,
+    PlaybookVersion, Step, Trigger, WebhookSettings, WebhookTemplate,
 };
 use kairos_engine::time::Span;
 
-/// *Abandoned cart* and *welcome*, as the shipped playbook has them.
-pub fn two() -> Playbook {
-    let abandoned_cart = Play {
-        name: "abandoned_cart".into(),
-        title: "Abandoned cart".into(),
-        trigger: Trigger::Absence {
-            after: [
-                EventName::ProductAdded,
-                EventName::ProductRemoved,
-                EventName::WishlistProductAddedToCart,
-                EventName::CheckoutStarted,
-                EventName::CheckoutStepViewed,
-                EventName::CheckoutStepCompleted,
-            ]
-            .map(EventPattern::Track)
-            .into(),
-            of: vec![EventPattern::Track(EventName::OrderCompleted)],
-            wait: Span::from_mins(30),
-        },
-        who: Condition::Cart(CartTest::NotEmpty),
-        unless: None,
-        entry: Entry::EveryTime,
-        valid_for: Span::from_hours(12),
-        caps: vec![Cap { at_most: 1, per: Span::from_hours(24) }],
-        steps: vec![send("abandoned_cart")],
-    };
-    let welcome = Play {
-        name: "welcome".into(),
-        title: "Welcome".into(),
-        trigger: Trigger::Event(vec![EventPattern::Identify]),
-        who: Condition::Reachable(ReachTest::Anyhow),
-        unless: Some(Condition::Trait { name: "createdAt".into(), is: TraitTest::OlderThan(Span::from_hours(24)) }),
-        entry: Entry::Once,
-        valid_for: Span::from_hours(24),
-        caps: Vec::new(),
-        steps: vec![send("welcome")],
-    };
-    Playbook {
-        version: PlaybookVersion("bench".into()),
-        sources: vec![Source { name: "shop".into(), write_key: "bench".into() }],
-        channels: ChannelSettings {
-            email: Some(EmailSettings { from: "hello@shop.example".into(), reply_to: None }),
-            sms: Some(SmsSettings::default()),
-            webhook: None,
-        },
-        plays: vec![abandoned_cart, welcome],
-        messages: BTreeMap::from([message("abandoned_cart"), message("welcome")]),
-    }
+use crate::figures::root;
+
+/// The playbook that comes with the project.
+pub fn shipped() -> Playbook {
+    kairos_playbook::load(&root().join("playbook")).unwrap_or_else(|problems| {
+        panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"))
+    })
 }
 
-/// Twenty plays: ten times the two, each with a name of its own and a wait of its own.
+/// Twenty plays: those of the shipped playbook again and again, each with a name and a wait of its own.
 pub fn twenty() -> Playbook {
-    let mut playbook = two();
+    let mut playbook = shipped();
     let originals = std::mem::take(&mut playbook.plays);
-    for copy in 0..10 {
-        for original in &originals {
-            let mut play = original.clone();
-            play.name = format!("{}_{copy}", original.name);
-            if let Trigger::Absence { wait, .. } = &mut play.trigger {
-                *wait = Span::from_mins(30 + copy);
-            }
-            playbook.plays.push(play);
+    for (copy, original) in originals.iter().cycle().take(20).enumerate() {
+        let mut play = original.clone();
+        play.name = format!("{}_{copy}", original.name);
+        if let Trigger::Absence { wait, .. } = &mut play.trigger {
+            *wait = wait.plus_minutes(copy);
         }
+        playbook.plays.push(play);
     }
     playbook
 }
 
-fn send(message: &str) -> Step {
-    Step::Send { message: message.into(), channels: vec![Channel::Email, Channel::Sms] }
+trait Later {
+    fn plus_minutes(self, minutes: usize) -> Self;
 }
 
-fn message(name: &str) -> (String, Message) {
-    let text = "Hello {{ user.first_name }}, {{ cart.items.size }} things wait for you.".to_owned();
-    let localized = LocalizedMessage {
-        email: Some(EmailTemplate { subject: name.into(), text: text.clone(), html: None }),
-        sms: Some(SmsTemplate { text }),
-        webhook: None,
+impl Later for Span {
+    fn plus_minutes(self, minutes: usize) -> Self {
+        Self::from_millis(self.as_millis() + 60_000 * minutes as i64)
+    }
+}
+
+/// The event after which [`webhooks`] waits.
+pub const AWAITED: &str = "Alarm Set";
+
+/// Messages that arrive at `url`: one at once for each `identify`, and one a `wait` after [`AWAITED`].
+pub fn webhooks(url: &str, wait: Span) -> Playbook {
+    let identified = Trigger::Event(vec![EventPattern::Identify]);
+    let waited = Trigger::Absence {
+        after: vec![EventPattern::Track(EventName::parse(AWAITED))],
+        of: vec![EventPattern::Track(EventName::OrderCompleted)],
+        wait,
     };
-    let locales = BTreeMap::from([("en".to_owned(), localized)]);
-    (name.into(), Message { default_locale: "en".into(), locales })
+    let webhook = Some(WebhookTemplate { text: "Hello".into() });
+    let locales = BTreeMap::from([("en".to_owned(), LocalizedMessage { webhook, ..LocalizedMessage::default() })]);
+    Playbook {
+        version: PlaybookVersion("webhooks".into()),
+        sources: Vec::new(),
+        channels: ChannelSettings { webhook: Some(WebhookSettings { url: url.into() }), ..ChannelSettings::default() },
+        plays: [("at_once", identified), ("later", waited)].map(|(name, trigger)| play(name, trigger)).into(),
+        messages: BTreeMap::from([("hello".to_owned(), Message { default_locale: "en".into(), locales })]),
+    }
+}
+
+fn play(name: &str, trigger: Trigger) -> Play {
+    Play {
+        name: name.into(),
+        title: name.into(),
+        trigger,
+        who: Condition::default(),
+        unless: None,
+        entry: Entry::EveryTime,
+        valid_for: Span::from_hours(1),
+        caps: Vec::new(),
+        steps: vec![Step::Send { message: "hello".into(), channels: vec![Channel::Webhook] }],
+    }
 }
