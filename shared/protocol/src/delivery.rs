@@ -310,8 +310,12 @@ where
             Ok(Put::Conflict(Some(there))) if there.is_written_by(&record) => {
                 return Report::of(order, Outcome::of(record.status), record.answer);
             }
-            // Somebody gave our claim up for unconfirmed while the provider took its time: we know better.
+            // Somebody gave our claim up for unconfirmed while the provider took its time. If we know how
+            // it ended, we know better; if not, that worker has acknowledged the message, and it stays so.
             Ok(Put::Conflict(Some(there))) if there.status == Status::Unconfirmed => {
+                if !matches!(record.status, Status::Sent | Status::Refused) {
+                    return Report::of(order, Outcome::AlreadyDone(Status::Unconfirmed), record.answer);
+                }
                 expected_revision = there.revision;
                 record.revision = there.revision + 1;
             }

@@ -64,6 +64,8 @@ struct Actor {
     passed_on: BTreeSet<(InputId, u8)>,
     model: Model,
     effects: Vec<Effect>,
+    /// The messages of its last commit.
+    last: Vec<u64>,
     /// The messages that were applied.
     handled: BTreeSet<InputId>,
     /// Since when (true time) its next deadline has been known.
@@ -74,6 +76,8 @@ struct Actor {
 struct Lineage {
     /// By which receive it was applied.
     applied: Option<u64>,
+    /// The queue was told that it is done.
+    acknowledged: bool,
     /// A later commit has held it in its hands again, and so could note it.
     met_again: bool,
 }
@@ -104,6 +108,11 @@ impl Checks {
     /// These actors are, or may become, one person: the second opinion does not cover them.
     pub fn linked(&mut self, user: UserKey) {
         self.linked.insert(user);
+    }
+
+    /// The queue was told that this message is done.
+    pub fn acknowledged(&mut self, lineage: u64) {
+        self.lineages.entry(lineage).or_default().acknowledged = true;
     }
 
     /// A commit was written at `times.0` (true), decided at `times.1` (by the invocation's clock).
@@ -137,7 +146,17 @@ impl Checks {
         let new: Vec<&Taken> =
             taken.iter().filter(|taken| Some(taken.sequence) > stood_at && Some(taken.sequence) <= reached).collect();
         if !new.is_empty() {
-            self.actors.entry(user).or_default().effects.clear();
+            let actor = self.actors.entry(user).or_default();
+            let earlier = std::mem::replace(&mut actor.last, new.iter().map(|taken| taken.lineage).collect());
+            let effects = std::mem::take(&mut actor.effects);
+            // Only after the dead-letter queue has got between a commit and its acknowledgement may an
+            // outbox be sent once more long after; those who are told may have forgotten by then.
+            if earlier.iter().any(|lineage| self.lineages.get(lineage).is_some_and(|lineage| !lineage.acknowledged)) {
+                self.beyond_memory.extend(effects.iter().filter_map(|effect| match effect {
+                    Effect::Tell { input, .. } => input.id(),
+                    _ => None,
+                }));
+            }
         }
         let noted = before.map(|before| &before.state.doubtful);
         for taken in &new {
@@ -334,6 +353,7 @@ impl Checks {
             match self.applied.get(input).map_or(&[][..], Vec::as_slice) {
                 [_] => {}
                 [] => return Err(format!("the input {input} was accepted and lost")),
+                _ if self.beyond_memory.contains(input) => {}
                 several => return Err(format!("the input {input} took effect at {several:?}")),
             }
         }

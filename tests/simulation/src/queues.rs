@@ -118,18 +118,15 @@ impl FifoQueue {
         self.groups.values().filter_map(|entries| entries.iter().map(|entry| entry.invisible_until).max()).min()
     }
 
-    /// Deletes a message, if this receipt is its newest and still good.
-    pub fn delete(&mut self, now: i64, group: UserKey, receipt: u64) -> bool {
-        let Some(entries) = self.groups.get_mut(&group) else {
-            return false;
-        };
-        let before = entries.len();
-        entries.retain(|entry| entry.receipt != receipt || entry.invisible_until <= now);
-        let deleted = entries.len() < before;
+    /// Deletes a message, if this receipt is its newest and still good. Gives the lineage of what is gone.
+    pub fn delete(&mut self, now: i64, group: UserKey, receipt: u64) -> Option<u64> {
+        let entries = self.groups.get_mut(&group)?;
+        let position = entries.iter().position(|entry| entry.receipt == receipt && entry.invisible_until > now)?;
+        let deleted = entries.remove(position)?;
         if entries.is_empty() {
             self.groups.remove(&group);
         }
-        deleted
+        Some(deleted.lineage)
     }
 
     /// Whether a message before this one, in its group, is still there.

@@ -403,6 +403,23 @@ fn a_late_answer_corrects_a_record_that_was_given_up_as_unconfirmed() {
     assert_eq!(world.record.borrow().as_ref().unwrap().revision, 3);
 }
 
+#[test]
+fn a_claim_given_up_as_unconfirmed_stays_so_when_its_worker_has_nothing_sent() {
+    let world = World::at_noon();
+    world.dies_in_call.set(true);
+    assert!(world.deliver_as(Channel::Sms, "slow", 1).is_none());
+    let claimed = world.record.borrow().clone().unwrap();
+    world.dies_in_call.set(false);
+    world.pass(CLAIM_LEASE);
+    assert_eq!(world.deliver(Channel::Sms), Outcome::Unconfirmed);
+
+    let ports = Ports { records: &world, composer: &world, provider: &world, clock: &world };
+    let not_sent = claimed.answered(Answer::new(AnswerClass::Retryable, "claim_too_old"), false, world.now());
+    let report = conclude(&ports, &order(Channel::Sms), not_sent, claimed.revision).now_or_never().unwrap();
+    assert_eq!(report.outcome, Outcome::AlreadyDone(Status::Unconfirmed));
+    assert_eq!(world.status(), Status::Unconfirmed, "nobody would come back to a record that waits");
+}
+
 /// Every sequence of five faults in the first writes, with and without a crash in the provider's call.
 #[test]
 fn whatever_goes_wrong_an_sms_goes_out_at_most_once_and_the_others_at_least_once() {
