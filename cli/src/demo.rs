@@ -107,6 +107,7 @@ async fn generated_day(
     let settled = quiet::wait(target).await?;
     let findings = Findings::gather(target).await?;
     report::messages(&findings, playbook, began);
+    let events = report::Events { events, introductions: 0 };
     let verdict = report::numbers(&findings, &sent, events, began);
     Ok(if settled { verdict } else { Verdict::Wrong })
 }
@@ -123,7 +124,7 @@ async fn replayed(
     stage(4, "Waiting until everything that is due has been done");
     let mut settled = quiet::wait(target).await?;
     let findings = Findings::gather(target).await?;
-    let events = recording.events() + recording.people();
+    let events = report::Events { events: recording.events(), introductions: recording.people() };
     report::samples(&findings);
     let mut verdict = report::numbers(&findings, &sent, events, began);
     report::carts(&findings, recording);

@@ -195,10 +195,10 @@ impl Recording {
         self.people.len()
     }
 
-    /// How many people put something into a cart.
-    pub fn people_with_cart(&self) -> usize {
+    /// The user ids of the people who put something into a cart.
+    pub fn people_with_cart(&self) -> impl Iterator<Item = &str> {
         let has_cart = |person: &&Person| person.events.iter().any(|event| event.action == Action::Cart);
-        self.people.iter().filter(has_cart).count()
+        self.people.iter().filter(has_cart).map(|person| person.user_id.as_str())
     }
 
     /// The calls of a server-side client, person by person, with times shifted so that the last event
@@ -430,7 +430,7 @@ mod tests {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(format!("{HEADER}{TWO_PEOPLE}").as_bytes()).unwrap();
         let recording = Recording::read(packed.finish().unwrap().as_slice()).unwrap();
-        assert_eq!((recording.events(), recording.people(), recording.people_with_cart()), (5, 2, 1));
+        assert_eq!((recording.events(), recording.people(), recording.people_with_cart().count()), (5, 2, 1));
     }
 
     #[test]

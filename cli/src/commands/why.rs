@@ -125,5 +125,6 @@ fn product(product: &Product) -> String {
     let name = product.name.as_ref().unwrap_or(&product.id);
     let price = product.price.map(|price| format!(", {price}")).unwrap_or_default();
     let currency = product.currency.map(|currency| format!(" {}", currency.as_str())).unwrap_or_default();
-    format!("{} × {name}{price}{currency}", product.quantity)
+    let each = if product.quantity > 1 && product.price.is_some() { " each" } else { "" };
+    format!("{} × {name}{price}{currency}{each}", product.quantity)
 }

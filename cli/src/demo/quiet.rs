@@ -64,7 +64,7 @@ pub(super) async fn wait(target: &Target) -> Result<bool, Failure> {
             note(Style::stderr().bad(problem));
             return Ok(false);
         }
-        if progress.is_plain() && said.elapsed() > PLAIN_LINE_EVERY {
+        if progress.is_plain() && !waiting.is_empty() && said.elapsed() > PLAIN_LINE_EVERY {
             said = Instant::now();
             note(format!("  under way: {shown}"));
         }

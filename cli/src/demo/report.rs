@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kairos_engine::identifiers::UserKey;
 use kairos_engine::outcome::{PlayOutcome, Reason};
 use kairos_engine::playbook::Playbook;
 use kairos_engine::time::Timestamp;
@@ -12,10 +13,38 @@ use super::card::{body, seconds, way};
 use super::findings::{Findings, time_of_day};
 use crate::rees46::Recording;
 use crate::sender::Sent;
-use crate::terminal::{COLUMNS, Style, line, thousands};
+use crate::terminal::{COLUMNS, Style, line, thousands, wrapped};
 
 /// Messages of a recording that are shown in full.
 const SAMPLES: usize = 3;
+
+/// What was sent: the events, and before them for each person who they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Events {
+    /// Events of the day, or of the recording.
+    pub(super) events: usize,
+    /// Calls of `identify` that a replay adds.
+    pub(super) introductions: usize,
+}
+
+impl Events {
+    fn all_accepted(self, sent: &Sent) -> bool {
+        sent.accepted == self.events + self.introductions
+    }
+
+    fn accepted(self, sent: &Sent) -> String {
+        let all = self.events + self.introductions;
+        let text = format!("{} of {} accepted", thousands(sent.accepted as u64), thousands(all as u64));
+        match self.introductions {
+            0 => text,
+            more => format!(
+                "{text}: {} events and {} identify calls",
+                thousands(self.events as u64),
+                thousands(more as u64)
+            ),
+        }
+    }
+}
 
 /// Every message, play by play.
 pub(super) fn messages(findings: &Findings, playbook: &Playbook, began: Timestamp) {
@@ -63,7 +92,7 @@ fn live(delivery: &DeliveryRecord, began: Timestamp) -> bool {
 }
 
 /// The totals; `Wrong` when something is not as it should be.
-pub(super) fn numbers(findings: &Findings, sent: &Sent, events: usize, began: Timestamp) -> Verdict {
+pub(super) fn numbers(findings: &Findings, sent: &Sent, events: Events, began: Timestamp) -> Verdict {
     let style = Style::stdout();
     let mut verdict = Verdict::Fine;
     let mut check = |fine: bool, text: String| {
@@ -76,16 +105,18 @@ pub(super) fn numbers(findings: &Findings, sent: &Sent, events: usize, began: Ti
     };
     line("");
     line(heading("In numbers", style));
-    let accepted = format!("{} of {} accepted", thousands(sent.accepted as u64), thousands(events as u64));
-    row("events", &check(sent.accepted == events, accepted));
+    row("events", &check(events.all_accepted(sent), events.accepted(sent)));
     for (reason, count) in &sent.refused {
         row("", &format!("{count} × {reason}"));
     }
     let by_status = counted(findings.deliveries.iter().map(|delivery| delivery.status.as_str().to_owned()));
     let all_sent = findings.deliveries.iter().all(|delivery| delivery.status == Status::Sent);
     row("messages", &check(all_sent, if by_status.is_empty() { "none".into() } else { joined(&by_status) }));
-    let by_play = counted(findings.sent().map(|delivery| format!("{} by {}", delivery.play, delivery.channel)));
-    row("", &joined(&by_play));
+    let plays: BTreeSet<&str> = findings.sent().map(|delivery| delivery.play.as_str()).collect();
+    for play in plays {
+        let of_play = findings.sent().filter(|delivery| delivery.play == play);
+        row("", &format!("{play}: {}", joined(&counted(of_play.map(|delivery| format!("by {}", delivery.channel))))));
+    }
     lateness(findings, began, &mut check);
     for (index, (count, text)) in reasons(findings).into_iter().enumerate() {
         row(if index == 0 { "no message" } else { "" }, &format!("{count} × {text}"));
@@ -162,36 +193,40 @@ fn waiting(findings: &Findings) -> Vec<Timestamp> {
     until
 }
 
-/// How many of those who had a cart got a message.
+/// How many of those who had a cart got a message, and whether anybody else did.
 pub(super) fn carts(findings: &Findings, recording: &Recording) {
     let reached: BTreeSet<_> = findings.sent().map(|delivery| delivery.user).collect();
-    row(
-        "carts",
-        &format!(
-            "{} messages to {} of {} people with a cart",
-            findings.sent().count(),
-            reached.len(),
-            recording.people_with_cart()
-        ),
+    let with_cart: BTreeSet<_> = recording.people_with_cart().map(UserKey::known).collect();
+    let text = format!(
+        "{} messages to {} of the {} people with a cart, {} to anybody else",
+        findings.sent().count(),
+        reached.intersection(&with_cart).count(),
+        with_cart.len(),
+        reached.difference(&with_cart).count()
     );
+    row("carts", &text);
 }
 
 /// What sending everything again has changed: it must be nothing.
-pub(super) fn second_time(before: &Findings, after: &Findings, sent: &Sent, events: usize) -> Verdict {
+pub(super) fn second_time(before: &Findings, after: &Findings, sent: &Sent, events: Events) -> Verdict {
     let style = Style::stdout();
     let more = after.deliveries.len() as i64 - before.deliveries.len() as i64;
     let received_more = after.received.len() as i64 - before.received.len() as i64;
-    let fine = more == 0 && received_more == 0 && sent.accepted == events && after.dead_letters == before.dead_letters;
+    let fine =
+        more == 0 && received_more == 0 && events.all_accepted(sent) && after.dead_letters == before.dead_letters;
     line("");
     line(heading("The second time", style));
-    row("events", &format!("{} of {} accepted", thousands(sent.accepted as u64), thousands(events as u64)));
+    row("events", &events.accepted(sent));
     let text = format!("{more} more decided, {received_more} more received by the providers");
     row("messages", &if fine { style.good(text) } else { style.bad(text) });
     if fine { Verdict::Fine } else { Verdict::Wrong }
 }
 
+/// A line of the totals. What is too long for one goes on below; emphasis counts as text, so it may break early.
 fn row(what: &str, value: &str) {
-    line(format!("  {what:13} {value}"));
+    for (index, value) in wrapped(value, COLUMNS - 16).iter().enumerate() {
+        line(format!("  {:13} {value}", if index == 0 { what } else { "" }));
+    }
 }
 
 fn counted(texts: impl Iterator<Item = String>) -> BTreeMap<String, usize> {
