@@ -39,8 +39,12 @@ pub fn body(delivery: &DeliveryRecord, style: Style) -> Vec<String> {
     }
     add("when", vec![when(delivery)]);
     if delivery.status != Status::Sent {
-        let answer = delivery.answer.as_ref().map(|answer| format!(": {answer:?}")).unwrap_or_default();
-        add("status", wrapped(&style.attention(format!("{}{answer}", delivery.status.as_str())), width));
+        let mut status = delivery.status.as_str().to_owned();
+        if let Some(answer) = &delivery.answer {
+            let parts = [Some(answer.code.as_str()), answer.detail.as_deref()];
+            parts.into_iter().flatten().for_each(|part| status.push_str(&format!(": {part}")));
+        }
+        add("status", wrapped(&style.attention(status), width));
     }
     lines
 }
