@@ -85,9 +85,11 @@ pub const TEMPLATE_SOURCE_BYTES_MAX: usize = 64 * 1024;
 pub const RENDERED_BYTES_MAX: usize = 128 * 1024;
 /// Most iterations of all loops of one rendering.
 pub const TEMPLATE_ITERATIONS_MAX: usize = 1_000;
-/// Deepest nesting of a template's blocks.
+/// Longest `{{ … }}` or `{% … %}` of a template, in bytes.
+pub const TEMPLATE_TAG_BYTES_MAX: usize = 1024;
+/// Deepest nesting of a template's blocks; each `elsif` is one deeper.
 pub const TEMPLATE_DEPTH_MAX: usize = 16;
-/// Most bytes of text that one rendering may read and write on the way (filters, assignments, comparisons).
+/// Most bytes of text that one rendering may read and write on the way (variables read, filters).
 pub const TEMPLATE_WORK_BYTES_MAX: usize = 8 * RENDERED_BYTES_MAX;
 /// Longest SMS, in characters: ten concatenated segments of 153 (SNS refuses more than 1,600).
 pub const SMS_CHARS_MAX: usize = 1_530;

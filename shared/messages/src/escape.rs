@@ -1,31 +1,44 @@
 //! Writes data so that it stays data.
 
-use crate::render::{Fault, Output};
-use crate::syntax::Place;
-use crate::value::is_web_link;
+/// Where a value stands, which decides how it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Text without markup.
+    Text,
+    /// HTML text, or a quoted attribute.
+    Html,
+    /// The start of an attribute that is a link.
+    HtmlLink,
+}
 
-/// Writes a value of the data to its place. Values never contain line breaks, other control
-/// characters, or characters that turn the direction of the text around them.
-pub(crate) fn write_value(value: &str, place: Place, output: &mut Output) -> Result<(), Fault> {
+/// A value as it is written at its place. Values never contain line breaks, other control characters,
+/// or characters that turn the direction of the text around them.
+pub(crate) fn escaped(value: &str, place: Place) -> String {
     if place == Place::HtmlLink && !is_web_link(value) {
-        return Ok(());
+        return String::new();
     }
-    let mut buffer = [0; 4];
+    let mut text = String::with_capacity(value.len());
     for character in value.chars() {
-        let escaped = match (place, character) {
-            (_, '\r' | '\n' | '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}') => " ",
-            (_, character) if is_unwanted(character) => "",
+        match (place, character) {
+            (_, '\r' | '\n' | '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}') => text.push(' '),
+            (_, character) if is_unwanted(character) => {}
             // The five that can end or begin something in HTML text and quoted attributes.
-            (Place::Html | Place::HtmlLink, '&') => "&amp;",
-            (Place::Html | Place::HtmlLink, '<') => "&lt;",
-            (Place::Html | Place::HtmlLink, '>') => "&gt;",
-            (Place::Html | Place::HtmlLink, '"') => "&quot;",
-            (Place::Html | Place::HtmlLink, '\'') => "&#39;",
-            (_, character) => character.encode_utf8(&mut buffer),
-        };
-        output.push(escaped)?;
+            (Place::Html | Place::HtmlLink, '&') => text.push_str("&amp;"),
+            (Place::Html | Place::HtmlLink, '<') => text.push_str("&lt;"),
+            (Place::Html | Place::HtmlLink, '>') => text.push_str("&gt;"),
+            (Place::Html | Place::HtmlLink, '"') => text.push_str("&quot;"),
+            (Place::Html | Place::HtmlLink, '\'') => text.push_str("&#39;"),
+            (_, character) => text.push(character),
+        }
     }
-    Ok(())
+    text
+}
+
+/// Only these are links, whatever the data says.
+pub(crate) fn is_web_link(text: &str) -> bool {
+    let start = text.as_bytes();
+    let starts = |scheme: &[u8]| start.get(..scheme.len()).is_some_and(|given| given.eq_ignore_ascii_case(scheme));
+    starts(b"https://") || starts(b"http://")
 }
 
 /// Control characters, and the embeddings, overrides and isolates of Unicode's bidirectional

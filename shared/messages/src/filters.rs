@@ -1,217 +1,217 @@
-//! What can be done to a value: a closed set, each bounded.
+//! The filters: liquid-lib's where they are exact and bounded, our own where they are not.
 
+use core::fmt;
+use core::ops::RangeInclusive;
+
+use kairos_engine::bounds::RENDERED_BYTES_MAX;
 use kairos_engine::money::{Currency, Micros};
+use liquid_core::model::{KStringCow, ScalarCow, Value, ValueCow, ValueView};
+use liquid_core::parser::{FilterArguments, FilterReflection, ParameterReflection, PluginRegistry};
+use liquid_core::{Expression, Filter, ParseFilter, Result, Runtime};
+use liquid_lib::stdlib;
 
-use crate::names::Kind;
-use crate::problem::{Problem, instead};
-use crate::render::{Fault, Work};
-use crate::value::Value;
+use crate::render::{Fault, Rendering};
 
-macro_rules! filters {
-    ($( $variant:ident = $name:literal, $arguments:expr; )*) => {
-        /// A filter.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum FilterKind { $( $variant, )* }
+type Make = fn() -> Box<dyn ParseFilter>;
 
-        impl FilterKind {
-            const ALL: &'static [(&'static str, Self, core::ops::RangeInclusive<usize>)] =
-                &[ $( ($name, Self::$variant, $arguments), )* ];
+/// Every filter, how many arguments it takes, and how it is made.
+pub(crate) const FILTERS: [(&str, RangeInclusive<usize>, Make); 16] = [
+    ("append", 1..=1, || stdlib::Append.into()),
+    ("capitalize", 0..=0, || stdlib::Capitalize.into()),
+    ("default", 1..=1, || stdlib::Default.into()),
+    // Liquid-lib's arithmetic overflows, and shows 0.1 + 0.2 as 0.30000000000000004.
+    ("divided_by", 1..=1, || Own(|input, other, _| calculate(input, other, |l, r| (l * MICROS).checked_div(r))).into()),
+    ("downcase", 0..=0, || stdlib::Downcase.into()),
+    ("minus", 1..=1, || Own(|input, other, _| calculate(input, other, |l, r| Some(l - r))).into()),
+    ("money", 0..=1, || Own(money).into()),
+    ("plus", 1..=1, || Own(|input, other, _| calculate(input, other, |l, r| Some(l + r))).into()),
+    ("prepend", 1..=1, || stdlib::Prepend.into()),
+    ("remove", 1..=1, || stdlib::Remove.into()),
+    // Liquid-lib's makes room for any result before anybody can look at its length.
+    ("replace", 2..=2, || Own(replace).into()),
+    ("strip", 0..=0, || stdlib::Strip.into()),
+    ("times", 1..=1, || Own(|input, other, _| calculate(input, other, |l, r| Some(l * r / MICROS))).into()),
+    // Liquid-lib's counts bytes, so that it marks names beyond ASCII as cut that are not.
+    ("truncate", 0..=2, || Own(truncate).into()),
+    ("upcase", 0..=0, || stdlib::Upcase.into()),
+    ("url_encode", 0..=0, || stdlib::UrlEncode.into()),
+];
+
+/// Adds the filters to a language.
+pub(crate) fn register(filters: &mut PluginRegistry<Box<dyn ParseFilter>>) {
+    for (name, _, make) in FILTERS {
+        filters.register(name.to_owned(), Box::new(Bounded(make())));
+    }
+}
+
+/// A filter that pays for what it makes, and makes nothing of what it cannot work with.
+#[derive(Clone)]
+struct Bounded(Box<dyn ParseFilter>);
+
+impl ParseFilter for Bounded {
+    fn parse(&self, arguments: FilterArguments<'_>) -> Result<Box<dyn Filter>> {
+        Ok(Box::new(BoundedCall(self.0.parse(arguments)?)))
+    }
+
+    fn reflection(&self) -> &dyn FilterReflection {
+        self.0.reflection()
+    }
+}
+
+#[derive(Debug)]
+struct BoundedCall(Box<dyn Filter>);
+
+impl Filter for BoundedCall {
+    fn evaluate(&self, input: &dyn ValueView, runtime: &dyn Runtime) -> Result<Value> {
+        let result = self.0.evaluate(input, runtime);
+        let mut rendering = runtime.registers().get_mut::<Rendering>();
+        match result {
+            Ok(value) => {
+                let length = value.to_kstr().len();
+                if length > RENDERED_BYTES_MAX {
+                    return Err(rendering.stop(Fault::Size));
+                }
+                rendering.pay(length)?;
+                Ok(value)
+            }
+            // A text to be multiplied, a division by zero: as in every Liquid, the message goes on.
+            Err(_) if rendering.fault.is_none() => Ok(Value::Nil),
+            Err(error) => Err(error),
         }
+    }
+}
+
+type Apply = fn(&dyn ValueView, &[ValueCow<'_>], &dyn Runtime) -> Result<Value>;
+
+/// A filter of our own.
+#[derive(Clone, Copy)]
+struct Own(Apply);
+
+impl ParseFilter for Own {
+    fn parse(&self, arguments: FilterArguments<'_>) -> Result<Box<dyn Filter>> {
+        Ok(Box::new(OwnCall { apply: self.0, arguments: arguments.positional.collect() }))
+    }
+
+    fn reflection(&self) -> &dyn FilterReflection {
+        self
+    }
+}
+
+impl FilterReflection for Own {
+    fn name(&self) -> &str {
+        "filter"
+    }
+
+    fn description(&self) -> &str {
+        ""
+    }
+
+    fn positional_parameters(&self) -> &'static [ParameterReflection] {
+        &[]
+    }
+
+    fn keyword_parameters(&self) -> &'static [ParameterReflection] {
+        &[]
+    }
+}
+
+#[derive(Debug)]
+struct OwnCall {
+    apply: Apply,
+    arguments: Vec<Expression>,
+}
+
+impl Filter for OwnCall {
+    fn evaluate(&self, input: &dyn ValueView, runtime: &dyn Runtime) -> Result<Value> {
+        let arguments = self.arguments.iter().map(|argument| argument.evaluate(runtime)).collect::<Result<Vec<_>>>()?;
+        (self.apply)(input, &arguments, runtime)
+    }
+}
+
+// The library shows filters in its own messages, which we do not show.
+macro_rules! shown_as_filter {
+    ($($call:ty),*) => { $(
+        impl fmt::Display for $call {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("filter")
+            }
+        }
+    )* };
+}
+shown_as_filter!(BoundedCall, OwnCall);
+
+const MICROS: i128 = 1_000_000;
+
+/// A number in millionths, and whether it is a whole one.
+pub(crate) fn amount(value: &dyn ValueView) -> Option<(i64, bool)> {
+    let scalar = value.as_scalar()?;
+    if let Some(whole) = scalar.to_integer() {
+        return Some((whole.checked_mul(1_000_000)?, true));
+    }
+    let micros = (scalar.to_float()? * 1e6).round();
+    // Beyond this, a floating-point number has no millionths any more.
+    #[expect(clippy::cast_possible_truncation, reason = "it is a whole number below 2^53")]
+    (micros.abs() < 9e15).then_some((micros as i64, false))
+}
+
+/// A number from millionths.
+#[expect(clippy::cast_precision_loss, reason = "amounts of money stay below 2^53 millionths")]
+pub(crate) fn number(micros: i64) -> Value {
+    Value::scalar(micros as f64 / 1e6)
+}
+
+/// Exact, in millionths; nothing when it cannot be told (a text, a division by zero, too large).
+fn calculate(
+    input: &dyn ValueView,
+    arguments: &[ValueCow<'_>],
+    operation: fn(i128, i128) -> Option<i128>,
+) -> Result<Value> {
+    let result = || {
+        let (left, left_whole) = amount(input)?;
+        let (right, right_whole) = amount(arguments.first()?.as_view())?;
+        let result = i64::try_from(operation(i128::from(left), i128::from(right))?).ok()?;
+        // As in every Liquid, whole numbers stay whole: 10 divided by 4 is 2.
+        Some(if left_whole && right_whole { Value::scalar(result.div_euclid(1_000_000)) } else { number(result) })
     };
+    Ok(result().unwrap_or(Value::Nil))
 }
 
-filters! {
-    Append = "append", 1..=1;
-    Capitalize = "capitalize", 0..=0;
-    Default = "default", 1..=1;
-    DividedBy = "divided_by", 1..=1;
-    Downcase = "downcase", 0..=0;
-    Minus = "minus", 1..=1;
-    Money = "money", 0..=1;
-    Plus = "plus", 1..=1;
-    Prepend = "prepend", 1..=1;
-    Remove = "remove", 1..=1;
-    Replace = "replace", 2..=2;
-    Size = "size", 0..=0;
-    Strip = "strip", 0..=0;
-    Times = "times", 1..=1;
-    Truncate = "truncate", 0..=2;
-    Upcase = "upcase", 0..=0;
-    UrlEncode = "url_encode", 0..=0;
+fn text_of<'v>(arguments: &'v [ValueCow<'_>], at: usize, otherwise: &'static str) -> KStringCow<'v> {
+    arguments.get(at).map_or(otherwise.into(), |argument| argument.as_view().to_kstr())
 }
 
-impl FilterKind {
-    /// The filter with this name on a value of this kind, and the kind of its result.
-    pub(crate) fn check(name: &str, input: Kind, arguments: usize, at: usize) -> Result<(Self, Kind), Problem> {
-        let Some((_, filter, wanted)) = Self::ALL.iter().find(|(known, ..)| *known == name) else {
-            let help = match name {
-                "escape" | "escape_once" | "h" => "leave it out: values in HTML are escaped already".into(),
-                "raw" | "safe" => "leave it out: data never becomes markup".into(),
-                "strip_newlines" | "newline_to_br" => "leave it out: values never contain line breaks".into(),
-                _ => {
-                    let names: Vec<_> = Self::ALL.iter().map(|(known, ..)| *known).collect();
-                    instead(name, &names)
-                }
-            };
-            return Err(Problem::new(at, format!("there is no filter `{name}`")).help(help));
-        };
-        if !wanted.contains(&arguments) {
-            let many = if wanted.start() == wanted.end() {
-                format!("{}", wanted.start())
-            } else {
-                format!("{} to {}", wanted.start(), wanted.end())
-            };
-            return Err(Problem::new(at, format!("`{name}` takes {many} arguments, not {arguments}"))
-                .help("arguments follow a colon, as in `{{ item.name | truncate: 40 }}`"));
-        }
-        let amount = matches!(input, Kind::Number | Kind::Money | Kind::Any);
-        if matches!(filter, Self::Money | Self::Plus | Self::Minus | Self::Times | Self::DividedBy) && !amount {
-            return Err(Problem::new(at, format!("`{name}` needs a number or a price"))
-                .help("use it on `item.price`, `item.quantity` or `cart.total`"));
-        }
-        let counted = *filter == Self::Size && input == Kind::Items;
-        if !(input.is_shown() || counted) {
-            return Err(Problem::new(at, format!("`{name}` needs a text, a number or a price"))
-                .help("name a part of the value, as in `cart.items.first.name`"));
-        }
-        let result = match filter {
-            Self::Plus | Self::Minus | Self::Times | Self::DividedBy => input,
-            Self::Size => Kind::Number,
-            Self::Default => Kind::Any,
-            _ => Kind::Text,
-        };
-        Ok((*filter, result))
+fn replace(input: &dyn ValueView, arguments: &[ValueCow<'_>], runtime: &dyn Runtime) -> Result<Value> {
+    let (input, wanted, other) = (input.to_kstr(), text_of(arguments, 0, ""), text_of(arguments, 1, ""));
+    if wanted.is_empty() {
+        return Ok(Value::scalar(input.into_owned()));
     }
-
-    /// Applies it. Nothing (a missing value) stays nothing, except for `default` and `size`.
-    pub(crate) fn apply<'a>(
-        self,
-        input: Value<'a>,
-        arguments: &[Value<'a>],
-        work: &mut Work,
-    ) -> Result<Value<'a>, Fault> {
-        let argument = |at: usize| arguments.get(at).cloned().unwrap_or(Value::Nil);
-        if self == Self::Default {
-            return Ok(if input.is_missing() { argument(0) } else { input });
-        }
-        if let (Self::Size, Value::Items(items)) = (self, &input) {
-            return Ok(Value::count(items.len()));
-        }
-        if input.is_nil() {
-            return Ok(if self == Self::Size { Value::count(0) } else { Value::Nil });
-        }
-        Ok(match self {
-            Self::Plus | Self::Minus | Self::Times | Self::DividedBy => self.calculate(&input, &argument(0)),
-            Self::Money => match input.amount() {
-                Some(micros) => {
-                    let text = money(micros, input.currency(), &argument(0).text());
-                    work.text(text.len())?;
-                    Value::owned(text)
-                }
-                None => Value::Nil,
-            },
-            _ => {
-                self.on_text(&input.text(), &arguments.iter().map(Value::text).collect::<Vec<_>>(), arguments, work)?
-            }
-        })
+    if input.len() + input.matches(wanted.as_str()).count() * other.len() > RENDERED_BYTES_MAX {
+        return Err(runtime.registers().get_mut::<Rendering>().stop(Fault::Size));
     }
-
-    /// Exact, in millionths; nothing when it cannot be told (a text, a division by zero, too large).
-    fn calculate<'a>(self, input: &Value<'a>, other: &Value<'a>) -> Value<'a> {
-        let result = input.amount().zip(other.amount()).and_then(|(left, right)| {
-            let (left, right) = (i128::from(left), i128::from(right));
-            let result = match self {
-                Self::Plus => left + right,
-                Self::Minus => left - right,
-                Self::Times => left * right / 1_000_000,
-                _ => (left * 1_000_000).checked_div(right)?,
-            };
-            i64::try_from(result).ok()
-        });
-        match (result, input) {
-            (None, _) => Value::Nil,
-            (Some(micros), Value::Money(_, currency)) => Value::Money(micros, *currency),
-            (Some(micros), _) => Value::Number(micros),
-        }
-    }
-
-    fn on_text<'a>(
-        self,
-        input: &str,
-        arguments: &[std::borrow::Cow<'_, str>],
-        values: &[Value<'a>],
-        work: &mut Work,
-    ) -> Result<Value<'a>, Fault> {
-        let argument = |at: usize| arguments.get(at).map_or("", |text| text.as_ref());
-        // Reading costs as well as writing: a search through a long text is work.
-        work.text(input.len())?;
-        let mut out = work.builder();
-        match self {
-            Self::Append => {
-                out.push(input)?;
-                out.push(argument(0))?;
-            }
-            Self::Prepend => {
-                out.push(argument(0))?;
-                out.push(input)?;
-            }
-            Self::Strip => out.push(input.trim())?,
-            Self::Upcase => out.push(&input.to_uppercase())?,
-            Self::Downcase => out.push(&input.to_lowercase())?,
-            Self::Capitalize => {
-                let mut rest = input.chars();
-                let first: String = rest.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
-                out.push(&first)?;
-                out.push(rest.as_str())?;
-            }
-            Self::Remove | Self::Replace => {
-                let (wanted, other) = (argument(0), if self == Self::Replace { argument(1) } else { "" });
-                if wanted.is_empty() {
-                    out.push(input)?;
-                } else {
-                    for (number, part) in input.split(wanted).enumerate() {
-                        if number > 0 {
-                            out.push(other)?;
-                        }
-                        out.push(part)?;
-                    }
-                }
-            }
-            Self::Truncate => {
-                let wanted = values.first().and_then(Value::amount).map_or(50, |micros| micros / 1_000_000);
-                let chars_max = usize::try_from(wanted).unwrap_or(0);
-                let ellipsis = arguments.get(1).map_or("...", |text| text.as_ref());
-                if input.chars().nth(chars_max).is_none() {
-                    out.push(input)?;
-                } else {
-                    let kept = chars_max.saturating_sub(ellipsis.chars().count());
-                    let end = input.char_indices().nth(kept).map_or(input.len(), |(at, _)| at);
-                    out.push(&input[..end])?;
-                    out.push(ellipsis)?;
-                }
-            }
-            Self::UrlEncode => {
-                for byte in input.bytes() {
-                    match byte {
-                        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                            out.push(char::from(byte).encode_utf8(&mut [0; 4]))?;
-                        }
-                        _ => out.push(&format!("%{byte:02X}"))?,
-                    }
-                }
-            }
-            Self::Size => return Ok(Value::count(input.chars().count())),
-            Self::Default | Self::DividedBy | Self::Minus | Self::Money | Self::Plus | Self::Times => {
-                unreachable!("`apply` answers these itself")
-            }
-        }
-        Ok(Value::owned(out.finish()))
-    }
+    Ok(Value::scalar(input.replace(wanted.as_str(), other.as_str())))
 }
 
-/// An amount with its currency, as in `35.79 EUR`: as many decimals as ISO 4217 gives the currency,
-/// with `mark` before them when it is not empty.
-fn money(micros: i64, currency: Option<Currency>, mark: &str) -> String {
+fn truncate(input: &dyn ValueView, arguments: &[ValueCow<'_>], _: &dyn Runtime) -> Result<Value> {
+    let text = input.to_kstr();
+    let chars_max = arguments.first().map_or(Some(50), |length| length.as_scalar()?.to_integer());
+    let chars_max = chars_max.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    if text.chars().nth(chars_max).is_none() {
+        return Ok(Value::scalar(text.into_owned()));
+    }
+    let ellipsis = text_of(arguments, 1, "...");
+    let kept = chars_max.saturating_sub(ellipsis.chars().count());
+    Ok(Value::scalar(text.chars().take(kept).chain(ellipsis.chars()).collect::<String>()))
+}
+
+/// An amount with the currency of the cart, as in `35.79 EUR`: as many decimals as ISO 4217 gives the
+/// currency, with the argument as the decimal mark when there is one. Without the currency when the
+/// cart's products are not all in one.
+fn money(input: &dyn ValueView, arguments: &[ValueCow<'_>], runtime: &dyn Runtime) -> Result<Value> {
+    let Some((micros, _)) = amount(input) else {
+        return Ok(Value::Nil);
+    };
+    let currency = runtime.try_get(&[ScalarCow::new("cart"), ScalarCow::new("currency")]);
+    let currency = currency.and_then(|currency| Currency::parse(&currency.as_view().to_kstr()));
     let amount = match currency.as_ref().map(Currency::as_str) {
         // ISO 4217, currencies without a minor unit.
         Some(
@@ -229,9 +229,10 @@ fn money(micros: i64, currency: Option<Currency>, mark: &str) -> String {
         }
         _ => Micros::new(micros).to_string(),
     };
-    let amount = if mark.is_empty() { amount } else { amount.replace('.', mark) };
-    match currency {
+    let mark = text_of(arguments, 0, "");
+    let amount = if mark.is_empty() { amount } else { amount.replace('.', &mark) };
+    Ok(Value::scalar(match currency {
         Some(currency) => format!("{amount} {}", currency.as_str()),
         None => amount,
-    }
+    }))
 }

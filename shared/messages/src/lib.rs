@@ -1,44 +1,60 @@
 //! Messages: Liquid templates over the data of one user, escaped for the channel they are sent on.
 //!
-//! The language is the part of Liquid that messages need, with the meaning it has everywhere
-//! (`tests/reference.rs` compares it with the `liquid` crate), and closed: every name in a template is
-//! known when it is checked, so a slip is found before a customer is waiting.
+//! The language is Liquid as `liquid-core` and `liquid-lib` read it, less what messages do not need, and
+//! closed: every name in a template is known when it is checked, so a slip is found before a customer is
+//! waiting.
 //!
 //! - outputs: `{{ item.price | money }}`; whitespace control `{{-`, `-%}`
 //! - tags: `if`/`elsif`/`else`, `unless`, `case`/`when`, `for` (`limit`, `offset`, `reversed`, ranges,
 //!   `forloop`, `break`, `continue`), `assign`, `comment`, `raw`
 //! - filters: `append`, `capitalize`, `default`, `divided_by`, `downcase`, `minus`, `money`, `plus`,
-//!   `prepend`, `remove`, `replace`, `size`, `strip`, `times`, `truncate`, `upcase`, `url_encode`
+//!   `prepend`, `remove`, `replace`, `strip`, `times`, `truncate`, `upcase`, `url_encode`
 //! - data: `user` (`id`, `first_name`, `last_name`), `cart` (`items`, `total`, `currency`), each item with
-//!   `id`, `name`, `price`, `currency`, `quantity`, `image_url`, `url`
+//!   `id`, `name`, `price`, `currency`, `quantity`, `image_url`, `url`; what is not known is an empty text, and
+//!   in a bare condition (`{% if user.first_name %}`) an empty text is false
 //!
 //! **Invariants:** data never becomes markup, a header, a line break or a template; a rendering's time and
 //! memory are bounded whatever the template and the data say; nothing here panics on any template or data;
 //! errors quote the template, never the data.
 //!
-//! Reading order: `syntax`, `lexer`, `parse`, `names` and `filters` (what there is), `html` (where values
-//! may stand), `value`, `render`, `escape`, `sms`.
+//! The libraries have no sandbox. What stands around them:
+//!
+//! | danger | what holds it |
+//! |---|---|
+//! | data as markup, links as scripts | outputs are a tag of ours that escapes after all filters (`tags`, `escape`), for the place found by `html` |
+//! | deep nesting, long tags and numbers, slips the library panics on | `scan` and `check` refuse them first, and each tag is read alone before all are read together (`render`) |
+//! | loops | our own `for`, one budget for all loops of a rendering (`tags`) |
+//! | texts that grow | every value read and every filter's result is paid from one budget (`render`, `filters`) |
+//! | long outputs | the writer stops at its limit (`render`) |
+//!
+//! Reading order: `scan` (pieces of a template), `check` with `names` and `filters` (what there is), `html`
+//! (where values may stand), `render`, `tags`, `data`, `escape`, `sms`.
 
+mod check;
+mod data;
 mod escape;
 mod filters;
 mod html;
-mod lexer;
 mod names;
-mod parse;
 mod problem;
 mod render;
+mod scan;
 mod sms;
-mod syntax;
-mod value;
+mod tags;
 
-use kairos_engine::bounds::{RENDERED_BYTES_MAX, SMS_CHARS_MAX, TEMPLATE_ITERATIONS_MAX, TEMPLATE_WORK_BYTES_MAX};
+use kairos_engine::bounds::{
+    RENDERED_BYTES_MAX, SMS_CHARS_MAX, TEMPLATE_ITERATIONS_MAX, TEMPLATE_SOURCE_BYTES_MAX, TEMPLATE_WORK_BYTES_MAX,
+};
 use kairos_engine::mailbox::MessageData;
 use kairos_engine::playbook::{Channel, LocalizedMessage};
 
 pub use problem::{TemplateProblem, closest};
 pub use sms::{SmsEncoding, SmsSize, sms_size};
 
-use render::Fault;
+use escape::Place;
+use problem::Problem;
+use render::{Fault, Prepared};
+use scan::Piece;
 
 /// What a template becomes, which decides how data is written into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +127,12 @@ pub enum RenderError {
         /// Which template.
         part: &'static str,
     },
+    /// The template does something that cannot be done.
+    #[error("the {part} could not be rendered; run `kairos check`, and simplify its conditions")]
+    Failed {
+        /// Which template.
+        part: &'static str,
+    },
     /// Nothing was left to send.
     #[error("the {part} came out empty; give missing values a `default`")]
     Empty {
@@ -162,22 +184,43 @@ pub fn render(
     }
 }
 
-/// Checks a template without data.
+/// Checks a template, and tries it with a small cart and with no data at all.
 ///
 /// # Errors
 /// Everything that is wrong with it: unknown variables, filters and tags, blocks that are not closed,
-/// and in HTML values in places where data could become markup.
+/// limits that it meets whatever the data, and in HTML values in places where data could become markup.
 pub fn check_template(source: &str, kind: TemplateKind) -> Result<(), Vec<TemplateProblem>> {
-    prepare(source, kind).map(drop)
+    let prepared = prepare(source, kind)?;
+    for data in data::samples() {
+        if let Err(fault) = render::render(&prepared, &data) {
+            let error = refusal(fault, "template").to_string();
+            return Err(vec![
+                Problem::new(0, "this cannot be rendered, even with little data").help(error).located(source),
+            ]);
+        }
+    }
+    Ok(())
 }
 
-fn prepare(source: &str, kind: TemplateKind) -> Result<Vec<syntax::Node>, Vec<TemplateProblem>> {
-    let mut nodes = parse::parse(source)
-        .map_err(|problems| problems.into_iter().map(|problem| problem.located(source)).collect::<Vec<_>>())?;
-    if kind == TemplateKind::Html {
-        html::place_values(&mut nodes).map_err(|problem| vec![problem.located(source)])?;
+fn prepare(source: &str, kind: TemplateKind) -> Result<Prepared, Vec<TemplateProblem>> {
+    let located = |problem: Problem| vec![problem.located(source)];
+    if source.len() > TEMPLATE_SOURCE_BYTES_MAX {
+        return Err(located(
+            Problem::new(0, format!("this template is {} bytes long", source.len()))
+                .help(format!("keep it to {TEMPLATE_SOURCE_BYTES_MAX} bytes")),
+        ));
     }
-    Ok(nodes)
+    let pieces = scan::pieces(source).map_err(located)?;
+    let problems = check::problems(&pieces);
+    if !problems.is_empty() {
+        return Err(problems.into_iter().map(|problem| problem.located(source)).collect());
+    }
+    let places = if kind == TemplateKind::Html {
+        html::places(&pieces).map_err(located)?
+    } else {
+        pieces.iter().filter(|piece| matches!(piece, Piece::Output { .. })).map(|_| Place::Text).collect()
+    };
+    render::prepare(&pieces, &places).map_err(located)
 }
 
 fn render_part(
@@ -186,19 +229,24 @@ fn render_part(
     part: &'static str,
     data: &MessageData,
 ) -> Result<String, RenderError> {
-    let nodes = prepare(source, kind).map_err(|problems| RenderError::Template {
+    let prepared = prepare(source, kind).map_err(|problems| RenderError::Template {
         part,
         problem: problems.into_iter().next().expect("a template is refused for at least one problem"),
     })?;
-    let text = render::render(&nodes, data).map_err(|fault| match fault {
-        Fault::Size => RenderError::TooLarge { part },
-        Fault::Iterations => RenderError::TooManyIterations { part },
-        Fault::Work => RenderError::TooMuchWork { part },
-    })?;
+    let text = render::render(&prepared, data).map_err(|fault| refusal(fault, part))?;
     Ok(match kind {
         TemplateKind::Line => escape::tidy_line(&text),
         TemplateKind::Text | TemplateKind::Html => escape::tidy_text(&text),
     })
+}
+
+const fn refusal(fault: Fault, part: &'static str) -> RenderError {
+    match fault {
+        Fault::Size => RenderError::TooLarge { part },
+        Fault::Iterations => RenderError::TooManyIterations { part },
+        Fault::Work => RenderError::TooMuchWork { part },
+        Fault::Other => RenderError::Failed { part },
+    }
 }
 
 fn not_empty(text: String, part: &'static str) -> Result<String, RenderError> {

@@ -1,145 +1,124 @@
-//! What a template can name, and of what kind it is.
+//! What a template can name: what the sample data has, and what the template adds.
 
+use liquid_core::model::{Value, ValueView};
+use liquid_lib::stdlib::ForloopObject;
+
+use crate::data::{globals, samples};
 use crate::problem::{Problem, instead};
-use crate::syntax::Path;
+use crate::scan::Token;
 
-/// What a value is, as far as can be told before there is data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Text,
-    Number,
-    Money,
-    Flag,
-    Person,
-    Cart,
-    Items,
-    Item,
-    Loop,
-    /// Several of these, or nothing.
-    Any,
+/// An example of a value, as far as one can be told before there is data.
+pub(crate) type Sample = Option<Value>;
+
+fn fields(value: &Value) -> Vec<String> {
+    let mut fields: Vec<String> = match value {
+        Value::Object(object) => object.keys().map(ToString::to_string).collect(),
+        Value::Array(_) => ["first", "last", "size"].map(str::to_owned).to_vec(),
+        _ => Vec::new(),
+    };
+    fields.sort();
+    fields
 }
 
-impl Kind {
-    /// What stands behind a dot.
-    pub(crate) const fn fields(self) -> &'static [(&'static str, Self)] {
-        match self {
-            Self::Person => &[("id", Self::Text), ("first_name", Self::Text), ("last_name", Self::Text)],
-            Self::Cart => &[("items", Self::Items), ("total", Self::Money), ("currency", Self::Text)],
-            Self::Items => &[("size", Self::Number), ("first", Self::Item), ("last", Self::Item)],
-            Self::Item => &[
-                ("id", Self::Text),
-                ("name", Self::Text),
-                ("price", Self::Money),
-                ("currency", Self::Text),
-                ("quantity", Self::Number),
-                ("image_url", Self::Text),
-                ("url", Self::Text),
-            ],
-            Self::Loop => &[
-                ("index", Self::Number),
-                ("index0", Self::Number),
-                ("rindex", Self::Number),
-                ("rindex0", Self::Number),
-                ("length", Self::Number),
-                ("first", Self::Flag),
-                ("last", Self::Flag),
-            ],
-            Self::Text | Self::Number | Self::Money | Self::Flag | Self::Any => &[],
-        }
-    }
-
-    /// Whether it can stand in a text.
-    pub(crate) const fn is_shown(self) -> bool {
-        matches!(self, Self::Text | Self::Number | Self::Money | Self::Flag | Self::Any)
+fn field(value: &Value, name: &str) -> Option<Value> {
+    match value {
+        Value::Object(object) => object.get(name).cloned(),
+        Value::Array(items) if matches!(name, "first" | "last") => items.first().cloned(),
+        Value::Array(_) if name == "size" => Some(Value::scalar(1)),
+        _ => None,
     }
 }
 
 /// The names known at a place of a template.
-pub(crate) struct Names {
-    known: Vec<(String, Kind)>,
+pub(crate) struct Names<'s> {
+    known: Vec<(&'s str, Sample)>,
+    /// Names of the loops around, the innermost last.
+    loops: Vec<(&'s str, Sample)>,
 }
 
-impl Names {
+impl<'s> Names<'s> {
     pub(crate) fn new() -> Self {
-        Self { known: vec![("user".into(), Kind::Person), ("cart".into(), Kind::Cart)] }
+        let globals = Value::Object(globals(&samples()[0]));
+        Self { known: ["user", "cart"].map(|name| (name, field(&globals, name))).to_vec(), loops: Vec::new() }
     }
 
-    /// How many there are; give it to [`Self::forget`] later.
-    pub(crate) fn mark(&self) -> usize {
-        self.known.len()
+    pub(crate) fn begin_loop(&mut self, name: &'s str, item: Sample) {
+        self.loops.extend([(name, item), ("forloop", Some(ForloopObject::new(0, 1).to_value()))]);
     }
 
-    /// Adds a name that is known inside a loop only.
-    pub(crate) fn push(&mut self, name: &str, kind: Kind) {
-        self.known.push((name.into(), kind));
+    pub(crate) fn end_loop(&mut self) {
+        self.loops.truncate(self.loops.len().saturating_sub(2));
     }
 
-    /// Forgets the loop names that came after a mark; what was assigned there stays.
-    pub(crate) fn forget(&mut self, mark: usize, count: usize) {
-        self.known.drain(mark..mark + count);
+    pub(crate) const fn is_in_loop(&self) -> bool {
+        !self.loops.is_empty()
+    }
+
+    /// Whether a name may not be given to anything else.
+    pub(crate) fn is_fixed(&self, name: &str) -> bool {
+        matches!(name, "user" | "cart" | "forloop") || self.loops.iter().any(|(known, _)| *known == name)
     }
 
     /// Adds or changes an assigned name.
-    pub(crate) fn assign(&mut self, name: &str, kind: Kind) {
-        match self.known.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) if *known == kind => {}
+    pub(crate) fn assign(&mut self, name: &'s str, sample: Sample) {
+        match self.known.iter_mut().find(|(known, _)| *known == name) {
             // It may be either, depending on the branches taken.
-            Some((_, known)) => *known = Kind::Any,
-            None => self.known.push((name.into(), kind)),
+            Some((_, known)) => *known = None,
+            None => self.known.push((name, sample)),
         }
     }
 
-    pub(crate) fn is_known(&self, name: &str) -> bool {
-        self.known.iter().any(|(known, _)| known == name)
-    }
-
-    /// The kind of what a path leads to.
-    pub(crate) fn resolve(&self, path: &Path) -> Result<Kind, Problem> {
-        let root = self.known.iter().rev().find(|(name, _)| *name == path.root);
-        let Some(mut kind) = root.map(|(_, kind)| *kind) else {
-            let names: Vec<&str> = self.known.iter().map(|(name, _)| name.as_str()).collect();
-            return Err(Problem::new(path.at, format!("there is no variable `{}`", path.root))
-                .help(self.meant(&path.root).unwrap_or_else(|| instead(&path.root, &names))));
+    /// What a path leads to, and how many tokens it takes.
+    pub(crate) fn resolve(&self, tokens: &[(usize, Token<'s>)]) -> Result<(Sample, usize), Problem> {
+        let Some((at, Token::Word(root))) = tokens.first().copied() else {
+            return Ok((None, 1));
         };
-        let mut so_far = path.root.clone();
-        for key in &path.keys {
-            let name = match key {
-                crate::syntax::Key::Index(_) if kind == Kind::Items => {
-                    kind = Kind::Item;
+        let mut all = self.loops.iter().rev().chain(&self.known);
+        let Some((_, value)) = all.find(|(name, _)| *name == root) else {
+            return Err(Problem::new(at, format!("there is no variable `{root}`")).help(self.meant(root)));
+        };
+        let (mut value, mut so_far, mut used) = (value.clone(), root.to_owned(), 1);
+        loop {
+            let (name, length) = match tokens.get(used..).unwrap_or_default() {
+                [(_, Token::Symbol(".")), (_, Token::Word(name)), ..] => (*name, 2),
+                [(_, Token::Symbol("[")), (_, Token::Text(name)), (_, Token::Symbol("]")), ..] => (*name, 3),
+                [(_, Token::Symbol("[")), rest @ ..] => {
+                    if value.as_ref().is_some_and(|value| value.as_array().is_none()) {
+                        return Err(Problem::new(at, format!("`{so_far}` is not a list"))
+                            .help("only `cart.items` can be counted through"));
+                    }
+                    let sign = usize::from(matches!(rest, [(_, Token::Symbol("-")), ..]));
+                    used += self.resolve(rest.get(sign..).unwrap_or_default())?.1 + sign + 2;
+                    value = value.and_then(|value| field(&value, "first"));
                     so_far.push_str("[…]");
                     continue;
                 }
-                crate::syntax::Key::Index(_) => {
-                    return Err(Problem::new(path.at, format!("`{so_far}` is not a list"))
-                        .help("only `cart.items` can be counted through"));
-                }
-                crate::syntax::Key::Name(name) => name,
+                _ => return Ok((value, used)),
             };
-            let fields = kind.fields();
-            if fields.is_empty() {
-                return Err(Problem::new(path.at, format!("`{so_far}` has no parts, so no `{name}`"))
-                    .help(format!("write `{so_far}`")));
-            }
-            match fields.iter().find(|(field, _)| field == name) {
-                Some((_, next)) => kind = *next,
-                None => {
-                    let there_are: Vec<&str> = fields.iter().map(|(field, _)| *field).collect();
-                    return Err(
-                        Problem::new(path.at, format!("`{so_far}` has no `{name}`")).help(instead(name, &there_are))
-                    );
-                }
-            }
-            so_far.push('.');
-            so_far.push_str(name);
+            used += length;
+            let Some(known) = &value else { continue };
+            let Some(next) = field(known, name) else {
+                let there_are = fields(known);
+                let problem = Problem::new(at, format!("`{so_far}` has no `{name}`"));
+                return Err(if there_are.is_empty() {
+                    problem.help(format!("write `{so_far}`"))
+                } else {
+                    problem.help(instead(name, &there_are.iter().map(String::as_str).collect::<Vec<_>>()))
+                });
+            };
+            value = Some(next);
+            so_far = format!("{so_far}.{name}");
         }
-        Ok(kind)
     }
 
-    /// A bare field name is a frequent slip: `first_name` for `user.first_name`.
-    fn meant(&self, name: &str) -> Option<String> {
-        self.known
-            .iter()
-            .find(|(_, kind)| kind.fields().iter().any(|(field, _)| *field == name))
-            .map(|(owner, _)| format!("did you mean `{owner}.{name}`?"))
+    fn meant(&self, name: &str) -> String {
+        let mut all = self.loops.iter().chain(&self.known);
+        // A bare field name is a frequent slip: `first_name` for `user.first_name`.
+        if let Some((owner, _)) =
+            all.find(|(_, value)| value.as_ref().is_some_and(|value| field(value, name).is_some()))
+        {
+            return format!("did you mean `{owner}.{name}`?");
+        }
+        instead(name, &self.known.iter().chain(&self.loops).map(|(name, _)| *name).collect::<Vec<_>>())
     }
 }

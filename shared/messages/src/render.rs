@@ -1,11 +1,23 @@
-//! Runs a template over the data of one message, within its limits.
+//! Hands a checked template to the library, and runs it over the data of one message within its limits.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::sync::LazyLock;
 
 use kairos_engine::bounds::{RENDERED_BYTES_MAX, TEMPLATE_ITERATIONS_MAX, TEMPLATE_WORK_BYTES_MAX};
 use kairos_engine::mailbox::MessageData;
+use liquid_core::model::{KString, KStringCow, KStringRef, ScalarCow, State, Value, ValueCow};
+use liquid_core::parser::{self, Tag};
+use liquid_core::runtime::{PartialStore, Registers, RuntimeBuilder};
+use liquid_core::{Error, Language, Renderable, Result, Runtime, TagReflection, Template};
 
-use crate::escape::write_value;
-use crate::syntax::{For, Node, Operand, Over, Path, Pipeline, Test};
-use crate::value::Value;
+use crate::data::globals;
+use crate::escape::Place;
+use crate::problem::Problem;
+use crate::scan::Piece;
+use crate::tags::{Shown, language};
+
+static LANGUAGE: LazyLock<Language> = LazyLock::new(language);
 
 /// The limit at which a rendering was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,255 +25,207 @@ pub(crate) enum Fault {
     Size,
     Iterations,
     Work,
+    /// Something the library cannot do, and the check did not see.
+    Other,
+}
+
+/// What a rendering may still do. The library keeps one for each, in its registers.
+#[derive(Debug)]
+pub(crate) struct Rendering {
+    pub(crate) texts: Vec<String>,
+    iterations_left: usize,
+    work_bytes_left: usize,
+    /// The limit that was met.
+    pub(crate) fault: Option<Fault>,
+}
+
+impl Default for Rendering {
+    fn default() -> Self {
+        Self {
+            texts: Vec::new(),
+            iterations_left: TEMPLATE_ITERATIONS_MAX,
+            work_bytes_left: TEMPLATE_WORK_BYTES_MAX,
+            fault: None,
+        }
+    }
+}
+
+impl Rendering {
+    /// Notes the limit that was met; gives the error that unwinds the library.
+    pub(crate) fn stop(&mut self, fault: Fault) -> Error {
+        self.fault.get_or_insert(fault);
+        Error::with_msg("a limit was met")
+    }
+
+    /// Pays for one round of a loop.
+    pub(crate) fn iterate(&mut self) -> Result<()> {
+        self.iterations_left = self.iterations_left.checked_sub(1).ok_or_else(|| self.stop(Fault::Iterations))?;
+        Ok(())
+    }
+
+    /// Pays for a text of this length.
+    pub(crate) fn pay(&mut self, bytes: usize) -> Result<()> {
+        match self.work_bytes_left.checked_sub(bytes) {
+            Some(left) if self.fault.is_none() => {
+                self.work_bytes_left = left;
+                Ok(())
+            }
+            _ => Err(self.stop(Fault::Work)),
+        }
+    }
+}
+
+/// A template, ready to run.
+pub(crate) struct Prepared {
+    template: Template,
+    texts: Vec<String>,
+}
+
+/// Hands a template that was checked to the library.
+pub(crate) fn prepare(pieces: &[Piece<'_>], places: &[Place]) -> core::result::Result<Prepared, Problem> {
+    let mut places = places.iter();
+    let mut texts = Vec::new();
+    let mut source = String::new();
+    // Where each piece begins in what the library reads.
+    let mut starts = Vec::new();
+    let mut columns = 0;
+    for piece in pieces {
+        let tag = match piece {
+            Piece::Text { text, .. } => {
+                texts.push((*text).to_owned());
+                format!("{{% text {} %}}", texts.len() - 1)
+            }
+            Piece::Output { inner, .. } => {
+                let place = places.next().copied().unwrap_or(Place::Text);
+                format!("{{% {} {inner} %}}", Shown::Value(place).tag())
+            }
+            Piece::Tag { name, arguments, .. } => format!("{{% {name} {arguments} %}}"),
+        };
+        // One line, so that the library's columns are places.
+        let tag = tag.replace(['\n', '\r', '\t'], " ");
+        // Each for itself first: among others, the library panics on some that it cannot read.
+        match Tag::new(&tag) {
+            Ok(read) if read.as_str().len() == tag.len() => {}
+            _ => return Err(misspelt(piece)),
+        }
+        starts.push((columns, piece));
+        columns += tag.chars().count();
+        source.push_str(&tag);
+    }
+    let elements = parser::parse(&source, &LANGUAGE).map_err(|error| {
+        let error = error.to_string();
+        let column = error.split_once("--> 1:").and_then(|(_, rest)| {
+            rest.split(|character: char| !character.is_ascii_digit()).next()?.parse::<usize>().ok()
+        });
+        let column = column.unwrap_or(1) - 1;
+        let piece = starts.iter().rev().find(|(start, _)| *start <= column).map_or(&pieces[0], |(_, piece)| *piece);
+        misspelt(piece)
+    })?;
+    Ok(Prepared { template: Template::new(elements), texts })
+}
+
+/// The words of a tag are in a wrong order.
+fn misspelt(piece: &Piece<'_>) -> Problem {
+    let (at, usage) = match piece {
+        Piece::Text { at, .. } | Piece::Output { at, .. } => (*at, "{{ value | filter: argument, argument }}"),
+        Piece::Tag { at, name, .. } => (
+            *at,
+            match *name {
+                "if" | "elsif" | "unless" => "{% if value == value and value %}",
+                "case" => "{% case value %}",
+                "when" => "{% when value, value %}",
+                "for" => "{% for item in cart.items limit: 3 %}",
+                "assign" => "{% assign name = value | filter: argument %}",
+                _ => "this tag without anything behind its name",
+            },
+        ),
+    };
+    let usage = if usage.starts_with('{') { format!("write it like `{usage}`") } else { format!("write {usage}") };
+    Problem::new(at, "this is not how it is written").help(usage)
+}
+
+/// Renders a template over data.
+pub(crate) fn render(prepared: &Prepared, data: &MessageData) -> core::result::Result<String, Fault> {
+    let globals = globals(data);
+    let runtime = Lenient(RuntimeBuilder::new().set_globals(&globals).build());
+    runtime.registers().get_mut::<Rendering>().texts.clone_from(&prepared.texts);
+    let mut output = Output { text: Vec::new(), is_full: false };
+    let result = prepared.template.render_to(&mut output, &runtime);
+    let fault = runtime.registers().get_mut::<Rendering>().fault;
+    if output.is_full {
+        return Err(Fault::Size);
+    }
+    match (fault, result) {
+        (Some(fault), _) => Err(fault),
+        (None, Err(_)) => Err(Fault::Other),
+        (None, Ok(())) => String::from_utf8(output.text).map_err(|_| Fault::Other),
+    }
 }
 
 /// Text that stops growing at its limit, while it is written and not afterwards.
-pub(crate) struct Output {
-    text: String,
+struct Output {
+    text: Vec<u8>,
+    is_full: bool,
 }
 
-impl Output {
-    pub(crate) fn push(&mut self, text: &str) -> Result<(), Fault> {
-        if self.text.len() + text.len() > RENDERED_BYTES_MAX {
-            return Err(Fault::Size);
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_full || self.text.len() + bytes.len() > RENDERED_BYTES_MAX {
+            self.is_full = true;
+            return Err(io::ErrorKind::StorageFull.into());
         }
-        self.text.push_str(text);
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// What a rendering may still read and write on the way.
-pub(crate) struct Work {
-    bytes_left: usize,
-}
+/// A runtime in which what is not known of a user is an empty text (the library would stop at it, for
+/// example before `contains`), and in which every value that is read is paid for, again in each loop around.
+pub(crate) struct Lenient<R>(pub(crate) R);
 
-impl Work {
-    /// Pays for a text of this length.
-    pub(crate) fn text(&mut self, length: usize) -> Result<(), Fault> {
-        self.bytes_left = self.bytes_left.checked_sub(length).ok_or(Fault::Work)?;
-        Ok(())
+impl<R: Runtime> Runtime for Lenient<R> {
+    fn partials(&self) -> &dyn PartialStore {
+        self.0.partials()
     }
 
-    /// A text that pays for itself as it grows.
-    pub(crate) fn builder(&mut self) -> Builder<'_> {
-        Builder { output: Output { text: String::new() }, work: self }
-    }
-}
-
-pub(crate) struct Builder<'w> {
-    output: Output,
-    work: &'w mut Work,
-}
-
-impl Builder<'_> {
-    pub(crate) fn push(&mut self, text: &str) -> Result<(), Fault> {
-        self.work.text(text.len())?;
-        self.output.push(text)
+    fn name(&self) -> Option<KStringRef<'_>> {
+        self.0.name()
     }
 
-    pub(crate) fn finish(self) -> String {
-        self.output.text
-    }
-}
-
-/// Renders nodes over data.
-pub(crate) fn render(nodes: &[Node], data: &MessageData) -> Result<String, Fault> {
-    let mut rendering = Rendering {
-        data,
-        variables: Vec::new(),
-        output: Output { text: String::new() },
-        iterations_left: TEMPLATE_ITERATIONS_MAX,
-        work: Work { bytes_left: TEMPLATE_WORK_BYTES_MAX },
-    };
-    rendering.nodes(nodes)?;
-    Ok(rendering.output.text)
-}
-
-struct Rendering<'a> {
-    data: &'a MessageData,
-    /// Assigned names and the names of the loops under way.
-    variables: Vec<(&'a str, Value<'a>)>,
-    output: Output,
-    /// One budget for all loops of a rendering, so that nesting multiplies nothing.
-    iterations_left: usize,
-    work: Work,
-}
-
-/// How a list of nodes ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Flow {
-    On,
-    Break,
-    Continue,
-}
-
-impl<'a> Rendering<'a> {
-    fn nodes(&mut self, nodes: &'a [Node]) -> Result<Flow, Fault> {
-        for node in nodes {
-            let flow = match node {
-                Node::Text { text, .. } => {
-                    self.output.push(text)?;
-                    Flow::On
-                }
-                Node::Output { value, place, .. } => {
-                    let value = self.pipeline(value)?;
-                    write_value(&value.text(), *place, &mut self.output)?;
-                    Flow::On
-                }
-                Node::Assign { name, value } => {
-                    let value = self.pipeline(value)?;
-                    self.set(name, value);
-                    Flow::On
-                }
-                Node::If { branches, otherwise, .. } => {
-                    let mut taken = otherwise.as_slice();
-                    for (test, body) in branches {
-                        if self.holds(test)? {
-                            taken = body;
-                            break;
-                        }
-                    }
-                    self.nodes(taken)?
-                }
-                Node::For(each) => {
-                    self.each(each)?;
-                    Flow::On
-                }
-                Node::Break => Flow::Break,
-                Node::Continue => Flow::Continue,
-            };
-            if flow != Flow::On {
-                return Ok(flow);
-            }
-        }
-        Ok(Flow::On)
+    fn roots(&self) -> BTreeSet<KStringCow<'_>> {
+        self.0.roots()
     }
 
-    fn each(&mut self, each: &'a For) -> Result<(), Fault> {
-        // Positions are counted, never spelled out: a range of a billion costs nothing until it runs.
-        let (length, items, start) = match &each.over {
-            Over::List(path) => match self.path(path) {
-                Value::Items(items) => (items.len(), Some(items), 0),
-                _ => (0, None, 0),
-            },
-            Over::Range(from, to) => {
-                let (from, to) = (self.whole(from)?, self.whole(to)?);
-                match from.zip(to) {
-                    Some((from, to)) if to >= from => {
-                        (usize::try_from(to - from + 1).unwrap_or(usize::MAX), None, from)
-                    }
-                    _ => (0, None, 0),
-                }
-            }
-        };
-        let offset = match &each.offset {
-            Some(offset) => self.count(offset)?.unwrap_or(0).min(length),
-            None => 0,
-        };
-        let left = length - offset;
-        let limit = match &each.limit {
-            Some(limit) => self.count(limit)?.unwrap_or(left).min(left),
-            None => left,
-        };
-        if limit == 0 {
-            self.nodes(&each.otherwise)?;
-            return Ok(());
-        }
-        let mark = self.variables.len();
-        for index0 in 0..limit {
-            self.iterations_left = self.iterations_left.checked_sub(1).ok_or(Fault::Iterations)?;
-            let position = offset + if each.reversed { limit - 1 - index0 } else { index0 };
-            let value = match items {
-                Some(items) => Value::Item(&items[position]),
-                None => Value::Number(
-                    i64::try_from(position).unwrap_or(i64::MAX).saturating_add(start).saturating_mul(1_000_000),
-                ),
-            };
-            // Inserted at the mark, because names assigned in the body come behind and stay.
-            let names = [(each.name.as_str(), value), ("forloop", Value::Loop { index0, length: limit })];
-            self.variables.splice(mark..mark, names);
-            let flow = self.nodes(&each.body)?;
-            self.variables.drain(mark..mark + 2);
-            if flow == Flow::Break {
-                break;
-            }
-        }
-        Ok(())
+    fn try_get(&self, path: &[ScalarCow<'_>]) -> Option<ValueCow<'_>> {
+        // What a bare condition asks for: as nothing is an empty text, an empty text is nothing.
+        self.get(path).ok().filter(|value| !value.as_view().query_state(State::Blank))
     }
 
-    fn set(&mut self, name: &'a str, value: Value<'a>) {
-        match self.variables.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = value,
-            None => self.variables.push((name, value)),
-        }
-    }
-
-    fn pipeline(&mut self, pipeline: &'a Pipeline) -> Result<Value<'a>, Fault> {
-        let mut value = self.operand(&pipeline.start)?;
-        for (filter, arguments) in &pipeline.filters {
-            let arguments = arguments.iter().map(|argument| self.operand(argument)).collect::<Result<Vec<_>, _>>()?;
-            value = filter.apply(value, &arguments, &mut self.work)?;
-        }
+    fn get(&self, path: &[ScalarCow<'_>]) -> Result<ValueCow<'_>> {
+        let value = self.0.try_get(path).filter(|value| !value.as_view().is_nil());
+        let value = value.unwrap_or_else(|| Value::scalar("").into());
+        // One more, so that reading nothing costs something.
+        self.registers().get_mut::<Rendering>().pay(value.as_view().to_kstr().len() + 1)?;
         Ok(value)
     }
 
-    fn holds(&mut self, test: &'a Test) -> Result<bool, Fault> {
-        match test {
-            Test::All(tests) => {
-                for test in tests {
-                    if !self.holds(test)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
-            Test::Any(tests) => {
-                for test in tests {
-                    if self.holds(test)? {
-                        return Ok(true);
-                    }
-                }
-                Ok(false)
-            }
-            Test::Not(test) => Ok(!self.holds(test)?),
-            Test::Truthy(operand) => Ok(self.operand(operand)?.is_truthy()),
-            Test::Compare(left, comparison, right) => {
-                let (left, right) = (self.operand(left)?, self.operand(right)?);
-                self.work.text(left.text().len() + right.text().len())?;
-                Ok(left.compares(*comparison, &right))
-            }
-        }
+    fn set_global(&self, name: KString, value: Value) -> Option<Value> {
+        self.0.set_global(name, value)
     }
 
-    fn whole(&mut self, operand: &'a Operand) -> Result<Option<i64>, Fault> {
-        Ok(self.operand(operand)?.amount().map(|micros| micros.div_euclid(1_000_000)))
+    fn set_index(&self, name: KString, value: Value) -> Option<Value> {
+        self.0.set_index(name, value)
     }
 
-    fn count(&mut self, operand: &'a Operand) -> Result<Option<usize>, Fault> {
-        Ok(self.whole(operand)?.map(|whole| usize::try_from(whole).unwrap_or(0)))
+    fn get_index<'a>(&'a self, name: &str) -> Option<ValueCow<'a>> {
+        self.0.get_index(name)
     }
 
-    fn operand(&mut self, operand: &'a Operand) -> Result<Value<'a>, Fault> {
-        Ok(match operand {
-            Operand::Nil => Value::Nil,
-            Operand::Empty => Value::Empty,
-            Operand::Flag(flag) => Value::Flag(*flag),
-            Operand::Number(micros) => Value::Number(*micros),
-            Operand::Text(text) => Value::Text(text.as_str().into()),
-            Operand::Path(path) => {
-                let value = self.path(path);
-                if let Value::Text(std::borrow::Cow::Owned(text)) = &value {
-                    // An assigned text was copied.
-                    self.work.text(text.len())?;
-                }
-                value
-            }
-        })
-    }
-
-    fn path(&self, path: &'a Path) -> Value<'a> {
-        let variable = self.variables.iter().rev().find(|(name, _)| *name == path.root).map(|(_, value)| value.clone());
-        let root = variable.or_else(|| Value::root(self.data, &path.root)).unwrap_or(Value::Nil);
-        path.keys.iter().fold(root, Value::get)
+    fn registers(&self) -> &Registers {
+        self.0.registers()
     }
 }

@@ -9,6 +9,19 @@ fn named(name: &str) -> MessageData {
     data
 }
 
+/// The tags with their attributes' names, and where comments are.
+fn markup(page: &str) -> Vec<String> {
+    let mut emitter = html5gum::emitters::default::DefaultEmitter::default();
+    emitter.naively_switch_states(true);
+    let tokens = html5gum::Tokenizer::new_with_emitter(page, emitter).map(|token| match token.unwrap() {
+        html5gum::Token::StartTag(tag) => format!("{:?} {:?}", tag.name, tag.attributes.keys().collect::<Vec<_>>()),
+        html5gum::Token::EndTag(tag) => format!("/{:?}", tag.name),
+        html5gum::Token::Comment(_) => "comment".into(),
+        _ => String::new(),
+    });
+    tokens.filter(|token| !token.is_empty()).collect()
+}
+
 #[test]
 fn data_never_becomes_markup() {
     for (name, expected) in [
@@ -111,6 +124,22 @@ proptest! {
         let template = parts.concat();
         let _ = text(&template, &data());
         let _ = html(&template, &data());
+    }
+
+    /// What a browser's tokeniser sees does not depend on the data, in any template that is not refused.
+    #[test]
+    fn no_accepted_template_lets_data_change_its_markup(parts in prop::collection::vec(prop::sample::select(vec![
+        "<p>", "<a href=", "<b title=", "<i x", "\"", "'", "=", ">", " ", "/", "<", "</", "</p>", "</a ", "<!--", "-->", "--",
+        "!", "?", "<!x ", "<style>", "</style>", "<title>", "</title>", "</ti", "tle>", "https://", "<br/>", "x", "&", "]",
+        "{{ cart.items[0].name }}", "{{ cart.items[0].name }}", "{% if user.id %}", "{% if user.last_name %}", "{% else %}",
+        "{% endif %}", "{% comment %}c{% endcomment %}", "{% raw %}r{% endraw %}", "{% for i in (1..2) %}", "{% endfor %}",
+    ]), 0..14)) {
+        let template = parts.concat();
+        let shape = |name: &str| html(&template, &named(name)).ok().map(|page| markup(&page));
+        let plain = shape("x");
+        for name in ["\"><b c='d'>", "'><b c=\"d\">", " onload=x ", "--><b>", "</style></title><b>", "a=b/>", "`/x>"] {
+            prop_assert_eq!(&shape(name), &plain, "{} with {}", template, name);
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ fn loops_share_one_budget_and_a_range_is_never_spelled_out() {
 #[test]
 fn nothing_grows_past_its_limit() {
     let began = Instant::now();
-    let kilobyte = "x".repeat(1_024);
+    let kilobyte = "x".repeat(900);
     let doubling = "{% assign x = 'ab' %}{% for i in (1..60) %}{% assign x = x | append: x %}{% endfor %}";
     let replacing =
         "{% assign x = 'aa' %}{% for i in (1..60) %}{% assign x = x | replace: 'a', 'aaaaaaaa' %}{% endfor %}";
@@ -58,9 +58,35 @@ fn a_template_is_bounded_in_size_and_depth() {
     let nested = |depth: usize| "{% if true %}".repeat(depth) + &"{% endif %}".repeat(depth);
     assert_eq!(check_template(&nested(TEMPLATE_DEPTH_MAX), TemplateKind::Html), Ok(()));
     assert!(problem(&nested(TEMPLATE_DEPTH_MAX + 1)).contains("nested deeper than 16"));
+    assert!(problem(&format!("{{{{ '{}' }}}}", "x".repeat(2_000))).contains("longer than 1024 bytes"));
+    let elsif = format!("{{% if true %}}{}{{% endif %}}", "{% elsif true %}".repeat(TEMPLATE_DEPTH_MAX));
+    assert!(problem(&elsif).contains("nested deeper than 16"));
     // Long chains of anything else must not use up the stack or the time.
     let began = Instant::now();
-    for part in ["[", "{{", "{%", "(", "{{ user[", "{% if ", "'", "{{ a.", "<", "<!--", "<a b='", "{% raw %}"] {
+    for part in [
+        "[",
+        "{{",
+        "{%",
+        "(",
+        "{{ user[",
+        "{% if ",
+        "'",
+        "{{ a.",
+        " ",
+        "\n",
+        "{{ 1 }}",
+        "{{ '' }} ",
+        "{% if a %}",
+        "{% else %}",
+        "{% assign a = 1 %}",
+        "{{ a[",
+        "{{ ((",
+        "{%-",
+        "<",
+        "<!--",
+        "<a b='",
+        "{% raw %}",
+    ] {
         let source = part.repeat(TEMPLATE_SOURCE_BYTES_MAX / part.len());
         let _ = check_template(&source, TemplateKind::Html);
     }

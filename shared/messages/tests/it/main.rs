@@ -5,7 +5,6 @@ mod hostile;
 mod language;
 mod limits;
 mod problems;
-mod reference;
 
 use kairos_engine::mailbox::{CartData, MessageData, PersonData};
 use kairos_engine::money::{Currency, Micros};

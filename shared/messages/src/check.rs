@@ -1,0 +1,248 @@
+//! Checks what a template names: variables, filters, tags, and how its blocks stand in each other.
+//! What is left, the order of words in a tag, is the library's to check.
+
+use kairos_engine::bounds::TEMPLATE_DEPTH_MAX;
+use liquid_core::model::{Value, ValueView};
+
+use crate::filters::{FILTERS, amount};
+use crate::names::{Names, Sample};
+use crate::problem::{Problem, instead};
+use crate::scan::{Piece, Token, tokens};
+
+const TAGS: &str =
+    "assign break case comment continue else elsif endcase endfor endif endunless for if raw unless when";
+/// The longest numbers that are taken: all of them fit into what the library reads them into.
+const DIGITS_MAX: usize = 15;
+const BRACKETS_DEPTH_MAX: usize = 3;
+
+/// Everything that is wrong with the names of a template.
+pub(crate) fn problems(pieces: &[Piece<'_>]) -> Vec<Problem> {
+    let mut check = Check { names: Names::new(), blocks: Vec::new(), problems: Vec::new() };
+    for piece in pieces {
+        let result = match *piece {
+            Piece::Text { .. } => Ok(()),
+            Piece::Output { at, inner } => {
+                let tokens = tokens(inner, at);
+                within_limits(&tokens).and_then(|()| check.output(&tokens, at))
+            }
+            Piece::Tag { at, name, arguments } => {
+                let tokens = tokens(arguments, at + name.len());
+                within_limits(&tokens).and_then(|()| check.tag(name, &tokens, at))
+            }
+        };
+        check.problems.extend(result.err());
+        if check.blocks.iter().map(|block| block.depth).sum::<usize>() > TEMPLATE_DEPTH_MAX {
+            let at = check.blocks.last().map_or(0, |block| block.at);
+            check.problems.push(
+                Problem::new(at, format!("this is nested deeper than {TEMPLATE_DEPTH_MAX} blocks"))
+                    .help("use `and`, or `case` for many `elsif`"),
+            );
+            return check.problems;
+        }
+    }
+    // An end that belongs to nothing was told already: one slip is one problem.
+    if let (Some(block), true) = (check.blocks.last(), check.problems.is_empty()) {
+        check.problems.push(
+            Problem::new(block.at, format!("`{{% {} %}}` is never closed", block.name))
+                .help(format!("write `{{% end{} %}}` where it ends", block.name)),
+        );
+    }
+    check.problems
+}
+
+struct Block<'s> {
+    name: &'s str,
+    at: usize,
+    depth: usize,
+}
+
+struct Check<'s> {
+    names: Names<'s>,
+    blocks: Vec<Block<'s>>,
+    problems: Vec<Problem>,
+}
+
+type Tokens<'t, 's> = &'t [(usize, Token<'s>)];
+
+impl<'s> Check<'s> {
+    fn output(&mut self, tokens: Tokens<'_, 's>, at: usize) -> Result<(), Problem> {
+        let Some((at, _)) = tokens.first() else {
+            return Err(Problem::new(at, "a value is missing here")
+                .help("name one, as in `user.first_name`, or write a text in quotes"));
+        };
+        match self.chain(tokens)? {
+            Some(value) if value.as_scalar().is_none() => {
+                Err(Problem::new(*at, "this is not a text that can be shown")
+                    .help("name a part of it, as in `cart.items.first.name`"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn tag(&mut self, name: &'s str, tokens: Tokens<'_, 's>, at: usize) -> Result<(), Problem> {
+        match name {
+            "if" | "unless" | "case" => {
+                self.blocks.push(Block { name, at, depth: 1 });
+                self.values(tokens).map(drop)
+            }
+            "elsif" | "when" | "else" => {
+                let block = self.blocks.last_mut().filter(|block| match name {
+                    "elsif" => block.name == "if",
+                    "when" => block.name == "case",
+                    _ => true,
+                });
+                // The library reads `elsif` as a block in the block.
+                block.ok_or_else(|| nothing_open(name, at))?.depth += usize::from(name == "elsif");
+                self.values(tokens).map(drop)
+            }
+            "endif" | "endunless" | "endcase" | "endfor" => {
+                self.blocks.pop_if(|block| block.name == &name[3..]).ok_or_else(|| nothing_open(name, at))?;
+                if name == "endfor" {
+                    self.names.end_loop();
+                }
+                Ok(())
+            }
+            "for" => {
+                self.blocks.push(Block { name, at, depth: 1 });
+                let (name, list) = self.new_name(tokens, Token::Word("in"), at)?;
+                let item = match list.first() {
+                    Some((_, Token::Symbol("("))) => Some(Value::scalar(1)),
+                    _ => match self.names.resolve(list)?.0 {
+                        None => None,
+                        Some(Value::Array(items)) => items.first().cloned(),
+                        Some(_) => {
+                            return Err(Problem::new(at, "this loop does not go through a list")
+                                .help("go through `cart.items`, or count with `(1..3)`"));
+                        }
+                    },
+                };
+                let result = self.values(list);
+                self.names.begin_loop(name, item);
+                result.map(drop)
+            }
+            "assign" => {
+                let (name, value) = self.new_name(tokens, Token::Symbol("="), at)?;
+                let sample = self.chain(value);
+                // Known even when its value is wrong: one slip is one problem.
+                self.names.assign(name, sample.as_ref().ok().cloned().flatten());
+                sample.map(drop)
+            }
+            "break" | "continue" if self.names.is_in_loop() => Ok(()),
+            "break" | "continue" => {
+                Err(Problem::new(at, format!("`{name}` stands outside of a loop")).help("remove it"))
+            }
+            _ => Err(Problem::new(at, format!("there is no tag `{name}`")).help(match name {
+                "capture" => "build texts with `assign` and the filter `append`".into(),
+                _ => instead(name, &TAGS.split(' ').collect::<Vec<_>>()),
+            })),
+        }
+    }
+
+    /// The name that a tag gives, and what stands behind the word or symbol that follows.
+    fn new_name<'t>(
+        &self,
+        tokens: Tokens<'t, 's>,
+        follows: Token<'_>,
+        at: usize,
+    ) -> Result<(&'s str, Tokens<'t, 's>), Problem> {
+        match tokens {
+            [(at, Token::Word(name)), ..] if self.names.is_fixed(name) => {
+                Err(Problem::new(*at, format!("`{name}` cannot be changed")).help("choose another name"))
+            }
+            [(_, Token::Word(name)), (_, next), rest @ ..] if *next == follows => Ok((*name, rest)),
+            _ => Err(Problem::new(at, "this is not how a name is given")
+                .help("write `{% assign name = value %}` or `{% for item in cart.items %}`")),
+        }
+    }
+
+    /// Checks a value and its filters; gives an example of what they make.
+    fn chain(&mut self, tokens: Tokens<'_, 's>) -> Result<Sample, Problem> {
+        let mut groups = tokens.split(|(_, token)| *token == Token::Symbol("|"));
+        let mut value = self.values(groups.next().unwrap_or_default())?;
+        for group in groups {
+            let Some(((at, Token::Word(name)), arguments)) = group.split_first() else {
+                return Err(
+                    Problem::new(tokens[0].0, "a filter is missing behind `|`").help("name one, as in `| upcase`")
+                );
+            };
+            let Some((_, wanted, _)) = FILTERS.iter().find(|(known, ..)| known == name) else {
+                let names: Vec<_> = FILTERS.iter().map(|(known, ..)| *known).collect();
+                let help = match *name {
+                    "escape" | "escape_once" | "h" => "leave it out: values in HTML are escaped already".into(),
+                    "raw" | "safe" => "leave it out: data never becomes markup".into(),
+                    "strip_newlines" | "newline_to_br" => "leave it out: values never contain line breaks".into(),
+                    _ => instead(name, &names),
+                };
+                return Err(Problem::new(*at, format!("there is no filter `{name}`")).help(help));
+            };
+            let commas = arguments.iter().filter(|(_, token)| *token == Token::Symbol(",")).count();
+            let given = if arguments.is_empty() { 0 } else { commas + 1 };
+            if !wanted.contains(&given) {
+                let (least, most) = (wanted.start(), wanted.end());
+                let many = if least == most { format!("{least}") } else { format!("{least} to {most}") };
+                return Err(Problem::new(*at, format!("`{name}` takes {many} arguments, not {given}"))
+                    .help("arguments follow a colon, as in `{{ item.name | truncate: 40 }}`"));
+            }
+            let is_text = value.as_ref().is_some_and(|value| amount(value).is_none());
+            if is_text && matches!(*name, "divided_by" | "minus" | "money" | "plus" | "times") {
+                return Err(Problem::new(*at, format!("`{name}` needs a number or a price"))
+                    .help("use it on `item.price`, `item.quantity` or `cart.total`"));
+            }
+            self.values(arguments)?;
+            value = None;
+        }
+        Ok(value)
+    }
+
+    /// Checks the values between words and symbols; gives an example of the first.
+    fn values(&mut self, tokens: Tokens<'_, 's>) -> Result<Sample, Problem> {
+        let mut first = None;
+        let mut at = 0;
+        while let Some((position, token)) = tokens.get(at) {
+            let (value, used) = match token {
+                Token::Word("nil" | "null") => {
+                    return Err(Problem::new(*position, "here, nothing is an empty text").help("write `blank`"));
+                }
+                Token::Word(
+                    "and" | "or" | "contains" | "limit" | "offset" | "reversed" | "true" | "false" | "empty" | "blank",
+                )
+                | Token::Symbol(_) => (None, 1),
+                Token::Text(text) => (Some(Value::scalar((*text).to_owned())), 1),
+                Token::Number(_) => (Some(Value::scalar(1)), 1),
+                Token::Word(_) => self.names.resolve(&tokens[at..])?,
+            };
+            if at == 0 {
+                first = value;
+            }
+            at += used;
+        }
+        Ok(first)
+    }
+}
+
+/// The library panics on longer numbers, and recurses into every bracket.
+fn within_limits(tokens: Tokens<'_, '_>) -> Result<(), Problem> {
+    let mut depth = 0_usize;
+    for (at, token) in tokens {
+        match token {
+            Token::Number(number) if number.len() > DIGITS_MAX => {
+                return Err(
+                    Problem::new(*at, "this number is too long").help(format!("use at most {DIGITS_MAX} digits"))
+                );
+            }
+            Token::Symbol("[" | "(") => depth += 1,
+            Token::Symbol("]" | ")") => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > BRACKETS_DEPTH_MAX {
+            return Err(Problem::new(*at, "these brackets are nested too deep")
+                .help("give the inner value a name before, with `assign`"));
+        }
+    }
+    Ok(())
+}
+
+fn nothing_open(name: &str, at: usize) -> Problem {
+    Problem::new(at, format!("`{{% {name} %}}` belongs to nothing that is open here"))
+        .help("remove it, or open its block before")
+}
