@@ -88,3 +88,12 @@ fn prices_have_the_decimals_of_their_currency() {
         assert_eq!(text("{{ cart.total | money }}", &data).as_deref(), Ok(expected));
     }
 }
+
+#[test]
+fn no_price_is_shown_in_a_currency_that_may_not_be_its_own() {
+    let mut data = data();
+    data.cart.items[1].currency = kairos_engine::money::Currency::parse("USD");
+    (data.cart.total, data.cart.currency) = (None, None);
+    let template = "{{ cart.items[0].price | money }} {{ cart.items[0].currency }}{{ cart.total | money }}";
+    assert_eq!(text(template, &data).as_deref(), Ok("35.79 EUR"));
+}

@@ -26,6 +26,16 @@ fn loops_share_one_budget_and_a_range_is_never_spelled_out() {
 }
 
 #[test]
+fn the_slowest_templates_end_soon() {
+    let began = Instant::now();
+    for part in ["{{''}}", "{%if 1%}{%endif%}", "{%assign a=1%}", "{%for j in cart.items%}{%endfor%}"] {
+        let body = part.repeat((TEMPLATE_SOURCE_BYTES_MAX - 40) / part.len());
+        let _ = text(&format!("{{% for i in (1..1000) %}}{body}{{% endfor %}}"), &data());
+    }
+    assert!(began.elapsed() < Duration::from_secs(20), "took {:?}", began.elapsed());
+}
+
+#[test]
 fn nothing_grows_past_its_limit() {
     let began = Instant::now();
     let kilobyte = "x".repeat(900);
@@ -61,6 +71,12 @@ fn a_template_is_bounded_in_size_and_depth() {
     assert!(problem(&format!("{{{{ '{}' }}}}", "x".repeat(2_000))).contains("longer than 1024 bytes"));
     let elsif = format!("{{% if true %}}{}{{% endif %}}", "{% elsif true %}".repeat(TEMPLATE_DEPTH_MAX));
     assert!(problem(&elsif).contains("nested deeper than 16"));
+    assert!(problem(&nested(TEMPLATE_SOURCE_BYTES_MAX / 24)).contains("nested deeper than 16"));
+    assert!(problem(&nested(10_000)).contains("keep it to 65536 bytes"));
+    for open in ["(", "["] {
+        assert!(problem(&format!("{{{{ user.id{} }}}}", open.repeat(1_000))).contains("brackets are nested too deep"));
+    }
+    assert!(problem(&format!("{{% if true{} %}}{{% endif %}}", " and true".repeat(200))).contains("longer than 1024"));
     // Long chains of anything else must not use up the stack or the time.
     let began = Instant::now();
     for part in [
