@@ -54,6 +54,49 @@ local-down: ## Stop the local engine and every function process
 test-local: local-env ## Test the local engine itself (start, deploy, triggers, IAM, nothing left behind)
 	cd infra/local && ../../.local/engine/bin/python3 -m unittest --verbose test_engine
 
+# ------------------------------------------------------------------------ test
+
+# Most of the tests on the local engine wait for a moment to come, so they run beside each other.
+test: export RUST_TEST_THREADS ?= 8
+
+.PHONY: test
+test: demo-needs local-env test-node test-python test-browser ## Run all tests: units, simulation, and everything on the local engine
+	@echo "Building everything with its tests (the AWS SDK takes some minutes the first time) …"
+	$(CARGO) build --locked --workspace --bins --tests
+	@echo "Running the tests; those on the local engine take about two minutes …"
+	$(CARGO) test --locked --workspace
+
+# What follows is for tests/it/clients.rs, which says what it skips where something is missing; with CI=true it fails.
+
+.PHONY: test-node
+test-node: tests/clients/node_modules/.package-lock.json
+
+tests/clients/node_modules/.package-lock.json: tests/clients/package-lock.json
+	@if command -v npm >/dev/null; then \
+		echo "Installing the clients for Node and browsers into tests/clients/node_modules (once) …"; \
+		cd tests/clients && npm install --no-save --silent --ignore-scripts && touch node_modules/.package-lock.json \
+			|| echo "They could not be installed and are not tried."; \
+	else echo "There is no npm: the clients for Node and browsers are not tried (Node 20 brings it)."; fi
+
+.PHONY: test-python
+test-python: .local/clients/installed
+
+.local/clients/installed: tests/clients/requirements.txt
+	@echo "Installing Segment's client for Python into .local/clients (once) …"
+	@rm -rf .local/clients
+	@$(PYTHON) -m venv .local/clients
+	@.local/clients/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
+	@touch $@
+
+.PHONY: test-browser
+test-browser:
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Debian's chromium (once) …"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null \
+			|| echo "chromium could not be installed: the client in a browser is not tried."; \
+	else echo "There is no chromium: the client in a browser is not tried (Debian's package chromium brings it)."; fi
+
 # ------------------------------------------------------------------------- cdk
 
 .PHONY: cdk-env
