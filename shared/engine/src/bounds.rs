@@ -54,9 +54,11 @@ pub const CART_ITEMS_MAX: usize = 20;
 pub const OUTCOMES_KEPT_MAX: usize = 16;
 /// Traits kept, of those the playbook asks for.
 pub const TRAITS_MAX: usize = 32;
+/// Longest name of an event that is kept beside a deadline, in bytes: only people read it.
+pub const EVENT_NAME_BYTES_KEPT_MAX: usize = 64;
 /// Largest stored state, in bytes, when everything in it is as long as it may be. Real users need
 /// under 1 KB; the outbox stands beside it in the same item.
-pub const STATE_BYTES_MAX: usize = 96 * 1024;
+pub const STATE_BYTES_MAX: usize = 116 * 1024;
 
 // ---- The playbook ----
 
@@ -66,8 +68,8 @@ pub const PLAYBOOK_FILE_BYTES_MAX: usize = 256 * 1024;
 pub const PLAYBOOK_FILES_MAX: usize = 500;
 /// Largest compiled playbook, in bytes: it is one DynamoDB item (400 KB).
 pub const PLAYBOOK_BYTES_MAX: usize = 380 * 1024;
-/// Most plays in a playbook.
-pub const PLAYS_MAX: usize = 200;
+/// Most plays in a playbook, and most plays in which a user is remembered.
+pub const PLAYS_MAX: usize = 100;
 /// Most steps in one play.
 pub const STEPS_PER_PLAY_MAX: usize = 32;
 /// Most messages per cap window; a cap keeps that many timestamps per user.

@@ -5,12 +5,13 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::bounds::MESSAGES_PER_COMMIT_MAX;
+use crate::bounds::{EVENT_NAME_BYTES_KEPT_MAX, MESSAGES_PER_COMMIT_MAX};
 use crate::event::Event;
 use crate::identifiers::DeliveryId;
 use crate::mailbox::{DeliveryOrder, Effect, MessageData, PersonData};
 use crate::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use crate::playbook::{Channel, Entry, Play, Step, Trigger};
+use crate::product::shortened;
 use crate::state::{UserState, Waiting};
 use crate::step::Run;
 use crate::time::Timestamp;
@@ -32,7 +33,9 @@ impl Run<'_> {
                         self.cancel(play, at, &format!("{pattern} at {at}"));
                     } else if let Some(pattern) = after.iter().find(|pattern| pattern.matches(event)) {
                         if play.who.holds(&self.out.state, at) {
-                            let waiting = Waiting { due_at: at.plus(*wait), after: pattern.to_string(), after_at: at };
+                            let after = pattern.to_string();
+                            let after = shortened(&after, EVENT_NAME_BYTES_KEPT_MAX).to_string();
+                            let waiting = Waiting { due_at: at.plus(*wait), after, after_at: at };
                             let outcome = PlayOutcome::Waiting { due_at: waiting.due_at };
                             self.out.state.plays.entry(play.name.clone()).or_default().waiting = Some(waiting);
                             self.note(play, at, outcome);

@@ -7,7 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use crate::bounds::FORWARD_HOPS_MAX;
+use crate::bounds::{FORWARD_HOPS_MAX, PLAYS_MAX};
 use crate::event::{Event, EventKind};
 use crate::event_name::EventName;
 use crate::identifiers::{InputId, UserKey};
@@ -41,6 +41,10 @@ pub fn step(playbook: &Playbook, user: UserKey, state: UserState, inputs: &[Inpu
     for input in inputs {
         let outcome = run.apply(input);
         *run.out.inputs.entry(outcome).or_default() += 1;
+    }
+    // Plays come and go over the years: those that are gone are forgotten before they become too many.
+    if run.out.state.plays.len() > PLAYS_MAX {
+        run.out.state.plays.retain(|name, _| playbook.play(name).is_some());
     }
     run.out
 }

@@ -1,0 +1,237 @@
+//! Everything that is stored or travels, as it was first written. See `tests/golden/README.md`.
+
+use std::fmt::Debug;
+use std::fs;
+use std::path::PathBuf;
+
+use kairos_engine::event::{Event, EventKind};
+use kairos_engine::event_name::EventName;
+use kairos_engine::identifiers::{DeliveryId, InputId, UserKey};
+use kairos_engine::mailbox::{
+    AlarmMessage, DeliveryMessage, DeliveryOrder, Effect, Input, MailboxMessage, MessageData, PersonData,
+};
+use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
+use kairos_engine::playbook::{Channel, PlaybookVersion, TraitValue};
+use kairos_engine::product::products_of;
+use kairos_engine::state::{InputIds, Orders, PlayState, UserState, Waiting};
+use kairos_engine::time::{Span, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+/// The golden text; written when it is not there yet, which fails once so that somebody looks at it.
+#[track_caller]
+fn golden(name: &str, today: &str) -> String {
+    let path = path(name);
+    match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(_) => {
+            fs::write(&path, today).expect("the folder of golden files can be written");
+            panic!("{} was not there and has been written: look at it, then commit it", path.display());
+        }
+    }
+}
+
+/// Today's code writes exactly the golden file, and reads it back.
+#[track_caller]
+fn json_is_golden<T: Serialize + DeserializeOwned + PartialEq + Debug>(name: &str, value: &T) {
+    let today = serde_json::to_string_pretty(value).unwrap() + "\n";
+    let text = golden(name, &today);
+    assert_eq!(text, today, "{name}: what is in the queues must stay readable; add a version instead");
+    assert_eq!(&serde_json::from_str::<T>(&text).unwrap(), value, "{name}");
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(1_763_942_400_000 + millis)
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    value.as_object().expect("the golden files use objects").clone()
+}
+
+fn input_id(number: u8) -> InputId {
+    InputId::from_bytes([number; 8])
+}
+
+fn mug() -> Value {
+    json!({"product_id": "mug-1", "name": "Mug", "price": 4.5, "currency": "EUR", "quantity": 2,
+        "image_url": "https://shop.example/mug.jpg", "url": "https://shop.example/mug"})
+}
+
+fn event(number: u8, kind: EventKind) -> Input {
+    Input::event(Event::new(
+        input_id(number),
+        at(i64::from(number) * 1_000),
+        "web".into(),
+        Some("ann".into()),
+        Some("visitor-1".into()),
+        kind,
+        object(json!({"locale": "de-DE", "page": {"url": "https://shop.example/"}})),
+    ))
+}
+
+/// A state in which nothing is empty.
+pub(crate) fn full_state() -> UserState {
+    let mut state = UserState {
+        clock: at(9_000),
+        user_id: Some("ann".into()),
+        anonymous_id: Some("visitor-1".into()),
+        forwarded_to: Some(UserKey::known("anna")),
+        orders: Orders { count: 3, last_at: Some(at(1_000)) },
+        decisions: 5,
+        ..UserState::default()
+    };
+    (1..=2).for_each(|number| state.seen.insert(input_id(number)));
+    state.doubtful.insert(input_id(3));
+    state.passed_on.insert(input_id(4));
+    state.profile.email = Some("ann@shop.example".into());
+    state.profile.phone = Some("+4915112345678".into());
+    state.profile.first_name = Some("Ann".into());
+    state.profile.last_name = Some("Archer".into());
+    state.profile.locale = Some("de-DE".into());
+    state.profile.traits.insert("createdAt".into(), TraitValue::Text("2020-01-01T00:00:00Z".into()));
+    state.profile.traits.insert("points".into(), TraitValue::Number(12.5));
+    state.profile.traits.insert("vip".into(), TraitValue::Flag(true));
+    state.cart.apply(&EventName::ProductAdded, &products_of(&object(mug())), at(8_000));
+    let waiting = Waiting { due_at: at(1_808_000), after: "Product Added".into(), after_at: at(8_000) };
+    let standing = PlayState { waiting: Some(waiting), entered: 2, sent_at: vec![at(1), at(2)] };
+    state.plays.insert("abandoned_cart".into(), standing);
+    let delivery = DeliveryId::of_decision(UserKey::known("ann"), 4);
+    let reasons = [
+        Reason::Cap { at_most: 1, per: Span::from_hours(24) },
+        Reason::MomentPassed { late_by: Span::from_hours(7) },
+        Reason::NoAddress,
+        Reason::NotInAudience,
+        Reason::Excluded,
+        Reason::AlreadyEntered,
+        Reason::TooManyAtOnce,
+    ];
+    let outcomes = [
+        PlayOutcome::Sent { delivery, channel: Channel::Webhook, due_at: at(3) },
+        PlayOutcome::Cancelled { by: "Order Completed".into() },
+        PlayOutcome::Waiting { due_at: at(1_808_000) },
+    ];
+    let reasons = reasons.into_iter().map(|reason| PlayOutcome::NotSent { reason });
+    for (number, outcome) in outcomes.into_iter().chain(reasons).enumerate() {
+        state.outcomes.push(OutcomeRecord { at: at(number as i64), play: "abandoned_cart".into(), outcome });
+    }
+    state
+}
+
+fn order() -> DeliveryOrder {
+    let state = full_state();
+    DeliveryOrder {
+        delivery: DeliveryId::of_decision(UserKey::known("ann"), 5),
+        user: UserKey::known("ann"),
+        play: "abandoned_cart".into(),
+        message: "abandoned_cart".into(),
+        playbook: PlaybookVersion("0123456789abcdef".into()),
+        channel: Channel::Email,
+        address: "ann@shop.example".into(),
+        locale: Some("de-DE".into()),
+        due_at: at(1_808_000),
+        decided_at: at(1_808_400),
+        expires_at: at(23_408_000),
+        why: "30 min since Product Added at 2025-11-24T00:00:08.000Z, no Order Completed".into(),
+        data: MessageData {
+            user: PersonData {
+                id: state.user_id.clone(),
+                first_name: state.profile.first_name.clone(),
+                last_name: state.profile.last_name.clone(),
+            },
+            cart: state.cart.data(),
+        },
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let line = |chunk: &[u8]| chunk.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
+    bytes.chunks(32).map(line).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
+#[test]
+fn mailbox_messages_are_written_as_ever() {
+    let track = |event| EventKind::Track { event, properties: object(mug()) };
+    let inputs = vec![
+        event(1, track(EventName::ProductAdded)),
+        event(2, track(EventName::Custom("Coffee Machine Descaled".into()))),
+        event(3, EventKind::Identify { traits: object(json!({"email": "ann@shop.example"})) }),
+        event(4, EventKind::Page { name: Some("Home".into()), properties: object(json!({"path": "/"})) }),
+        event(5, EventKind::Screen { name: None, properties: Map::new() }),
+        event(6, EventKind::Group { group_id: "acme".into(), traits: object(json!({"size": 3})) }),
+        event(7, EventKind::Alias { previous_id: "anna".into() }),
+        Input::Tick { at: at(8_000) },
+        Input::Link { id: input_id(9), at: at(9_000), to: UserKey::known("ann") },
+        Input::Merge {
+            id: input_id(10),
+            at: at(10_000),
+            from: UserKey::anonymous("visitor-1"),
+            hops: 1,
+            state: Box::new(full_state()),
+        },
+    ];
+    json_is_golden("mailbox_message_v1.json", &MailboxMessage::of_inputs(UserKey::known("ann"), inputs));
+    let Input::Event { event, .. } = event(1, track(EventName::ProductAdded)) else { unreachable!("it is an event") };
+    let told = MailboxMessage::of_told(UserKey::known("anna"), Input::Event { event, hops: 1 });
+    json_is_golden("mailbox_message_told_v1.json", &told);
+    let tick = MailboxMessage::of_tick(UserKey::known("ann"), at(60_000), at(181_000));
+    json_is_golden("mailbox_message_tick_v1.json", &tick);
+}
+
+#[test]
+fn alarm_messages_are_written_as_ever() {
+    json_is_golden("alarm_message_v1.json", &AlarmMessage::V1 { user: UserKey::known("ann"), due_at: at(60_000) });
+}
+
+#[test]
+fn delivery_messages_are_written_as_ever() {
+    json_is_golden("delivery_message_v1.json", &DeliveryMessage::V1(Box::new(order())));
+}
+
+#[test]
+fn outboxes_are_written_as_ever() {
+    let user = UserKey::known("ann");
+    let outbox = vec![
+        Effect::Deliver(Box::new(order())),
+        Effect::Tell { user, input: Box::new(Input::Link { id: input_id(9), at: at(9_000), to: user }) },
+        Effect::Wake { user, due_at: at(60_000) },
+    ];
+    json_is_golden("outbox_v1.json", &outbox);
+}
+
+#[test]
+fn states_are_stored_as_ever() {
+    let state = full_state();
+    let today = hex(&state.encode());
+    let text = golden("state_v1.hex", &today);
+    assert_eq!(text, today, "what is stored must stay readable; add a field or a version instead");
+    assert_eq!(UserState::decode(&unhex(&text)).unwrap(), state);
+}
+
+#[test]
+fn states_of_every_age_are_read() {
+    let mut read = 0;
+    for entry in fs::read_dir(path("")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "hex") {
+            let bytes = unhex(&fs::read_to_string(&path).unwrap());
+            let state = UserState::decode(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert_eq!(state.user_id.as_deref(), Some("ann"), "{}", path.display());
+            read += 1;
+        }
+    }
+    assert!(read >= 1, "the golden states are gone");
+    // Nothing that was ever empty is missed.
+    assert_eq!(UserState::decode(&[1, 0xa0]).map_err(|error| error.to_string()).unwrap_err().contains("missing"), true);
+    assert_eq!(InputIds::<3>::default().len(), 0);
+}

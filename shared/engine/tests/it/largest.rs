@@ -1,0 +1,133 @@
+//! The largest user there can be still fits into one item.
+
+use kairos_engine::bounds::{
+    CAP_AT_MOST_MAX, CART_ITEMS_MAX, DOUBTFUL_INPUTS_MAX, EVENT_NAME_BYTES_KEPT_MAX, EVENT_NAME_BYTES_MAX,
+    ID_BYTES_MAX, LINK_BYTES_MAX, MAILBOX_MESSAGE_BYTES_MAX, MESSAGES_PER_COMMIT_MAX, OUTBOX_BYTES_SOFT_MAX,
+    OUTCOMES_KEPT_MAX, PLAYS_MAX, SEEN_INPUTS_MAX, STATE_BYTES_MAX, TEXT_BYTES_MAX, TRAITS_MAX,
+};
+use kairos_engine::event_name::EventName;
+use kairos_engine::identifiers::{DeliveryId, InputId, UserKey};
+use kairos_engine::mailbox::{Input, MailboxMessage};
+use kairos_engine::money::{Currency, Micros};
+use kairos_engine::outcome::{OutcomeRecord, PlayOutcome};
+use kairos_engine::playbook::{Channel, TraitValue};
+use kairos_engine::product::Product;
+use kairos_engine::state::{Orders, PlayState, UserState, Waiting};
+use kairos_engine::step::step;
+use kairos_engine::time::Timestamp;
+
+/// What one item of DynamoDB may hold.
+const ITEM_BYTES_MAX: usize = 400 * 1024;
+/// A play's name: files cannot be named longer.
+const PLAY_NAME_BYTES: usize = 64;
+
+fn long(prefix: usize, bytes: usize) -> String {
+    let mut text = format!("{prefix:04}");
+    text.extend(std::iter::repeat_n('x', bytes - text.len()));
+    text
+}
+
+/// A state in which everything is as much and as long as it may be.
+pub(crate) fn largest_state(plays: usize) -> UserState {
+    let far = Timestamp::from_millis(253_402_300_799_999);
+    let mut state = UserState {
+        clock: far,
+        user_id: Some(long(0, ID_BYTES_MAX)),
+        anonymous_id: Some(long(0, ID_BYTES_MAX)),
+        forwarded_to: Some(UserKey::known("x")),
+        orders: Orders { count: u32::MAX, last_at: Some(far) },
+        decisions: u64::MAX,
+        ..UserState::default()
+    };
+    let id = |number: usize, of: &str| InputId::of_message(of, &number.to_string());
+    (0..2 * SEEN_INPUTS_MAX).for_each(|number| state.seen.insert(id(number, "seen")));
+    (0..2 * SEEN_INPUTS_MAX).for_each(|number| state.passed_on.insert(id(number, "passed on")));
+    (0..2 * DOUBTFUL_INPUTS_MAX).for_each(|number| state.doubtful.insert(id(number, "doubtful")));
+    state.profile.email = Some(long(0, 254));
+    state.profile.phone = Some(long(0, 16));
+    state.profile.first_name = Some(long(0, TEXT_BYTES_MAX));
+    state.profile.last_name = Some(long(0, TEXT_BYTES_MAX));
+    state.profile.locale = Some(long(0, 35));
+    for number in 0..TRAITS_MAX {
+        let name = long(number, ID_BYTES_MAX);
+        state.profile.traits.insert(name, TraitValue::Text(long(number, ID_BYTES_MAX)));
+    }
+    for number in 0..2 * CART_ITEMS_MAX {
+        let product = Product {
+            id: long(number, ID_BYTES_MAX),
+            name: Some(long(number, TEXT_BYTES_MAX)),
+            price: Some(Micros::new(i64::MAX)),
+            currency: Currency::parse("EUR"),
+            quantity: 10_000,
+            image_url: Some(long(number, LINK_BYTES_MAX)),
+            url: Some(long(number, LINK_BYTES_MAX)),
+        };
+        state.cart.apply(&EventName::ProductAdded, &[product], far);
+    }
+    for number in 0..plays {
+        let waiting = Waiting { due_at: far, after: long(number, EVENT_NAME_BYTES_KEPT_MAX), after_at: far };
+        let sent_at = vec![far; CAP_AT_MOST_MAX as usize];
+        let standing = PlayState { waiting: Some(waiting), entered: u32::MAX, sent_at };
+        state.plays.insert(long(number, PLAY_NAME_BYTES), standing);
+    }
+    let delivery = DeliveryId::of_decision(UserKey::known("x"), u64::MAX);
+    for number in 0..OUTCOMES_KEPT_MAX {
+        let play = long(number, PLAY_NAME_BYTES);
+        let outcome = match number % 2 {
+            0 => PlayOutcome::Cancelled { by: long(number, EVENT_NAME_BYTES_MAX + 70) },
+            _ => PlayOutcome::Sent { delivery, channel: Channel::Webhook, due_at: far },
+        };
+        state.outcomes.push(OutcomeRecord { at: far, play, outcome });
+    }
+    state
+}
+
+#[test]
+fn a_state_with_maximal_content_stays_below_its_bound() {
+    let bytes = largest_state(PLAYS_MAX).encode().len();
+    println!("{bytes} bytes of {STATE_BYTES_MAX}");
+    assert!(bytes <= STATE_BYTES_MAX, "{bytes} bytes are more than {STATE_BYTES_MAX}");
+}
+
+#[test]
+fn plays_that_are_gone_are_forgotten_before_they_are_too_many() {
+    let playbook = crate::shop::playbook();
+    let mut state = largest_state(PLAYS_MAX);
+    state.plays.insert("abandoned_cart".into(), PlayState { entered: 7, ..PlayState::default() });
+    let state =
+        step(&playbook, UserKey::known("x"), state, &[Input::Tick { at: Timestamp::default() }], Timestamp::default())
+            .state;
+    assert_eq!(
+        state.plays.into_iter().map(|(name, play)| (name, play.entered)).collect::<Vec<_>>(),
+        [("abandoned_cart".to_owned(), 7)]
+    );
+}
+
+#[test]
+fn the_item_of_the_largest_user_fits_into_dynamodb() {
+    let state = largest_state(PLAYS_MAX);
+    let one_order = {
+        let data = serde_json::to_string(&state.cart.data()).unwrap();
+        // Address, names, sentence and ids beside the cart.
+        data.len() + 4 * TEXT_BYTES_MAX
+    };
+    let messages = MESSAGES_PER_COMMIT_MAX * one_order;
+    let outbox = OUTBOX_BYTES_SOFT_MAX + messages.max(MAILBOX_MESSAGE_BYTES_MAX);
+    let attributes = 1_024;
+    let item = state.encode().len() + outbox + attributes;
+    println!("{item} bytes of {ITEM_BYTES_MAX}");
+    assert!(item <= ITEM_BYTES_MAX, "{item} bytes are more than {ITEM_BYTES_MAX}");
+}
+
+#[test]
+fn the_memory_of_the_largest_user_fits_into_one_mailbox_message() {
+    let merge = Input::Merge {
+        id: InputId::from_bytes([0xff; 8]),
+        at: Timestamp::from_millis(253_402_300_799_999),
+        from: UserKey::known("x"),
+        hops: 4,
+        state: Box::new(largest_state(PLAYS_MAX)),
+    };
+    let message = serde_json::to_string(&MailboxMessage::of_told(UserKey::known("y"), merge)).unwrap();
+    assert!(message.len() <= MAILBOX_MESSAGE_BYTES_MAX, "{} bytes", message.len());
+}

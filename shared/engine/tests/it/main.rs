@@ -1,0 +1,9 @@
+//! The engine from outside: scenarios a marketing person can read, properties that hold for any input,
+//! golden files of everything that is stored or travels, and the proof that the crate is pure.
+
+mod golden;
+mod largest;
+mod properties;
+mod purity;
+mod scenarios;
+mod shop;
