@@ -133,15 +133,19 @@ impl fmt::Display for Span {
             0 => alloc::format!("{large} {large_unit}"),
             _ => alloc::format!("{large} {large_unit} {small} {small_unit}"),
         };
-        let text = match millis {
-            0..1_000 => alloc::format!("{millis} ms"),
-            1_000..120_000 if millis % 60_000 != 0 => match millis % 1_000 {
+        let text = if millis < 1_000 {
+            alloc::format!("{millis} ms")
+        } else if minutes < 2 && !millis.is_multiple_of(60_000) {
+            match millis % 1_000 {
                 0 => alloc::format!("{seconds} s"),
                 rest => alloc::format!("{seconds}.{} s", alloc::format!("{rest:03}").trim_end_matches('0')),
-            },
-            0..3_600_000 => two(minutes, "min", seconds % 60, "s"),
-            0..172_800_000 => two(hours, "h", minutes % 60, "min"),
-            _ => two(days, "days", hours % 24, "h"),
+            }
+        } else if hours < 1 {
+            two(minutes, "min", seconds % 60, "s")
+        } else if days < 2 {
+            two(hours, "h", minutes % 60, "min")
+        } else {
+            two(days, "days", hours % 24, "h")
         };
         write!(formatter, "{sign}{text}")
     }
