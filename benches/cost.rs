@@ -1,8 +1,12 @@
 //! What a million events cost: every request and capacity unit that recorded events cause on the local
 //! engine, at AWS' prices (us-east-1, read 2026-11-21, on demand, without free tiers).
 //!
-//! Two loads: one event a call, and ten events of a user in one call. Not in the figures: messages that
-//! are sent (SES, SNS), and the polling of empty queues, which costs the same however many events come.
+//! Two loads: one event a call, and ten events of a user in one call. Everybody has an address, and plays
+//! wait for seconds instead of minutes, so that alarms ring and messages are sent while it is counted. Not in
+//! the figures: what SES and SNS take for a message, and what costs the same however many events come (the
+//! polling of empty queues, the sweep of each minute).
+//!
+//! Durations are those of the local engine, whose answers take a few milliseconds each.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -16,6 +20,7 @@ use kairos_benches::shoppers::{REES46, Shop};
 use kairos_benches::stack::{Invocations, Stack};
 use kairos_engine::event::{Event, EventKind};
 use kairos_engine::mailbox::Input;
+use kairos_engine::time::Span;
 use serde_json::{Value, json};
 
 const MILLION: f64 = 1e6;
@@ -30,6 +35,8 @@ const LOGS_PER_GB: f64 = 0.50;
 
 /// Events of each load.
 const EVENTS: usize = 2_000;
+/// What plays wait for here.
+const WAIT: Span = Span::from_secs(10);
 /// Calls under way at once.
 const CLIENTS: usize = 16;
 const TOGETHER: usize = 10;
@@ -41,15 +48,15 @@ fn main() -> io::Result<()> {
     let options = ["--port", &port.to_string(), "--functions-endpoint", &proxy.endpoint];
     let stack = Stack::start("cost", &binaries, &options)?;
     let outputs = stack.outputs();
-    stack.publish(&plays::shipped())?;
+    stack.publish(&plays::waiting(WAIT))?;
 
-    // Functions start and learn the playbook before anything is counted.
-    run(&stack, &single(&shop, shop.events.len() - 50))?;
+    // Everybody says who they are, and functions learn the playbook, before anything is counted.
+    run(&stack, &introductions(&shop))?;
     proxy.take(&outputs);
 
     let mut figures = Figures::new("cost", "what a million events cost at AWS' prices");
     for (key, name, goal_usd, calls) in [
-        ("single", "one event a call", 1.75, single(&shop, 0)),
+        ("single", "one event a call", 1.75, single(&shop)),
         ("together", "ten events of a user a call", 0.25, together(&shop)),
     ] {
         let events: usize = calls.iter().map(|(_, events)| events).sum();
@@ -68,9 +75,16 @@ fn main() -> io::Result<()> {
 /// A call and how many events it carries.
 type Call = (Value, usize);
 
+/// Existing customers, fifty a call.
+fn introductions(shop: &Shop) -> Vec<Call> {
+    let calls: Vec<Value> =
+        shop.introductions.iter().enumerate().map(|(number, input)| call_of(input, number)).collect();
+    calls.chunks(50).map(|calls| (json!({"batch": calls}), calls.len())).collect()
+}
+
 /// The recorded events as a server's client reports them when they happen.
-fn single(shop: &Shop, skip: usize) -> Vec<Call> {
-    let events = shop.events.iter().enumerate().skip(skip).take(EVENTS);
+fn single(shop: &Shop) -> Vec<Call> {
+    let events = shop.events.iter().enumerate().take(EVENTS);
     events.map(|(number, (_, input))| (json!({"batch": [call_of(input, number)]}), 1)).collect()
 }
 
@@ -92,15 +106,18 @@ fn together(shop: &Shop) -> Vec<Call> {
 }
 
 fn call_of(input: &Input, number: usize) -> Value {
-    let Input::Event { event: Event { kind: EventKind::Track { event, properties }, user_id, context, .. }, .. } =
-        input
-    else {
-        unreachable!("the files hold tracked events only")
+    let Input::Event { event: Event { kind, user_id, context, .. }, .. } = input else {
+        unreachable!("a shop's data are events")
     };
-    json!({
-        "type": "track", "event": event, "properties": properties, "userId": user_id, "context": context,
-        "messageId": format!("node-{}-{number}", std::process::id()),
-    })
+    let mut call = match kind {
+        EventKind::Track { event, properties } => json!({"type": "track", "event": event, "properties": properties}),
+        EventKind::Identify { traits } => json!({"type": "identify", "traits": traits}),
+        _ => unreachable!("the files hold tracked events, and introductions identify"),
+    };
+    call["userId"] = json!(user_id);
+    call["context"] = json!(context);
+    call["messageId"] = format!("{}-{number}", call["type"].as_str().unwrap_or_default()).into();
+    call
 }
 
 /// Sends the calls, several at once, and waits until everything they caused is done.
@@ -119,6 +136,8 @@ fn run(stack: &Stack, calls: &[Call]) -> io::Result<()> {
             .collect();
         clients.into_iter().try_for_each(|client| client.join().expect("a client does not panic"))
     })?;
+    // An alarm's tick becomes an event, and a decision a delivery.
+    stack.drain(&["EventsQueueUrl", "AlarmsQueueUrl"])?;
     stack.drain(&["EventsQueueUrl", "DeliveriesQueueUrl"])
 }
 
@@ -148,15 +167,25 @@ fn report(
     for (what, Charge { calls, units, .. }) in charges {
         add(what.clone(), *calls as f64, *units, price_of(what));
     }
-    for (function, Invocations { count, duration_ms, log_bytes }) in functions {
+    for (function, Invocations { count, duration_ms, log_bytes, platform_log_bytes }) in functions {
         let count = *count as f64;
+        if count > 0.0 {
+            let mean = duration_ms / count;
+            figures.keep(&format!("{key}_{function}_ms"), mean);
+            figures.note(&format!("{name}: {function}"), format!("{count:.0} calls of {mean:.1} ms"));
+        }
         add(format!("Lambda requests {function}"), count, count, LAMBDA_REQUESTS);
         add(format!("Lambda GB-s {function}"), count, duration_ms / 1e3 * LAMBDA_MEMORY_GB, LAMBDA_GB_S * MILLION);
-        add(format!("log GB {function}"), count, *log_bytes as f64 / 1e9, LOGS_PER_GB * MILLION);
+        for (what, bytes) in [("own log GB", log_bytes), ("platform log GB", platform_log_bytes)] {
+            add(format!("{what} {function}"), count, *bytes as f64 / 1e9, LOGS_PER_GB * MILLION);
+        }
         // The mapping takes a batch with one call and acknowledges it with another.
         match function.as_str() {
             "decide" => {
                 add("ReceiveMessage + DeleteMessageBatch EventsQueueUrl".into(), 2.0 * count, 2.0 * count, FIFO_CALLS)
+            }
+            "timers" => {
+                add("ReceiveMessage + DeleteMessageBatch AlarmsQueueUrl".into(), 2.0 * count, 2.0 * count, QUEUE_CALLS)
             }
             "delivery" => add(
                 "ReceiveMessage + DeleteMessageBatch DeliveriesQueueUrl".into(),
@@ -186,6 +215,15 @@ fn report(
         format!("{:>10} {:>10} {usd:10.4}   goal {goal_usd}", "", ""),
     );
     figures.add(&format!("{key}_messages_per_batch"), batch, "  messages a batch of decide", format!("{batch:.2}"));
+    for (part, label) in [("log GB", "logs"), ("Lambda GB-s", "time in functions, as slow as the local engine")] {
+        let part_usd: f64 = lines.iter().filter(|line| line.what.contains(part)).map(|line| line.usd).sum();
+        figures.add(
+            &format!("{key}_{}_usd_per_million", part.replace([' ', '-'], "_").to_lowercase()),
+            part_usd,
+            &format!("  of that, {label}"),
+            format!("{:>10} {:>10} {part_usd:10.4}", "", ""),
+        );
+    }
     let full = at_full_batches(&lines, batch);
     figures.add(
         &format!("{key}_usd_per_million_full_batches"),
@@ -207,8 +245,12 @@ fn price_of(what: &str) -> f64 {
 
 /// What does not grow with the messages of a batch, spread over ten instead.
 fn at_full_batches(lines: &[Line], batch: f64) -> f64 {
-    let once_a_batch =
-        ["Lambda requests decide", "log GB decide", "ReceiveMessage + DeleteMessageBatch EventsQueueUrl"];
+    let once_a_batch = [
+        "Lambda requests decide",
+        "own log GB decide",
+        "platform log GB decide",
+        "ReceiveMessage + DeleteMessageBatch EventsQueueUrl",
+    ];
     lines
         .iter()
         .map(|line| match once_a_batch.contains(&line.what.as_str()) {

@@ -219,6 +219,17 @@ fn call(bencher: Bencher<'_, '_>, name: &EventName) {
 }
 
 #[divan::bench]
+fn identify(bencher: Bencher<'_, '_>) {
+    let shop = SHOP.as_ref().expect("main checked");
+    let input = &shop.introductions[0];
+    let state = introduced(&SHIPPED, shop).swap_remove(0);
+    let again = renewed(input, 0, input.at());
+    bencher
+        .with_inputs(|| state.clone())
+        .bench_values(|state| step(&SHIPPED, shop.people[0], state, std::slice::from_ref(&again), again.at()));
+}
+
+#[divan::bench]
 fn encode_state(bencher: Bencher<'_, '_>) {
     let state = busiest_state();
     bencher.bench(|| black_box(&state).encode());

@@ -18,6 +18,17 @@ pub fn shipped() -> Playbook {
     })
 }
 
+/// The shipped playbook, with another wait.
+pub fn waiting(time: Span) -> Playbook {
+    let mut playbook = shipped();
+    for play in &mut playbook.plays {
+        if let Trigger::Absence { wait, .. } = &mut play.trigger {
+            *wait = time;
+        }
+    }
+    playbook
+}
+
 /// Twenty plays: those of the shipped playbook again and again, each with a name and a wait of its own.
 pub fn twenty() -> Playbook {
     let mut playbook = shipped();
