@@ -157,7 +157,7 @@ fn every_function_is_introduced_to_newcomers() {
     for paper in ["README.md", "ARCHITECTURE.md"] {
         let text = fs::read_to_string(root().join(paper)).unwrap_or_else(|error| panic!("{paper}: {error}"));
         for function in folders() {
-            let named = [format!("`{function}`"), format!("functions/{function}")];
+            let named = [format!("`{function}`"), format!("**{function}**"), format!("functions/{function}")];
             assert!(named.iter().any(|name| text.contains(name)), "{paper} does not name the function {function}");
         }
     }
