@@ -181,7 +181,7 @@ impl Days<'_> {
     fn traits(&mut self, user_id: &str) -> Map<String, Value> {
         let mut traits = Map::new();
         let reach = self.random.below(6);
-        if matches!(reach, 0 | 1 | 2) {
+        if matches!(reach, 0..=2) {
             traits.insert("email".into(), json!(format!("{user_id}@shop.example")));
         }
         if matches!(reach, 2 | 3) {
@@ -190,7 +190,7 @@ impl Days<'_> {
         if reach == 4 {
             traits.insert("email".into(), json!(format!("gone.{user_id}@shop.example")));
         }
-        if self.number % 5 == 0 {
+        if self.number.is_multiple_of(5) {
             traits.insert(CUSTOMER_SINCE.into(), json!("2020-02-02T00:00:00Z"));
         }
         traits
@@ -255,22 +255,21 @@ pub fn send(world: &World, request: &Request) {
         loop {
             let messages = ingested(&world, &events);
             let sent = mailboxes.send(&messages).await;
-            let mut inner = world.lock();
-            if sent.is_ok() {
-                events.iter().for_each(|event| inner.checks.accepted(event.id));
-                inner.requests_open -= 1;
-                return;
-            }
-            inner.statistics.count("requests sent again by clients");
-            let wait = inner.random.between(SECOND, 90 * SECOND);
-            if !inner.weather.heavy && events.len() > 1 && inner.random.chance(3_000) {
+            let (wait, regrouped) = {
+                let mut inner = world.lock();
+                if sent.is_ok() {
+                    events.iter().for_each(|event| inner.checks.accepted(event.id));
+                    inner.requests_open -= 1;
+                    return;
+                }
+                inner.statistics.count("requests sent again by clients");
+                let regrouped = !inner.weather.heavy && events.len() > 1 && inner.random.chance(3_000);
+                (inner.random.between(SECOND, 90 * SECOND), regrouped)
+            };
+            if regrouped {
                 // In other parcels, too.
-                let at = inner.random.below(events.len() - 1) + 1;
-                let rest = Request { at: 0, events: events.split_off(at) };
-                drop(inner);
-                send(&world, &rest);
-            } else {
-                drop(inner);
+                let at = world.lock().random.below(events.len() - 1) + 1;
+                send(&world, &Request { at: 0, events: events.split_off(at) });
             }
             world.pause(wait).await;
         }

@@ -26,6 +26,7 @@ pub mod tables;
 pub mod weather;
 pub mod world;
 
+use kairos_engine::identifiers::{InputId, UserKey};
 use kairos_engine::playbook::Channel;
 use kairos_protocol::delivery::{DeliveryRecord, Status};
 
@@ -35,6 +36,8 @@ use crate::world::{BEGIN, Happening, Queue, World};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
+/// Not what anybody can read; a person would throw it away.
+const GARBAGE: &str = "{";
 /// How often dead letters are put back before the run counts as one that does not come to rest.
 const REDRIVES_MAX: u32 = 8;
 /// Decisions in calm weather may be so late at most.
@@ -108,6 +111,10 @@ fn prepare(world: &World) -> Vec<clients::Request> {
         let at = inner.random.between(BEGIN + 20 * MINUTE, storm_ends);
         inner.at(at, Happening::Redrive);
     }
+    if inner.weather.name != "calm" && inner.random.chance(3_000) {
+        let at = inner.random.between(BEGIN, storm_ends);
+        inner.at(at, Happening::Garbage);
+    }
     inner.at(BEGIN, Happening::Sweep);
     plans.requests
 }
@@ -120,6 +127,18 @@ fn happens(world: &World, requests: &[clients::Request], happening: Happening) {
             let mut inner = world.lock();
             inner.storm = false;
             inner.trace(|| "the storm ends".into());
+        }
+        Happening::Garbage => {
+            let mut guard = world.lock();
+            let inner = &mut *guard;
+            let users: Vec<UserKey> = inner.users.users().collect();
+            if !users.is_empty() {
+                let user = *inner.random.pick(&users);
+                let id = InputId::from_bytes(inner.random.draw().to_be_bytes());
+                inner.events.put(inner.now, user, id, GARBAGE.into());
+                inner.statistics.count("unreadable messages put into mailboxes");
+                inner.poll_again(Queue::Events);
+            }
         }
         Happening::Redrive => drop(redrive(world)),
         Happening::Sweep => {
@@ -145,7 +164,7 @@ fn happens(world: &World, requests: &[clients::Request], happening: Happening) {
 
 fn redrive(world: &World) -> usize {
     let mut inner = world.lock();
-    let events = inner.events.redrive(|_| true);
+    let events = inner.events.redrive(|entry| entry.body != GARBAGE);
     let deliveries = inner.deliveries.redrive();
     let alarms = inner.alarms.redrive();
     inner.statistics.add("dead letters redriven: mailboxes", events as u64);
@@ -164,7 +183,8 @@ fn redrive(world: &World) -> usize {
 /// What must be true when everything has come to rest.
 fn at_the_end(world: &World) -> Result<(), String> {
     let mut inner = world.lock();
-    if !inner.events.dead().is_empty() || !inner.deliveries.dead().is_empty() || !inner.alarms.dead().is_empty() {
+    let dead = inner.events.dead().iter().any(|entry| entry.body != GARBAGE);
+    if dead || !inner.deliveries.dead().is_empty() || !inner.alarms.dead().is_empty() {
         return Err("dead letters come back however often they are redriven".into());
     }
     inner.checks.inputs_took_effect_once()?;

@@ -39,6 +39,8 @@ pub enum Happening {
     Sweep,
     /// Clients send: the index of a request.
     Request(usize),
+    /// Something that is no message gets into somebody's mailbox.
+    Garbage,
     /// A person puts the dead letters back.
     Redrive,
     /// Faults end.
@@ -410,7 +412,7 @@ impl Inner {
             self.statistics.count("calls during an outage");
             fate = if self.random.chance(1_000) { Fate::FailsAfter } else { Fate::FailsBefore };
         } else {
-            let mut dice = self.random.next() % 10_000;
+            let mut dice = self.random.draw() % 10_000;
             for (trouble, chance) in Fate::TROUBLES.into_iter().zip(self.weather.troubles) {
                 // One sweep reads every shard: that many chances to die are enough.
                 let chance = if port == Port::Due { chance / 8 } else { chance };

@@ -85,7 +85,6 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
 #[test]
 fn a_state_with_maximal_content_stays_below_its_bound() {
     let bytes = largest_state(PLAYS_MAX).encode().len();
-    println!("{bytes} bytes of {STATE_BYTES_MAX}");
     assert!(bytes <= STATE_BYTES_MAX, "{bytes} bytes are more than {STATE_BYTES_MAX}");
 }
 
@@ -115,7 +114,6 @@ fn the_item_of_the_largest_user_fits_into_dynamodb() {
     let outbox = OUTBOX_BYTES_SOFT_MAX + messages.max(MAILBOX_MESSAGE_BYTES_MAX);
     let attributes = 1_024;
     let item = state.encode().len() + outbox + attributes;
-    println!("{item} bytes of {ITEM_BYTES_MAX}");
     assert!(item <= ITEM_BYTES_MAX, "{item} bytes are more than {ITEM_BYTES_MAX}");
 }
 

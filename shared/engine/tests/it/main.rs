@@ -1,6 +1,8 @@
 //! The engine from outside: scenarios a marketing person can read, properties that hold for any input,
 //! golden files of everything that is stored or travels, and the proof that the crate is pure.
 
+#![allow(clippy::unwrap_used, reason = "tests state their expectation by failing")]
+
 mod golden;
 mod largest;
 mod properties;

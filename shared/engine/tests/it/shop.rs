@@ -90,10 +90,6 @@ impl Shop {
         }
     }
 
-    pub(crate) fn state(&self, user: UserKey) -> UserState {
-        self.users.get(&user).map(|stored| stored.state.clone()).unwrap_or_default()
-    }
-
     /// One message to one mailbox; what actors then tell each other is delivered, too.
     pub(crate) fn receive(&mut self, message: MailboxMessage, now: Timestamp) {
         let mut mailboxes = VecDeque::from([message]);

@@ -168,7 +168,7 @@ fn a_playbook_is_bounded() {
     for number in 0..PLAYS_MAX {
         files.insert(format!("plays/p{number}.yaml"), files[PLAY].clone());
     }
-    assert!(shown(&compile(&files).unwrap_err()).contains("the playbook has 201 plays, more than 200"));
+    assert!(shown(&compile(&files).unwrap_err()).contains("the playbook has 101 plays, more than 100"));
     let large = also(PLAY, &"#".repeat(PLAYBOOK_FILE_BYTES_MAX + 1));
     assert!(shown(&compile(&large).unwrap_err()).contains("the file has 262145 bytes, more than 262144"));
     let mut files = small();
