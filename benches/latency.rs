@@ -3,7 +3,7 @@
 //! engine gives `ingest`'s answer to the client later than its messages to the next function, so the moment of
 //! acceptance is no place to start from.) Then a burst, with the processor time that the functions use for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -148,18 +148,21 @@ fn burst(figures: &mut Figures, provider: &Provider, stack: &Stack) -> io::Resul
     figures.add("burst_accepted_per_s", rate, "  accepted", format!("{rate:.0} events/s"));
     let rate = arrived.len() as f64 / drain.as_secs_f64();
     figures.add("burst_messages_per_s", rate, "  at the provider", format!("{rate:.0} messages/s"));
-    let mut of_function: HashMap<&str, f64> = HashMap::new();
+    let mut of_function: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
     for process in &after {
-        let earlier = before.iter().find(|known| known.pid == process.pid).map_or(0.0, |known| known.cpu_s);
-        *of_function.entry(&process.function).or_default() += process.cpu_s - earlier;
+        let earlier = before.iter().find(|known| known.pid == process.pid);
+        let (user_s, system_s) = earlier.map_or((0.0, 0.0), |known| (known.user_s, known.system_s));
+        let sum = of_function.entry(&process.function).or_default();
+        sum.0 += (process.user_s - user_s) * 1e3 / BURST as f64;
+        sum.1 += (process.system_s - system_s) * 1e3 / BURST as f64;
     }
-    let total: f64 = of_function.values().sum::<f64>() * 1e3 / BURST as f64;
-    let mut parts: Vec<_> = of_function.into_iter().collect();
-    parts.sort_unstable_by_key(|(name, _)| *name);
-    for (function, cpu_s) in parts {
-        figures
-            .note(&format!("  processor, {function}"), format!("{:.3} s per 1 000 events", cpu_s * 1e3 / BURST as f64));
+    for (function, (user_s, system_s)) in &of_function {
+        figures.note(
+            &format!("  processor, {function}"),
+            format!("{:.3} s per 1 000 events, {system_s:.3} s of it in the system", user_s + system_s),
+        );
     }
+    let total: f64 = of_function.values().map(|(user_s, system_s)| user_s + system_s).sum();
     figures.add("cpu_s_per_1000_events", total, "  processor, all functions", format!("{total:.3} s per 1 000 events"));
     Ok(())
 }

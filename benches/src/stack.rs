@@ -201,7 +201,8 @@ impl Stack {
             .iter()
             .filter_map(|process| {
                 let pid = u32::try_from(process["pid"].as_u64()?).ok()?;
-                Some(Process { pid, function: process["function"].as_str()?.to_owned(), cpu_s: cpu_seconds(pid)? })
+                let (user_s, system_s) = cpu_seconds(pid)?;
+                Some(Process { pid, function: process["function"].as_str()?.to_owned(), user_s, system_s })
             })
             .collect())
     }
@@ -234,16 +235,18 @@ pub struct Process {
     pub pid: u32,
     /// Logical id of its function.
     pub function: String,
-    /// User and system time so far.
-    pub cpu_s: f64,
+    /// Processor time so far in the function itself.
+    pub user_s: f64,
+    /// Processor time so far in the system on its behalf.
+    pub system_s: f64,
 }
 
 /// User and system time of a process that runs, in ticks of 10 ms (proc(5), fields 14 and 15 of `stat`).
-fn cpu_seconds(pid: u32) -> Option<f64> {
+fn cpu_seconds(pid: u32) -> Option<(f64, f64)> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
-    Some(ticks / 100.0)
+    let seconds = |field: usize| Some(fields.get(field)?.parse::<f64>().ok()? / 100.0);
+    Some((seconds(11)?, seconds(12)?))
 }
 
 /// What a function's REPORT lines say.
