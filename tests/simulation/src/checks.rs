@@ -76,8 +76,6 @@ struct Actor {
 struct Lineage {
     /// By which receive it was applied.
     applied: Option<u64>,
-    /// The queue was told that it is done.
-    acknowledged: bool,
     /// A later commit has held it in its hands again, and so could note it.
     met_again: bool,
 }
@@ -110,9 +108,16 @@ impl Checks {
         self.linked.insert(user);
     }
 
-    /// The queue was told that this message is done.
-    pub fn acknowledged(&mut self, lineage: u64) {
-        self.lineages.entry(lineage).or_default().acknowledged = true;
+    /// A message of a user's mailbox went to the dead-letter queue. When it had been committed, its
+    /// outbox is sent once more by the user's next commit, which may be long after: then those who are
+    /// told may have forgotten that they were.
+    pub fn became_a_dead_letter(&mut self, user: UserKey, lineage: u64) {
+        if let Some(actor) = self.actors.get(&user).filter(|actor| actor.last.contains(&lineage)) {
+            self.beyond_memory.extend(actor.effects.iter().filter_map(|effect| match effect {
+                Effect::Tell { input, .. } => input.id(),
+                _ => None,
+            }));
+        }
     }
 
     /// A commit was written at `times.0` (true), decided at `times.1` (by the invocation's clock).
@@ -147,16 +152,8 @@ impl Checks {
             taken.iter().filter(|taken| Some(taken.sequence) > stood_at && Some(taken.sequence) <= reached).collect();
         if !new.is_empty() {
             let actor = self.actors.entry(user).or_default();
-            let earlier = std::mem::replace(&mut actor.last, new.iter().map(|taken| taken.lineage).collect());
-            let effects = std::mem::take(&mut actor.effects);
-            // Only after the dead-letter queue has got between a commit and its acknowledgement may an
-            // outbox be sent once more long after; those who are told may have forgotten by then.
-            if earlier.iter().any(|lineage| self.lineages.get(lineage).is_some_and(|lineage| !lineage.acknowledged)) {
-                self.beyond_memory.extend(effects.iter().filter_map(|effect| match effect {
-                    Effect::Tell { input, .. } => input.id(),
-                    _ => None,
-                }));
-            }
+            actor.last = new.iter().map(|taken| taken.lineage).collect();
+            actor.effects.clear();
         }
         let noted = before.map(|before| &before.state.doubtful);
         for taken in &new {

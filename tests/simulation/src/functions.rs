@@ -35,6 +35,9 @@ pub fn poll(world: &World, queue: Queue) {
             Queue::Deliveries => inner.deliveries.receive(inner.now, &mut inner.random),
             Queue::Alarms => inner.alarms.receive(inner.now, &mut inner.random),
         };
+        for (user, lineage) in inner.events.take_newly_dead() {
+            inner.checks.became_a_dead_letter(user, lineage);
+        }
         if inner.storm && inner.random.chance(inner.weather.twice) {
             // A standard queue may give a message to somebody else as well.
             for entry in &batch {

@@ -45,6 +45,7 @@ pub struct FifoQueue {
     setup: Setup,
     groups: BTreeMap<UserKey, VecDeque<Entry>>,
     dead: Vec<Entry>,
+    newly_dead: Vec<(UserKey, u64)>,
     put_at: BTreeMap<(UserKey, InputId), i64>,
     sequence: u128,
     receipt: u64,
@@ -57,6 +58,7 @@ impl FifoQueue {
             setup,
             groups: BTreeMap::new(),
             dead: Vec::new(),
+            newly_dead: Vec::new(),
             put_at: BTreeMap::new(),
             // As long as real ones, which are beyond 64 bits.
             sequence: 18_849_496_460_467_696_128_000_000,
@@ -91,7 +93,9 @@ impl FifoQueue {
             let share = 1 + random.below(BATCH_MAX);
             while index < entries.len() && index < share && batch.len() < wanted {
                 if entries[index].receives >= self.setup.receives_max {
-                    self.dead.extend(entries.remove(index));
+                    let entry = entries.remove(index).expect("it is there");
+                    self.newly_dead.push((group, entry.lineage));
+                    self.dead.push(entry);
                     continue;
                 }
                 self.receipt += 1;
@@ -109,6 +113,11 @@ impl FifoQueue {
         batch
     }
 
+    /// Whose messages have become dead letters since this was last asked, with their lineages.
+    pub fn take_newly_dead(&mut self) -> Vec<(UserKey, u64)> {
+        std::mem::take(&mut self.newly_dead)
+    }
+
     fn is_free(&self, group: UserKey, now: i64) -> bool {
         self.groups[&group].iter().all(|entry| entry.invisible_until <= now)
     }
@@ -118,15 +127,18 @@ impl FifoQueue {
         self.groups.values().filter_map(|entries| entries.iter().map(|entry| entry.invisible_until).max()).min()
     }
 
-    /// Deletes a message, if this receipt is its newest and still good. Gives the lineage of what is gone.
-    pub fn delete(&mut self, now: i64, group: UserKey, receipt: u64) -> Option<u64> {
-        let entries = self.groups.get_mut(&group)?;
-        let position = entries.iter().position(|entry| entry.receipt == receipt && entry.invisible_until > now)?;
-        let deleted = entries.remove(position)?;
+    /// Deletes a message, if this receipt is its newest and still good. Gives whether it was.
+    pub fn delete(&mut self, now: i64, group: UserKey, receipt: u64) -> bool {
+        let Some(entries) = self.groups.get_mut(&group) else {
+            return false;
+        };
+        let before = entries.len();
+        entries.retain(|entry| entry.receipt != receipt || entry.invisible_until <= now);
+        let deleted = entries.len() < before;
         if entries.is_empty() {
             self.groups.remove(&group);
         }
-        Some(deleted.lineage)
+        deleted
     }
 
     /// Whether a message before this one, in its group, is still there.
