@@ -53,8 +53,8 @@ pub struct Received {
 /// What to do for one user, in this order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// First send these: an earlier commit's effects, which may never have been sent because its
-    /// message ended in the dead-letter queue. Sending twice is harmless.
+    /// First send these: what is left of an earlier commit's effects. They may never have been sent,
+    /// because its message ended in the dead-letter queue. Sending twice is harmless.
     pub send_before: Vec<Effect>,
     /// Then write this, if the stored revision is still [`Plan::expected_revision`].
     pub write: Option<StoredUser>,
@@ -62,9 +62,10 @@ pub struct Plan {
     pub expected_revision: Option<u64>,
     /// Then send these.
     pub send_after: Vec<Effect>,
-    /// Then write this over [`Plan::write`] (or over what was read), on the same condition: the outbox
-    /// that told other users is empty. They remember a bounded number of ids, so what they were told is
-    /// not told again when this user comes back after weeks.
+    /// Then write this over [`Plan::write`] (or over what was read), on the same condition: the outbox is
+    /// empty, so that nothing is sent again when this user comes back. Costs less than the receivers'
+    /// recognising a repetition, and users who were told something remember a bounded number of ids.
+    /// `None` when there was nothing to send, as for most commits.
     pub write_after: Option<StoredUser>,
     /// Then acknowledge this many of the messages, from the front; the rest comes again.
     pub acknowledge: usize,
@@ -135,7 +136,7 @@ pub fn plan(
         if state.doubtful != stored.state.doubtful {
             plan.write = Some(StoredUser { state, revision: stored.revision + 1, ..stored.clone() });
         }
-        plan.write_after = after_telling(plan.write.as_ref().unwrap_or(&stored));
+        plan.write_after = after_sending(plan.write.as_ref().unwrap_or(&stored));
         return plan;
     }
 
@@ -157,14 +158,14 @@ pub fn plan(
         alarm_at,
         revision: stored.revision + 1,
     });
-    plan.write_after = plan.write.as_ref().and_then(after_telling);
+    plan.write_after = plan.write.as_ref().and_then(after_sending);
     plan
 }
 
-/// The item after its outbox was sent, if that told other users something.
-fn after_telling(item: &StoredUser) -> Option<StoredUser> {
-    let tells = item.outbox.iter().any(|effect| matches!(effect, Effect::Tell { .. }));
-    tells.then(|| StoredUser { outbox: Vec::new(), revision: item.revision + 1, ..item.clone() })
+/// The item after its outbox was sent. A mere wake-up is not worth a write: it is not sent again anyway.
+fn after_sending(item: &StoredUser) -> Option<StoredUser> {
+    let sends = item.outbox.iter().any(|effect| !matches!(effect, Effect::Wake { .. }));
+    sends.then(|| StoredUser { outbox: Vec::new(), revision: item.revision + 1, ..item.clone() })
 }
 
 /// When the user wants to be woken. An alarm that is set earlier than needed stays: it re-arms itself

@@ -2,7 +2,7 @@
 //!
 //! For all users of the batch one read; then for each user, in the order of [`commit::plan`]: effects
 //! that an earlier commit may have left unsent, one conditional write, the effects of this commit,
-//! and only then the acknowledgement. A commit that told other users something is followed by a second
+//! and only then the acknowledgement. A commit that had something to send is followed by a second
 //! write, which empties its outbox.
 //!
 //! **Invariants**
