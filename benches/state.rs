@@ -73,7 +73,7 @@ fn replayed(playbook: &Playbook, shop: &Shop) -> (Vec<(UserKey, StoredUser)>, Ve
 fn apply(playbook: &Playbook, user: UserKey, stored: &mut StoredUser, input: &Input, number: usize) {
     // As long as a sequence number and a queue's ARN are on AWS.
     let sequence = 18_880_000_000_000_000_000 + number as u128;
-    let received = Received { sequence, message: MailboxMessage::of_inputs(user, vec![input.clone()]) };
+    let received = Received { sequence, receives: 1, message: MailboxMessage::of_inputs(user, vec![input.clone()]) };
     let before = (stored.revision > 0).then_some(&*stored);
     let queue = "arn:aws:sqs:us-east-1:123456789012:kairos-events.fifo";
     let plan = commit::plan(playbook, user, before, queue, &[received], input.at());

@@ -132,7 +132,7 @@ fn stored(shop: &Shop) -> Vec<(StoredUser, Vec<Received>)> {
         .collect();
     for (sequence, (person, input)) in shop.events.iter().enumerate() {
         let message = MailboxMessage::of_inputs(shop.people[*person], vec![input.clone()]);
-        users[*person].1.push(Received { sequence: sequence as u128 + 1, message });
+        users[*person].1.push(Received { sequence: sequence as u128 + 1, receives: 1, message });
     }
     users
 }

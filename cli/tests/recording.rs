@@ -93,7 +93,8 @@ fn a_second_replay_minutes_later_leads_to_no_message_more() {
         let tick = |at| MailboxMessage::of_tick(user, at, at);
         let mut stored: Option<StoredUser> = None;
         let mut apply = |sequence, message: MailboxMessage, at| {
-            let planned = plan(&playbook, user, stored.as_ref(), "q", &[Received { sequence, message }], at);
+            let planned =
+                plan(&playbook, user, stored.as_ref(), "q", &[Received { sequence, receives: 1, message }], at);
             stored = planned.write.or(stored.take());
             deliveries(&planned.send_after).len()
         };

@@ -72,7 +72,7 @@ fn the_scheduler_finds_an_alarm_that_nobody_was_told_of() {
             Input::event(decode(call, &facts).unwrap().event)
         });
         let message = MailboxMessage::of_inputs(sue.key(), inputs.to_vec());
-        let received = [Received { sequence: 1, message }];
+        let received = [Received { sequence: 1, receives: 1, message }];
         let planned =
             plan(&playbook(&stage.receiver.url()), sue.key(), None, "an earlier queue", &received, decided_at);
         assert!(!planned.send_after.iter().any(|effect| matches!(effect, Effect::Wake { .. })), "nobody is told");

@@ -17,13 +17,14 @@ pub fn mailbox_message(record: &SqsMessage) -> Result<Incoming, String> {
     let user = UserKey::parse(attribute("MessageGroupId")?)
         .ok_or("the message group is no user key: only Kairos may write to this queue")?;
     let sequence = attribute("SequenceNumber")?.parse().map_err(|_| "the sequence number is no number")?;
+    let receives = attribute("ApproximateReceiveCount")?.parse().map_err(|_| "the receive count is no number")?;
     let message = serde_json::from_str(record.body.as_deref().unwrap_or_default())
         .map_err(|error| format!("the body is no mailbox message: {error}"))
         .and_then(|message: MailboxMessage| match message.user() == user {
             true => Ok(message),
             false => Err("the message is for another user than its group".to_owned()),
         });
-    Ok(Incoming { receipt: receipt(record), user, sequence, message })
+    Ok(Incoming { receipt: receipt(record), user, sequence, receives, message })
 }
 
 /// The queue's name for a message.

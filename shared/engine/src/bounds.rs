@@ -45,9 +45,12 @@ pub const FORWARD_HOPS_MAX: u8 = 4;
 
 /// Ids of recent inputs, to recognise a client's retry beyond the queue's own five minutes.
 pub const SEEN_INPUTS_MAX: usize = 64;
-/// Ids of inputs that were applied but perhaps never acknowledged: they may come back from a
-/// dead-letter queue long after, so they are kept apart from the recent ones.
-pub const DOUBTFUL_INPUTS_MAX: usize = 64;
+/// Mailbox messages remembered as a whole: those that were applied but perhaps never acknowledged, which
+/// may come back from a dead-letter queue long after, and those with many inputs. Kept apart from the
+/// recent inputs, so that ordinary traffic does not push them out.
+pub const MESSAGES_REMEMBERED_MAX: usize = 64;
+/// A mailbox message with more inputs than this is remembered as a whole too.
+pub const INPUTS_REMEMBERED_SINGLY_MAX: usize = 16;
 /// Products kept in a cart; the ones changed longest ago leave first.
 pub const CART_ITEMS_MAX: usize = 20;
 /// Recent outcomes kept for `kairos why`.
@@ -161,6 +164,8 @@ pub const WEBHOOK_CONNECT_TIMEOUT: Span = Span::from_secs(3);
 pub const WEBHOOK_SECRET_REFRESH: Span = Span::from_mins(15);
 
 const _: () = {
+    // What is not remembered as a whole fits into the memory of inputs several times over.
+    assert!(4 * INPUTS_REMEMBERED_SINGLY_MAX <= SEEN_INPUTS_MAX);
     assert!(EVENT_BYTES_MAX < BATCH_BYTES_MAX);
     // A maximal event grows when it is wrapped, but never past one mailbox message.
     assert!(2 * EVENT_BYTES_MAX <= MAILBOX_MESSAGE_BYTES_MAX);

@@ -7,7 +7,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::bounds::{OUTBOX_BYTES_SOFT_MAX, SOON, STATE_BYTES_MAX};
+use crate::bounds::{INPUTS_REMEMBERED_SINGLY_MAX, OUTBOX_BYTES_SOFT_MAX, SOON, STATE_BYTES_MAX};
 use crate::identifiers::UserKey;
 use crate::mailbox::{Effect, MailboxMessage};
 use crate::outcome::{InputOutcome, OutcomeRecord};
@@ -46,6 +46,8 @@ pub struct Applied {
 pub struct Received {
     /// Rises within one user's mailbox.
     pub sequence: u128,
+    /// How often the queue has given it, this time included.
+    pub receives: u32,
     /// The message.
     pub message: MailboxMessage,
 }
@@ -78,8 +80,9 @@ pub struct Plan {
 /// Plans the commit of `messages`, in mailbox order, that came from `queue`.
 ///
 /// A message whose number has been applied is not applied again: it came back because its
-/// acknowledgement, or the sending of its effects, failed. Its id is noted as doubtful before anything
-/// else, because it might yet end in the dead-letter queue and come back from there with a new number.
+/// acknowledgement, or the sending of its effects, failed. Its id is noted before anything else, because it
+/// might yet end in the dead-letter queue and come back from there with a new number. So is, with its
+/// commit, that of a message which has come more than once, and of one with many inputs.
 pub fn plan(
     playbook: &Playbook,
     user: UserKey,
@@ -109,13 +112,13 @@ pub fn plan(
     for received in messages {
         let inputs = received.message.inputs();
         if !is_new(received) {
-            state.doubtful.insert(received.message.id());
+            state.messages.insert(received.message.id());
             *plan.inputs.entry(InputOutcome::Duplicate).or_default() += inputs.len() as u32;
         } else if outbox_bytes(&outbox) >= OUTBOX_BYTES_SOFT_MAX {
             break;
         } else {
             sequence = Some(received.sequence);
-            if state.doubtful.contains(received.message.id()) {
+            if state.messages.contains(received.message.id()) {
                 *plan.inputs.entry(InputOutcome::Duplicate).or_default() += inputs.len() as u32;
             } else {
                 let stepped = step(playbook, user, state, inputs, now);
@@ -125,6 +128,9 @@ pub fn plan(
                 for (outcome, count) in stepped.inputs {
                     *plan.inputs.entry(outcome).or_default() += count;
                 }
+                if received.receives > 1 || inputs.len() > INPUTS_REMEMBERED_SINGLY_MAX {
+                    state.messages.insert(received.message.id());
+                }
             }
         }
         plan.acknowledge += 1;
@@ -133,7 +139,7 @@ pub fn plan(
     if sequence == applied_to {
         // Nothing new: what was decided is sent again, after the doubt has been noted.
         plan.send_after.clone_from(&stored.outbox);
-        if state.doubtful != stored.state.doubtful {
+        if state.messages != stored.state.messages {
             plan.write = Some(StoredUser { state, revision: stored.revision + 1, ..stored.clone() });
         }
         plan.write_after = after_sending(plan.write.as_ref().unwrap_or(&stored));

@@ -12,7 +12,7 @@ impl UserState {
             anonymous_id,
             forwarded_to: _,
             seen,
-            doubtful: _,
+            messages: _,
             profile,
             cart,
             orders,

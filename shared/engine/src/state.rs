@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::bounds::{DOUBTFUL_INPUTS_MAX, OUTCOMES_KEPT_MAX, SEEN_INPUTS_MAX, STATE_BYTES_MAX};
+use crate::bounds::{MESSAGES_REMEMBERED_MAX, OUTCOMES_KEPT_MAX, SEEN_INPUTS_MAX, STATE_BYTES_MAX};
 use crate::cart::Cart;
 use crate::identifiers::{InputId, UserKey};
 use crate::outcome::{OutcomeRecord, PlayOutcome};
@@ -40,10 +40,11 @@ pub struct UserState {
     #[n(4)]
     #[cbor(default)]
     pub seen: InputIds<SEEN_INPUTS_MAX>,
-    /// Mailbox messages that were applied but may never have been acknowledged.
+    /// Mailbox messages applied that are remembered as a whole: because they may never have been
+    /// acknowledged, or because they carried many inputs.
     #[n(5)]
     #[cbor(default)]
-    pub doubtful: InputIds<DOUBTFUL_INPUTS_MAX>,
+    pub messages: InputIds<MESSAGES_REMEMBERED_MAX>,
     /// Who they are and how to reach them.
     #[n(6)]
     #[cbor(default)]

@@ -182,7 +182,7 @@ impl Run<'_> {
             // Repetitions of what was applied or passed on here end here, whomever the visitor turns into next.
             seen: carried.seen.clone(),
             passed_on: core::mem::take(&mut carried.passed_on),
-            doubtful: carried.doubtful.clone(),
+            messages: carried.messages.clone(),
             decisions: carried.decisions,
             ..UserState::default()
         };

@@ -75,6 +75,8 @@ pub struct Incoming {
     pub user: UserKey,
     /// The queue's number, rising within a mailbox.
     pub sequence: u128,
+    /// How often the queue has given it, this time included: 1 at first.
+    pub receives: u32,
     /// The message, or why it cannot be read.
     pub message: Result<MailboxMessage, String>,
 }
@@ -156,7 +158,9 @@ where
     for incoming in incoming {
         receipts.push(incoming.receipt);
         match incoming.message {
-            Ok(message) if unreadable.is_none() => readable.push(Received { sequence: incoming.sequence, message }),
+            Ok(message) if unreadable.is_none() => {
+                readable.push(Received { sequence: incoming.sequence, receives: incoming.receives, message })
+            }
             Ok(_) => {}
             Err(why) => {
                 unreadable.get_or_insert(Fault::Permanent { what: "reading a mailbox message", why });

@@ -86,9 +86,13 @@ impl Invocation {
         let mut failed = Vec::new();
         for (user, incoming) in by_user {
             let receipts: Vec<String> = incoming.iter().map(|incoming| incoming.receipt.clone()).collect();
-            let readable = incoming
-                .into_iter()
-                .map_while(|incoming| Some(Received { sequence: incoming.sequence, message: incoming.message.ok()? }));
+            let readable = incoming.into_iter().map_while(|incoming| {
+                Some(Received {
+                    sequence: incoming.sequence,
+                    receives: incoming.receives,
+                    message: incoming.message.ok()?,
+                })
+            });
             let readable: Vec<Received> = readable.collect();
             match loaded.remove(&user).transpose() {
                 Ok(stored) => {
@@ -116,7 +120,7 @@ impl Invocation {
         };
         match self.mutation {
             Mutation::NoSendBefore => plan.send_before.clear(),
-            Mutation::NoDoubtfulMemory => forget(&mut plan, |item| item.state.doubtful = Default::default()),
+            Mutation::NoDoubtfulMemory => forget(&mut plan, |item| item.state.messages = Default::default()),
             Mutation::NoSeenMemory => forget(&mut plan, |item| item.state.seen = Default::default()),
             _ => {}
         }

@@ -155,7 +155,7 @@ impl Checks {
             actor.last = new.iter().map(|taken| taken.lineage).collect();
             actor.effects.clear();
         }
-        let noted = before.map(|before| &before.state.doubtful);
+        let noted = before.map(|before| &before.state.messages);
         for taken in &new {
             let Some(message) = &taken.message else {
                 return Err(format!("{user}: a message that cannot be read was applied"));
@@ -207,7 +207,7 @@ impl Checks {
             }
             let takes_effect = !is_stub || !told_on || matches!(input, Input::Link { .. });
             if repeated {
-                // The documented bound: nobody remembers for ever what was never noted as doubtful.
+                // The documented bound: nobody remembers for ever what was never noted.
                 let known = hop.is_some_and(|(id, hops)| {
                     let memory = &actor.state;
                     memory.seen.contains(id) || memory.passed_on.contains(InputId::of_told(user, Some(id), hops))
@@ -374,7 +374,7 @@ fn difference(is: &impl Debug, should_be: &impl Debug) -> String {
 
 /// The state without the bounded memory of ids, which the reference keeps without bounds.
 fn without_memory(state: &UserState) -> UserState {
-    UserState { seen: Default::default(), doubtful: Default::default(), passed_on: Default::default(), ..state.clone() }
+    UserState { seen: Default::default(), messages: Default::default(), passed_on: Default::default(), ..state.clone() }
 }
 
 fn comparable(effect: &Effect) -> Effect {

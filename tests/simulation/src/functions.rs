@@ -116,7 +116,13 @@ fn decide(world: &World, batch: Vec<Entry>) {
             receipt: entry.receipt,
             message: message.as_ref().ok().cloned(),
         });
-        incoming.push(Incoming { receipt: entry.receipt.to_string(), user, sequence: entry.sequence, message });
+        incoming.push(Incoming {
+            receipt: entry.receipt.to_string(),
+            user,
+            sequence: entry.sequence,
+            receives: entry.receives,
+            message,
+        });
     }
     let (playbook, mutation) = {
         let inner = world.lock();

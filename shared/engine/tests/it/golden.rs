@@ -86,7 +86,7 @@ pub(crate) fn full_state() -> UserState {
         ..UserState::default()
     };
     (1..=2).for_each(|number| state.seen.insert(input_id(number)));
-    state.doubtful.insert(input_id(3));
+    state.messages.insert(input_id(3));
     state.passed_on.insert(input_id(4));
     state.profile.email = Some("ann@shop.example".into());
     state.profile.phone = Some("+4915112345678".into());

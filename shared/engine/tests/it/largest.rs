@@ -1,8 +1,8 @@
 //! The largest user there can be still fits into one item.
 
 use kairos_engine::bounds::{
-    CAP_AT_MOST_MAX, CART_ITEMS_MAX, DOUBTFUL_INPUTS_MAX, EVENT_NAME_BYTES_KEPT_MAX, EVENT_NAME_BYTES_MAX,
-    ID_BYTES_MAX, LINK_BYTES_MAX, MAILBOX_MESSAGE_BYTES_MAX, MESSAGES_PER_COMMIT_MAX, OUTBOX_BYTES_SOFT_MAX,
+    CAP_AT_MOST_MAX, CART_ITEMS_MAX, EVENT_NAME_BYTES_KEPT_MAX, EVENT_NAME_BYTES_MAX, ID_BYTES_MAX, LINK_BYTES_MAX,
+    MAILBOX_MESSAGE_BYTES_MAX, MESSAGES_PER_COMMIT_MAX, MESSAGES_REMEMBERED_MAX, OUTBOX_BYTES_SOFT_MAX,
     OUTCOMES_KEPT_MAX, PLAYS_MAX, SEEN_INPUTS_MAX, STATE_BYTES_MAX, TEXT_BYTES_MAX, TRAITS_MAX,
 };
 use kairos_engine::event_name::EventName;
@@ -42,7 +42,7 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
     let id = |number: usize, of: &str| InputId::of_message(of, &number.to_string());
     (0..2 * SEEN_INPUTS_MAX).for_each(|number| state.seen.insert(id(number, "seen")));
     (0..2 * SEEN_INPUTS_MAX).for_each(|number| state.passed_on.insert(id(number, "passed on")));
-    (0..2 * DOUBTFUL_INPUTS_MAX).for_each(|number| state.doubtful.insert(id(number, "doubtful")));
+    (0..2 * MESSAGES_REMEMBERED_MAX).for_each(|number| state.messages.insert(id(number, "doubtful")));
     state.profile.email = Some(long(0, 254));
     state.profile.phone = Some(long(0, 16));
     state.profile.first_name = Some(long(0, TEXT_BYTES_MAX));

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests state their expectation by failing")]
 
+mod commits;
 mod golden;
 mod largest;
 mod properties;

@@ -98,7 +98,7 @@ impl Shop {
             self.sequence += 1;
             // As it travels: through JSON.
             let message = serde_json::from_str(&serde_json::to_string(&message).unwrap()).unwrap();
-            let received = [Received { sequence: self.sequence, message }];
+            let received = [Received { sequence: self.sequence, receives: 1, message }];
             let stored = self.users.get(&user);
             let plan = commit::plan(&self.playbook, user, stored, "events.fifo", &received, now);
             assert_eq!(plan.acknowledge, 1);
