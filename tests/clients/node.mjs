@@ -44,7 +44,7 @@ async function rudderstack() {
   const analytics = new Analytics(writeKey, { dataPlaneUrl: endpoint, flushAt: calls.length, errorHandler: fail });
   for (const [index, { type, ...call }] of calls.entries()) {
     const messageId = `rudder-${userId}-${index}`;
-    analytics[type]({ userId, messageId, context: { app: { name: "till" } }, ...call });
+    analytics[type]({ userId, messageId, timestamp: at, context: { app: { name: "till" } }, ...call });
     report(index, messageId);
   }
   await new Promise((resolve) => analytics.flush((error) => resolve(error && fail(error))));

@@ -191,9 +191,9 @@ pub fn decode(value: Value, facts: &Facts<'_>) -> Result<Decoded, Refusal> {
     let user_id = id(&call, "userId")?;
     let anonymous_id = id(&call, "anonymousId")?;
     let message_id = id(&call, "messageId")?;
-    let (first, second) =
-        if facts.historical { ("timestamp", "originalTimestamp") } else { ("originalTimestamp", "timestamp") };
-    let said_at = time(&call, first)?.or(time(&call, second)?);
+    // Where both are there, `timestamp` is what the caller said, and the other the time of the call.
+    let (said, called) = (time(&call, "timestamp")?, time(&call, "originalTimestamp")?);
+    let said_at = said.or(called);
     // It only corrects: one that cannot be read is as good as none.
     let sent_at = facts.sent_at.or_else(|| Timestamp::parse(call.get("sentAt")?.as_str()?));
 

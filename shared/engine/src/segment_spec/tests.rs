@@ -81,11 +81,12 @@ fn times_are_corrected_by_the_clients_clock_and_never_in_the_future() {
         // It is an hour fast, or slow: what counts is how long before sending it happened.
         (json!({"timestamp": "2026-11-21T10:59:00Z"}), Some("2026-11-21T11:00:00Z"), "2026-11-21T09:59:00Z"),
         (json!({"timestamp": "2026-11-21T08:59:00+00:00"}), Some("2026-11-21T09:00:00Z"), "2026-11-21T09:59:00Z"),
-        // RudderStack's name of the time goes first; a call's own sentAt serves when the envelope has none.
+        // RudderStack's time of the call serves when the caller said none, a call's own sentAt when the envelope has none.
+        (json!({"originalTimestamp": "2026-11-21T09:58:00Z", "sentAt": RECEIVED}), None, "2026-11-21T09:58:00Z"),
         (
             json!({"originalTimestamp": "2026-11-21T09:58:00Z", "timestamp": "2026-11-21T09:00:00Z", "sentAt": RECEIVED}),
             None,
-            "2026-11-21T09:58:00Z",
+            "2026-11-21T09:00:00Z",
         ),
         // The envelope's sentAt is of this attempt, the call's own perhaps of an earlier one.
         (
