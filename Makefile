@@ -65,6 +65,7 @@ test: demo-needs local-env test-node test-python test-browser ## Run all tests: 
 	$(CARGO) build --locked --workspace --bins --tests
 	@echo "Running the tests; those on the local engine take about two minutes …"
 	$(CARGO) test --locked --workspace
+	@$(MAKE) --no-print-directory test-local
 
 # What follows is for tests/it/clients.rs, which says what it skips where something is missing; with CI=true it fails.
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use aws_lambda_events::event::lambda_function_urls::LambdaFunctionUrlRequest;
 use aws_lambda_events::event::sqs::SqsEvent;
+use kairos_engine::bounds;
+use kairos_engine::mailbox::{DeliveryMessage, DeliveryOrder};
 use serde_json::Value;
 
 use crate::harness::built::FUNCTIONS;
@@ -160,5 +162,47 @@ fn every_function_is_introduced_to_newcomers() {
             let named = [format!("`{function}`"), format!("**{function}**"), format!("functions/{function}")];
             assert!(named.iter().any(|name| text.contains(name)), "{paper} does not name the function {function}");
         }
+    }
+}
+
+#[test]
+fn example_deliveries_are_of_the_shipped_playbook() {
+    let playbook = kairos_playbook::load(&root().join("playbook")).unwrap();
+    for entry in fs::read_dir(root().join("functions/delivery/events")).unwrap() {
+        let path = entry.unwrap().path();
+        let batch: SqsEvent = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        for record in batch.records {
+            let Ok(message) = serde_json::from_str::<DeliveryMessage>(record.body.as_deref().unwrap()) else {
+                assert_eq!(path.file_stem().unwrap(), "unreadable");
+                continue;
+            };
+            let DeliveryOrder { playbook: version, message, play, .. } = message.order();
+            assert_eq!(version, &playbook.version, "{}: write the version that `kairos check` says", path.display());
+            assert!(playbook.messages.contains_key(message) && playbook.play(play).is_some(), "{}", path.display());
+        }
+    }
+}
+
+/// A whole number of the template: the value of `name` in the resource `resource`.
+fn figure(resource: &str, name: &str) -> i64 {
+    let template = template();
+    let block = block(&template, 2, resource);
+    let lines = block.iter().filter_map(|line| line.split_once(&format!("{name}: ")));
+    let figures: Vec<&str> = lines.map(|(_, rest)| rest.trim().trim_end_matches('}')).collect();
+    let [figure] = figures[..] else { panic!("{resource} has {} times {name}", figures.len()) };
+    figure.parse().unwrap_or_else(|_| panic!("{name} of {resource} is {figure}"))
+}
+
+#[test]
+fn the_template_gives_what_the_protocols_count_on() {
+    assert_eq!(figure("DeliveriesQueue", "maxReceiveCount"), i64::from(bounds::DELIVERY_ATTEMPTS_MAX));
+    assert!(figure("DeliveryFunction", "Timeout") * 1_000 < bounds::CLAIM_LEASE.as_millis());
+    assert!(figure("DeliveriesQueue", "VisibilityTimeout") * 1_000 > bounds::CLAIM_LEASE.as_millis());
+    for (function, queue) in
+        [("DecideFunction", "EventsQueue"), ("TimersFunction", "AlarmsQueue"), ("DeliveryFunction", "DeliveriesQueue")]
+    {
+        // What AWS asks for, so that a batch that Lambda throttles is not handed out again meanwhile:
+        // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+        assert!(figure(queue, "VisibilityTimeout") >= 6 * figure(function, "Timeout"), "{queue}");
     }
 }
