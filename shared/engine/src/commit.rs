@@ -22,7 +22,8 @@ use alloc::collections::BTreeMap;
 pub struct StoredUser {
     /// What is remembered.
     pub state: UserState,
-    /// The effects of the last commit: sent again until a later commit takes their place.
+    /// The effects of the last commit, until they are known to have been handed over: whoever comes next
+    /// sends what stands here.
     pub outbox: Vec<Effect>,
     /// How far the mailbox has been applied.
     pub applied: Option<Applied>,
@@ -69,7 +70,8 @@ pub struct Plan {
     /// recognising a repetition, and users who were told something remember a bounded number of ids.
     /// `None` when there was nothing to send, as for most commits.
     pub write_after: Option<StoredUser>,
-    /// Then acknowledge this many of the messages, from the front; the rest comes again.
+    /// Then acknowledge this many of the messages, from the front, at least one of any; the rest is for the
+    /// next commit.
     pub acknowledge: usize,
     /// What became of the inputs.
     pub inputs: BTreeMap<InputOutcome, u32>,

@@ -3,7 +3,7 @@
 //! For all users of the batch one read; then for each user, in the order of [`commit::plan`]: effects
 //! that an earlier commit may have left unsent, one conditional write, the effects of this commit,
 //! and only then the acknowledgement. A commit that had something to send is followed by a second
-//! write, which empties its outbox.
+//! write, which empties its outbox; one that had no room for all messages is followed by another one.
 //!
 //! **Invariants**
 //! - Effects are sent only after the write that decided them.
@@ -24,6 +24,9 @@ use kairos_engine::time::{Span, Timestamp};
 
 use crate::alarms::delay_until;
 use crate::port::{Alarms, Clock, Deliveries, Fault, Mailboxes};
+
+#[cfg(test)]
+mod tests;
 
 /// The users' items.
 pub trait Users {
@@ -168,24 +171,56 @@ where
         }
     }
     let mut applied = Applied::default();
-    let outcome = match stored {
-        Ok(stored) => commit_user(ports, playbook, queue, user, stored.as_ref(), &readable).await,
-        Err(fault) => Err(fault),
-    };
-    let acknowledged = match outcome {
-        Ok(committed) => {
-            applied.inputs = committed.inputs;
-            applied.considered = committed.considered;
-            applied.faults.extend(unreadable.map(|fault| (user, fault)));
-            committed.acknowledge
+    match stored {
+        Ok(stored) => {
+            let rest = commit_all(ports, playbook, queue, user, stored, &readable, &mut applied).await;
+            receipts.drain(..readable.len() - rest);
         }
-        Err(fault) => {
-            applied.faults.push((user, fault));
-            0
-        }
-    };
-    applied.failed = receipts.split_off(acknowledged);
+        Err(fault) => applied.faults.push((user, fault)),
+    }
+    if applied.faults.is_empty() {
+        applied.faults.extend(unreadable.map(|fault| (user, fault)));
+    }
+    applied.failed = receipts;
     applied
+}
+
+/// Commits messages until none is left: where one commit has no room for the effects of all, the next
+/// one follows at once, because what is left to the queue comes again only after its visibility timeout.
+/// Gives how many are left after a fault.
+async fn commit_all<U, M, D, A, C>(
+    ports: &Ports<'_, U, M, D, A, C>,
+    playbook: &Playbook,
+    queue: &str,
+    user: UserKey,
+    mut stored: Option<StoredUser>,
+    mut received: &[Received],
+    applied: &mut Applied,
+) -> usize
+where
+    U: Users,
+    M: Mailboxes,
+    D: Deliveries,
+    A: Alarms,
+    C: Clock,
+{
+    while !received.is_empty() {
+        match commit_user(ports, playbook, queue, user, stored.as_ref(), received).await {
+            Ok(committed) => {
+                applied.considered.extend(committed.considered);
+                for (outcome, count) in committed.inputs {
+                    *applied.inputs.entry(outcome).or_default() += count;
+                }
+                received = &received[committed.acknowledge..];
+                stored = committed.write_after.or(committed.write).or(stored);
+            }
+            Err(fault) => {
+                applied.faults.push((user, fault));
+                break;
+            }
+        }
+    }
+    received.len()
 }
 
 async fn commit_user<U, M, D, A, C>(
