@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::Client as DynamoDb;
 use kairos_cloud::batches::{receipt, response};
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::environment::{optional, required};
+use kairos_cloud::faults::without_content;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::{service, telemetry};
 use kairos_engine::mailbox::DeliveryMessage;
@@ -84,8 +85,7 @@ pub fn incoming(message: &SqsMessage) -> Incoming {
         // SQS always says it; a hand-made event may leave it out and is then the first.
         receives: message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1),
         // The error is shown without the text: the body holds an address.
-        message: serde_json::from_str::<DeliveryMessage>(body)
-            .map_err(|error| format!("line {}, column {}: {:?}", error.line(), error.column(), error.classify())),
+        message: serde_json::from_str::<DeliveryMessage>(body).map_err(|error| without_content(&error)),
     }
 }
 

@@ -10,6 +10,7 @@ use aws_sdk_sqs::Client as Sqs;
 use kairos_cloud::batches::{receipt, response};
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::environment::required;
+use kairos_cloud::faults::without_content;
 use kairos_cloud::queues::{Alarms, Mailboxes};
 use kairos_cloud::users::UsersTable;
 use kairos_cloud::{service, telemetry};
@@ -89,7 +90,8 @@ impl Timers {
             match serde_json::from_str::<AlarmMessage>(record.body.as_deref().unwrap_or_default()) {
                 Ok(alarm) => alarms.push((receipt(&record), alarm)),
                 Err(error) => {
-                    tracing::error!(message = receipt(&record), %error, "not an alarm; it will be dead-lettered");
+                    let error = without_content(&error);
+                    tracing::error!(message = receipt(&record), error, "not an alarm; it will be dead-lettered");
                     failed.push(receipt(&record));
                 }
             }

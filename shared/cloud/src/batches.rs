@@ -5,6 +5,8 @@ use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::MailboxMessage;
 use kairos_protocol::mailboxes::Incoming;
 
+use crate::faults::without_content;
+
 /// A message of `events.fifo`, ready to be applied.
 ///
 /// # Errors
@@ -19,7 +21,7 @@ pub fn mailbox_message(record: &SqsMessage) -> Result<Incoming, String> {
     let sequence = attribute("SequenceNumber")?.parse().map_err(|_| "the sequence number is no number")?;
     let receives = attribute("ApproximateReceiveCount")?.parse().map_err(|_| "the receive count is no number")?;
     let message = serde_json::from_str(record.body.as_deref().unwrap_or_default())
-        .map_err(|error| format!("the body is no mailbox message: {error}"))
+        .map_err(|error| format!("the body is no mailbox message: {}", without_content(&error)))
         .and_then(|message: MailboxMessage| match message.user() == user {
             true => Ok(message),
             false => Err("the message is for another user than its group".to_owned()),
@@ -44,4 +46,24 @@ pub fn response(failed: impl IntoIterator<Item = String>) -> SqsBatchResponse {
         })
         .collect();
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_cannot_be_read_is_told_without_its_text() {
+        let mut record = SqsMessage::default();
+        let user = UserKey::known("ada").to_string();
+        for (name, value) in
+            [("MessageGroupId", user.as_str()), ("SequenceNumber", "1"), ("ApproximateReceiveCount", "1")]
+        {
+            record.attributes.insert(name.into(), value.into());
+        }
+        record.body =
+            Some(format!(r#"{{"v":"1","id":"0011223344556677","user":"{user}","inputs":"ada@shop.example"}}"#));
+        let why = mailbox_message(&record).unwrap().message.unwrap_err();
+        assert!(why.contains("error at line") && !why.contains("ada@"), "{why}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Which AWS errors are worth another try.
+//! Which AWS errors are worth another try, and what may be said of a text that cannot be read.
 
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
@@ -38,4 +38,10 @@ where
         _ => true,
     };
     if retryable { Fault::Retryable { what, why } } else { Fault::Permanent { what, why } }
+}
+
+/// What is wrong with a JSON text and where, showing nothing of it: it may name a person, and this goes
+/// into logs.
+pub fn without_content(error: &serde_json::Error) -> String {
+    format!("{:?} error at line {}, column {}", error.classify(), error.line(), error.column())
 }

@@ -22,9 +22,10 @@ use kairos_engine::state::UserState;
 use kairos_engine::time::Timestamp;
 use kairos_protocol::alarms::AlarmIndex;
 use kairos_protocol::mailboxes::{Saved, Users};
-use kairos_protocol::port::Fault;
+use kairos_protocol::port::{Clock, Fault};
 
-use crate::faults::fault;
+use crate::clock::SystemClock;
+use crate::faults::{fault, without_content};
 use crate::telemetry;
 
 /// How often keys that DynamoDB left unprocessed are asked for again within one batch.
@@ -99,7 +100,7 @@ impl Users for UsersTable {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(write_item(user, stored)))
+            .set_item(Some(write_item(user, stored, SystemClock.now())))
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         let request = match expected {
             None => {
@@ -164,12 +165,14 @@ fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// The item of a user, as it is written.
-pub fn write_item(user: UserKey, stored: &StoredUser) -> Item {
+/// The item of a user, as it is written at `now`. It is kept for [`USER_RETENTION`] from now, however
+/// long ago its events happened (a shop imports its history), and from the time it waits for.
+pub fn write_item(user: UserKey, stored: &StoredUser, now: Timestamp) -> Item {
     let mut item = key(user);
     item.insert("state".into(), AttributeValue::B(Blob::new(stored.state.encode())));
     item.insert("revision".into(), number(stored.revision));
-    item.insert("expires_at".into(), number(stored.state.clock.plus(USER_RETENTION).as_secs()));
+    let kept_from = stored.alarm_at.map_or(now, |alarm_at| alarm_at.max(now));
+    item.insert("expires_at".into(), number(kept_from.plus(USER_RETENTION).as_secs()));
     if !stored.outbox.is_empty() {
         let outbox = serde_json::to_vec(&stored.outbox).expect("effects are plain data");
         item.insert("outbox".into(), AttributeValue::B(Blob::new(outbox)));
@@ -198,7 +201,8 @@ pub fn read_item(item: Item) -> Result<(UserKey, Result<StoredUser, Fault>), Fau
 fn read_stored(item: &Item) -> Result<StoredUser, Fault> {
     let state = item.get("state").and_then(|value| value.as_b().ok()).ok_or_else(|| damaged("it has no `state`"))?;
     let outbox = match item.get("outbox").and_then(|value| value.as_b().ok()) {
-        Some(outbox) => serde_json::from_slice(outbox.as_ref()).map_err(|error| damaged(format!("outbox: {error}")))?,
+        Some(outbox) => serde_json::from_slice(outbox.as_ref())
+            .map_err(|error| damaged(format!("outbox: {}", without_content(&error))))?,
         None => Vec::new(),
     };
     let applied = match item.get("applied_queue").and_then(|value| value.as_s().ok()) {
@@ -240,6 +244,9 @@ fn damaged(why: impl std::fmt::Display) -> Fault {
 mod tests {
     use super::*;
     use kairos_engine::mailbox::Effect;
+    use kairos_engine::time::Span;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_763_726_400_000);
 
     #[test]
     fn an_item_reads_back_as_it_was_written() {
@@ -252,15 +259,29 @@ mod tests {
             revision: 3,
         };
         for stored in [StoredUser::default(), full] {
-            let (read_user, read) = read_item(write_item(user, &stored)).unwrap();
+            let (read_user, read) = read_item(write_item(user, &stored, NOW)).unwrap();
             assert_eq!((read_user, read.unwrap()), (user, stored));
         }
     }
 
     #[test]
     fn a_user_without_an_alarm_is_not_in_the_index() {
-        let item = write_item(UserKey::known("42"), &StoredUser::default());
+        let item = write_item(UserKey::known("42"), &StoredUser::default(), NOW);
         assert!(!item.contains_key("alarm_shard") && !item.contains_key("alarm_at"));
+    }
+
+    #[test]
+    fn a_user_outlives_both_an_imported_history_and_the_longest_wait() {
+        let user = UserKey::known("42");
+        let days = |days: i64| Span::from_hours(24 * days);
+        let expires_at = |stored: &StoredUser| {
+            parsed::<i64>(&write_item(user, stored, NOW), "expires_at").map(|secs| Timestamp::from_millis(secs * 1_000))
+        };
+        let state = UserState { clock: NOW.minus(days(1_000)), ..UserState::default() };
+        let imported = StoredUser { state: state.clone(), ..StoredUser::default() };
+        assert_eq!(expires_at(&imported).unwrap(), NOW.plus(USER_RETENTION));
+        let waiting = StoredUser { state, alarm_at: Some(NOW.plus(days(400))), ..StoredUser::default() };
+        assert_eq!(expires_at(&waiting).unwrap(), NOW.plus(days(400)).plus(USER_RETENTION));
     }
 
     #[test]
@@ -271,11 +292,12 @@ mod tests {
             ("state", AttributeValue::B(Blob::new([200])), "deploy the newer"),
             ("revision", AttributeValue::S("x".into()), "`revision`"),
             ("outbox", AttributeValue::B(Blob::new(*b"{")), "outbox"),
+            ("outbox", AttributeValue::B(Blob::new(*b"[\"ada@shop.example\"]")), "outbox"),
         ] {
-            let mut item = write_item(user, &StoredUser::default());
+            let mut item = write_item(user, &StoredUser::default(), NOW);
             item.insert(name.into(), value);
             let error = read_item(item).unwrap().1.unwrap_err().to_string();
-            assert!(error.contains(said), "{name}: {error}");
+            assert!(error.contains(said) && !error.contains("ada@"), "{name}: {error}");
         }
     }
 }
