@@ -29,6 +29,7 @@ pub struct PlaybookStore {
 
 #[derive(Debug, Default)]
 struct Cache {
+    /// When it was last asked for.
     current: Option<(Timestamp, Arc<Playbook>)>,
     versions: Vec<Arc<Playbook>>,
 }
@@ -39,32 +40,30 @@ impl PlaybookStore {
         Self { client, table, cache: Mutex::default() }
     }
 
-    /// The playbook in force, at most [`PLAYBOOK_REFRESH`] old. When it cannot be asked for anew, the
-    /// one known stays in force.
+    /// The playbook in force, asked for every [`PLAYBOOK_REFRESH`]. When it cannot be asked for anew, the
+    /// one known stays in force until the next time.
     ///
     /// # Errors
     /// When none is published, or none is known and DynamoDB fails.
     pub async fn current(&self) -> Result<Arc<Playbook>, Fault> {
         let now = SystemClock.now();
         let known = self.cached(|cache| cache.current.clone());
-        if let Some((read_at, playbook)) = &known
-            && now.since(*read_at) < PLAYBOOK_REFRESH
+        if let Some((asked_at, playbook)) = &known
+            && now.since(*asked_at) < PLAYBOOK_REFRESH
         {
             return Ok(Arc::clone(playbook));
         }
-        match self.read_current().await {
-            Ok(playbook) => {
-                self.cached(|cache| cache.current = Some((now, Arc::clone(&playbook))));
-                Ok(playbook)
+        let playbook = match (self.read_current().await, known) {
+            (Ok(playbook), _) => playbook,
+            (Err(error), Some((_, playbook))) => {
+                tracing::warn!(%error, "the playbook could not be asked for anew; the one known stays in force");
+                playbook
             }
-            Err(error) => match known {
-                Some((_, playbook)) => {
-                    tracing::warn!(%error, "the playbook could not be asked for anew; the one known stays in force");
-                    Ok(playbook)
-                }
-                None => Err(error),
-            },
-        }
+            (Err(error), None) => return Err(error),
+        };
+        // Also after a fault: a table that does not answer must not cost every request its time-out.
+        self.cached(|cache| cache.current = Some((now, Arc::clone(&playbook))));
+        Ok(playbook)
     }
 
     async fn read_current(&self) -> Result<Arc<Playbook>, Fault> {
@@ -117,7 +116,9 @@ impl PlaybookStore {
     }
 
     async fn get(&self, name: String) -> Result<Option<HashMap<String, AttributeValue>>, Fault> {
-        let request = self.client.get_item().table_name(&self.table).key("name", AttributeValue::S(name));
+        // Consistent, so that whoever sees a new pointer also sees the version that it points to.
+        let request =
+            self.client.get_item().table_name(&self.table).key("name", AttributeValue::S(name)).consistent_read(true);
         request.send().await.map(|answer| answer.item).map_err(|error| fault("PlaybookTable GetItem", &error))
     }
 
@@ -143,4 +144,36 @@ fn text(item: &HashMap<String, AttributeValue>, name: &str) -> Result<String, Fa
         what: "reading the playbook",
         why: format!("the item has no `{name}`: publish the playbook again"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_dynamodb::config::retry::RetryConfig;
+    use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+    use kairos_engine::time::Span;
+
+    /// A store whose table nobody answers for.
+    fn unreachable() -> PlaybookStore {
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
+            .endpoint_url("http://127.0.0.1:1")
+            .http_client(crate::configuration::http_client())
+            .retry_config(RetryConfig::disabled())
+            .build();
+        PlaybookStore::new(Client::from_conf(config), "playbook".into())
+    }
+
+    #[tokio::test]
+    async fn while_the_table_does_not_answer_the_playbook_known_is_asked_for_anew_only_now_and_then() {
+        let store = unreachable();
+        let known = Arc::new(Playbook::default());
+        let stale = SystemClock.now().minus(PLAYBOOK_REFRESH).minus(Span::from_secs(1));
+        store.cached(|cache| cache.current = Some((stale, Arc::clone(&known))));
+        assert!(Arc::ptr_eq(&store.current().await.unwrap(), &known));
+        let asked_at = store.cached(|cache| cache.current.as_ref().map(|(asked_at, _)| *asked_at));
+        assert!(asked_at.is_some_and(|asked_at| asked_at > stale), "the next request must not wait for it again");
+    }
 }
