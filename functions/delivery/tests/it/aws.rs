@@ -96,7 +96,7 @@ async fn an_email_is_sent_with_both_parts_and_tags_that_find_its_delivery() {
     assert_eq!(body["Content"]["Simple"]["Body"]["Html"]["Data"], "<p>Your mug</p>");
     let delivery = example_order("email").delivery.to_string();
     assert_eq!(body["EmailTags"][0], serde_json::json!({ "Name": "delivery", "Value": delivery }));
-    assert_eq!(body["EmailTags"][1], serde_json::json!({ "Name": "play", "Value": "abandoned-cart" }));
+    assert_eq!(body["EmailTags"][1], serde_json::json!({ "Name": "play", "Value": "abandoned_cart" }));
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ async fn a_webhook_arrives_signed_and_with_all_it_is_about() {
     assert_eq!(body["type"], "message.v1");
     assert_eq!(body["data"]["delivery"], id);
     assert_eq!(body["data"]["user_id"], "42");
-    assert_eq!(body["data"]["play"], "abandoned-cart");
+    assert_eq!(body["data"]["play"], "abandoned_cart");
     assert_eq!(body["data"]["text"], "Your mug is waiting.");
     assert_eq!(body["data"]["cart"]["items"][0]["price"], 14.9);
     assert_eq!(body["data"]["cart"]["total"], 29.8);
