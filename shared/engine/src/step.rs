@@ -141,8 +141,13 @@ impl Run<'_> {
         state.profile.apply_context(&event.context);
         match &event.kind {
             EventKind::Track { event: name, .. } => {
-                state.cart.apply(name, &event.products, at);
-                if *name == EventName::OrderCompleted {
+                let is_order = *name == EventName::OrderCompleted;
+                // What was put aside before the last order went with it, though it is reported after it: a
+                // phone sends its events later than the shop's server sends the order.
+                if is_order || state.orders.last_at.is_none_or(|ordered_at| event.at >= ordered_at) {
+                    state.cart.apply(name, &event.products, at);
+                }
+                if is_order {
                     state.orders.count = state.orders.count.saturating_add(1);
                     state.orders.last_at = Some(at);
                 }

@@ -18,6 +18,7 @@ pub struct Model {
     pub cart: Vec<(String, u32)>,
     /// How many orders there were.
     pub orders: u32,
+    ordered_at: Option<i64>,
     /// When the cart will have been left alone long enough.
     pub cart_due: Option<i64>,
     cart_sent: Vec<i64>,
@@ -71,7 +72,10 @@ impl Model {
     }
 
     fn track(&mut self, name: &EventName, event: &Event, at: i64) {
-        let products = event.products.iter().map(|product| (product.id.clone(), product.quantity));
+        // What was done to the cart before the last order went with it, however late it is told.
+        let cart_is_gone = self.ordered_at.is_some_and(|ordered_at| event.at.as_millis() < ordered_at);
+        let products = event.products.iter().filter(|_| !cart_is_gone);
+        let products = products.map(|product| (product.id.clone(), product.quantity));
         match name {
             EventName::ProductAdded => {
                 for (id, quantity) in products {
@@ -88,7 +92,7 @@ impl Model {
                 }
             }
             EventName::CheckoutStarted => {
-                if !event.products.is_empty() {
+                if !event.products.is_empty() && !cart_is_gone {
                     self.cart.clear();
                     for (id, quantity) in products {
                         let before = self.take_out(&id);
@@ -100,6 +104,7 @@ impl Model {
             EventName::OrderCompleted => {
                 self.cart.clear();
                 self.orders += 1;
+                self.ordered_at = Some(at);
             }
             // Looking at things moves nothing.
             _ => return,

@@ -266,6 +266,34 @@ fn an_order_that_is_reported_late_still_empties_the_cart() {
 }
 
 #[test]
+fn what_a_phone_reports_after_the_order_that_followed_it_is_not_put_back_into_the_cart() {
+    check(
+        "
+        10:00 ann returns ann@shop.example
+        => 10:00 welcome not sent: `unless` held
+        10:05 ann orders
+        10:06 (said 10:04) ann adds Mug
+        11:00 ends
+        ",
+    );
+}
+
+#[test]
+fn what_is_put_aside_after_an_order_is_a_new_cart() {
+    check(
+        "
+        10:00 ann returns ann@shop.example
+        => 10:00 welcome not sent: `unless` held
+        10:05 ann orders
+        10:06 ann adds Tea
+        10:07 (said 10:04) ann adds Mug
+        11:00 ends
+        => 10:36 abandoned_cart to ann@shop.example 1×Tea
+        ",
+    );
+}
+
+#[test]
 fn a_clock_that_runs_ahead_is_set_back_to_the_receipt() {
     check(
         "
