@@ -12,6 +12,8 @@ use kairos_engine::time::Timestamp;
 use serde_json::{Map, Value, json};
 use tracing_subscriber::EnvFilter;
 
+use crate::environment::optional;
+
 thread_local! {
     // Functions run on one thread, one invocation at a time.
     static COUNTERS: RefCell<BTreeMap<&'static str, u64>> = const { RefCell::new(BTreeMap::new()) };
@@ -30,13 +32,15 @@ pub fn count(name: &'static str, how_many: usize) {
     }
 }
 
-/// Writes the counters of the invocation that ends, if there are any.
+/// Writes the counters of the invocation that ends, if there are any. Their dimension is the function's
+/// full name in Lambda, so that two stacks of one account are told apart.
 pub fn flush(function: &'static str, now: Timestamp) {
     let counters = COUNTERS.take();
     if counters.is_empty() {
         return;
     }
-    let line = metric_line(function, now, &counters);
+    let deployed = optional("AWS_LAMBDA_FUNCTION_NAME");
+    let line = metric_line(deployed.as_deref().unwrap_or(function), now, &counters);
     // A closed standard output leaves nowhere to report that to.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
