@@ -14,12 +14,10 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::sdk_config::SharedHttpClient;
+use kairos_engine::bounds::{AWS_ATTEMPT_TIMEOUT, AWS_ATTEMPTS_MAX, AWS_CONNECT_TIMEOUT};
+use kairos_engine::time::Span;
 
 use crate::environment::{MissingSetting, optional, required};
-
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_500);
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
-const ATTEMPTS_MAX: u32 = 3;
 
 /// The HTTP client that every AWS client shares: TLS by rustls with ring.
 pub fn http_client() -> SharedHttpClient {
@@ -46,14 +44,18 @@ pub fn from_environment() -> Result<SdkConfig, MissingSetting> {
         .sleep_impl(SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new()))
         .time_source(aws_smithy_async::time::SystemTimeSource::new())
         .retry_config(
-            RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_initial_backoff(Duration::from_millis(50)),
+            RetryConfig::standard().with_max_attempts(AWS_ATTEMPTS_MAX).with_initial_backoff(Duration::from_millis(50)),
         )
         .timeout_config(
             TimeoutConfig::builder()
-                .connect_timeout(CONNECT_TIMEOUT)
-                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .connect_timeout(duration(AWS_CONNECT_TIMEOUT))
+                .operation_attempt_timeout(duration(AWS_ATTEMPT_TIMEOUT))
                 .build(),
         );
     builder.set_endpoint_url(optional("AWS_ENDPOINT_URL"));
     Ok(builder.build())
+}
+
+fn duration(span: Span) -> Duration {
+    Duration::from_millis(span.as_millis().unsigned_abs())
 }

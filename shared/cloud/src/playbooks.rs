@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use kairos_engine::bounds::PLAYBOOK_REFRESH;
+use kairos_engine::bounds::{PLAYBOOK_REFRESH, PLAYBOOK_VERSIONS_KEPT_MAX};
 use kairos_engine::playbook::{Playbook, PlaybookVersion};
 use kairos_engine::time::Timestamp;
 use kairos_protocol::port::{Clock, Fault};
@@ -15,9 +15,6 @@ use crate::clock::SystemClock;
 use crate::faults::fault;
 
 const CURRENT: &str = "current";
-
-/// Versions kept in memory: the current one and a few that deliveries under way still need.
-const VERSIONS_KEPT_MAX: usize = 8;
 
 /// Reads and publishes playbooks.
 #[derive(Debug)]
@@ -95,7 +92,7 @@ impl PlaybookStore {
         })?;
         let playbook = Arc::new(playbook);
         self.cached(|cache| {
-            if cache.versions.len() == VERSIONS_KEPT_MAX {
+            if cache.versions.len() == PLAYBOOK_VERSIONS_KEPT_MAX {
                 cache.versions.remove(0);
             }
             cache.versions.push(Arc::clone(&playbook));

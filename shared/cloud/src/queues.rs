@@ -3,7 +3,7 @@
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures_util::future::try_join_all;
-use kairos_engine::bounds::{QUEUE_BATCH_BYTES_MAX, QUEUE_BATCH_ENTRIES_MAX};
+use kairos_engine::bounds::{QUEUE_BATCH_BYTES_MAX, QUEUE_BATCH_ENTRIES_MAX, QUEUE_LANES_MAX};
 use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, MailboxMessage};
 use kairos_engine::time::Span;
 use kairos_protocol::port::{self, Fault};
@@ -11,9 +11,6 @@ use serde::Serialize;
 
 use crate::faults::fault;
 use crate::telemetry;
-
-/// Calls under way at once for one `send`.
-const LANES_MAX: usize = 8;
 
 /// `events.fifo`: the mailboxes of all users.
 #[derive(Clone, Debug)]
@@ -96,7 +93,7 @@ struct Entry {
 }
 
 fn lanes_for(entries: usize) -> usize {
-    entries.div_ceil(QUEUE_BATCH_ENTRIES_MAX).clamp(1, LANES_MAX)
+    entries.div_ceil(QUEUE_BATCH_ENTRIES_MAX).clamp(1, QUEUE_LANES_MAX)
 }
 
 impl Queue {

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
-use kairos_engine::bounds::{ALARM_SHARDS, USER_RETENTION};
+use kairos_engine::bounds::{ALARM_SHARDS, UNPROCESSED_ROUNDS_MAX, USER_RETENTION};
 use kairos_engine::commit::{Applied, StoredUser};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::state::UserState;
@@ -27,9 +27,6 @@ use kairos_protocol::port::{Clock, Fault};
 use crate::clock::SystemClock;
 use crate::faults::{fault, without_content};
 use crate::telemetry;
-
-/// How often keys that DynamoDB left unprocessed are asked for again within one batch.
-const UNPROCESSED_ROUNDS_MAX: usize = 3;
 
 /// DynamoDB's item as the SDK has it.
 pub type Item = HashMap<String, AttributeValue>;
@@ -132,6 +129,7 @@ impl AlarmIndex for UsersTable {
     async fn due(&self, shard: u32, until: Timestamp, limit: usize) -> Result<Vec<(UserKey, Timestamp)>, Fault> {
         let mut alarms = Vec::new();
         let mut start = None;
+        let page_max = i32::try_from(limit).unwrap_or(i32::MAX);
         loop {
             let page = self
                 .client
@@ -141,6 +139,7 @@ impl AlarmIndex for UsersTable {
                 .key_condition_expression("alarm_shard = :shard AND alarm_at <= :until")
                 .expression_attribute_values(":shard", number(shard))
                 .expression_attribute_values(":until", number(until.as_millis()))
+                .limit(page_max)
                 .set_exclusive_start_key(start)
                 .send()
                 .await

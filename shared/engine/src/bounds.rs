@@ -38,6 +38,8 @@ pub const QUEUE_BATCH_ENTRIES_MAX: usize = 10;
 pub const QUEUE_BATCH_BYTES_MAX: usize = 256 * 1024;
 /// SQS: longest delay of one message.
 pub const QUEUE_DELAY_MAX: Span = Span::from_secs(900);
+/// Calls to a queue under way at once for what one function has to send.
+pub const QUEUE_LANES_MAX: usize = 8;
 /// How often an actor may forward an input that was meant for a linked identity before it keeps it.
 pub const FORWARD_HOPS_MAX: u8 = 4;
 
@@ -122,6 +124,9 @@ pub const SWEEP_HORIZON: Span = Span::from_secs(120);
 pub const SOON: Span = Span::from_secs(180);
 /// Shards of the alarm index; each is one index partition key, so each carries 1,000 changes a second.
 pub const ALARM_SHARDS: u32 = 16;
+/// An alarm that comes back with more than this left goes into the delay queue once more; with less,
+/// it is waited for. The queue delays by whole seconds, so the rest is normally under one.
+pub const ALARM_WAIT_MAX: Span = Span::from_secs(2);
 /// Most alarms one sweep hands on per shard; the rest is overdue for the next.
 pub const SWEEP_ALARMS_PER_SHARD_MAX: usize = 5_000;
 /// How long a user without any activity is remembered.
@@ -140,6 +145,17 @@ pub const RETRY_AFTER: Span = Span::from_secs(5);
 pub const REFUSAL_EXCERPT_BYTES_MAX: usize = 2_048;
 /// How long a function works with a playbook before it asks whether there is a newer one.
 pub const PLAYBOOK_REFRESH: Span = Span::from_secs(30);
+/// Playbooks kept in memory: the one in force and a few that deliveries under way still need.
+pub const PLAYBOOK_VERSIONS_KEPT_MAX: usize = 8;
+/// How long an AWS service may take to accept a connection, TLS included.
+pub const AWS_CONNECT_TIMEOUT: Span = Span::from_millis(1_500);
+/// How long an AWS service may take to answer one attempt of a call. (Providers of messages get
+/// [`PROVIDER_TIMEOUT`] and one attempt.)
+pub const AWS_ATTEMPT_TIMEOUT: Span = Span::from_secs(4);
+/// How often a call to an AWS service is attempted.
+pub const AWS_ATTEMPTS_MAX: u32 = 3;
+/// How often keys that DynamoDB left unprocessed are asked for again within one batch.
+pub const UNPROCESSED_ROUNDS_MAX: usize = 3;
 /// A delivery that was claimed and has not been recorded after this time is taken to be abandoned.
 /// Longer than the delivery function may run.
 pub const CLAIM_LEASE: Span = Span::from_secs(60);
@@ -189,6 +205,7 @@ const _: () = {
     assert!(PLAYBOOK_BYTES_MAX < 400 * 1024);
     // A merge carries a whole state in base64 inside one mailbox message.
     assert!(STATE_BYTES_MAX * 4 / 3 + 4_096 <= MAILBOX_MESSAGE_BYTES_MAX);
+    assert!(AWS_CONNECT_TIMEOUT.as_millis() < AWS_ATTEMPT_TIMEOUT.as_millis());
     // A worker that claims and calls at once has its answer long before the claim may be another's.
     assert!(WEBHOOK_CONNECT_TIMEOUT.as_millis() < PROVIDER_TIMEOUT.as_millis());
     assert!(3 * PROVIDER_TIMEOUT.as_millis() < CLAIM_LEASE.as_millis());

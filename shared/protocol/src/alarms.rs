@@ -12,16 +12,12 @@
 use std::future::Future;
 
 use futures_util::future::join_all;
-use kairos_engine::bounds::{ALARM_SHARDS, QUEUE_DELAY_MAX, SWEEP_ALARMS_PER_SHARD_MAX, SWEEP_HORIZON};
+use kairos_engine::bounds::{ALARM_SHARDS, ALARM_WAIT_MAX, QUEUE_DELAY_MAX, SWEEP_ALARMS_PER_SHARD_MAX, SWEEP_HORIZON};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{AlarmMessage, MailboxMessage};
 use kairos_engine::time::{Span, Timestamp};
 
 use crate::port::{Alarms, Clock, Fault, Mailboxes};
-
-/// An alarm that comes back with more than this left goes into the delay queue once more; with less,
-/// it is waited for. The queue delays by whole seconds, so the rest is normally under one.
-const WAIT_MAX: Span = Span::from_secs(2);
 
 /// The index of alarms.
 pub trait AlarmIndex {
@@ -113,7 +109,7 @@ pub async fn ring(
     let mut waiting = waiting.into_iter().peekable();
     while let Some((due_at, ..)) = waiting.peek() {
         let now = clock.now();
-        if due_at.since(now) > WAIT_MAX {
+        if due_at.since(now) > ALARM_WAIT_MAX {
             let far: Vec<_> = waiting.by_ref().collect();
             delay_again(alarms, now, far, &mut rung).await;
             break;
