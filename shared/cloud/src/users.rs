@@ -13,8 +13,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeysAndAttributes, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
+};
 use kairos_engine::bounds::{ALARM_SHARDS, UNPROCESSED_ROUNDS_MAX, USER_RETENTION};
 use kairos_engine::commit::{Applied, StoredUser};
 use kairos_engine::identifiers::UserKey;
@@ -93,11 +96,13 @@ impl Users for UsersTable {
     }
 
     async fn save(&self, user: UserKey, stored: &StoredUser, expected: Option<u64>) -> Result<Saved, Fault> {
+        let item = write_item(user, stored, SystemClock.now());
         let request = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(write_item(user, stored, SystemClock.now())))
+            .set_item(Some(item.clone()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         let request = match expected {
             None => {
@@ -114,13 +119,18 @@ impl Users for UsersTable {
                 telemetry::count("users_write_units", units as usize);
                 Ok(Saved::Written)
             }
-            Err(error)
-                if error.as_service_error().is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                telemetry::count("users_overtaken", 1);
-                Ok(Saved::Overtaken)
-            }
-            Err(error) => Err(fault("UsersTable PutItem", &error)),
+            Err(error) => match error.as_service_error() {
+                // An attempt whose answer was lost has written it, and the client's next one finds it there.
+                Some(PutItemError::ConditionalCheckFailedException(conflict)) if conflict.item() == Some(&item) => {
+                    telemetry::count("users_written", 1);
+                    Ok(Saved::Written)
+                }
+                Some(PutItemError::ConditionalCheckFailedException(_)) => {
+                    telemetry::count("users_overtaken", 1);
+                    Ok(Saved::Overtaken)
+                }
+                _ => Err(fault("UsersTable PutItem", &error)),
+            },
         }
     }
 }
@@ -241,9 +251,13 @@ fn damaged(why: impl std::fmt::Display) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
+    use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
     use kairos_engine::mailbox::Effect;
     use kairos_engine::time::Span;
+    use serde_json::json;
 
     const NOW: Timestamp = Timestamp::from_millis(1_763_726_400_000);
 
@@ -281,6 +295,49 @@ mod tests {
         assert_eq!(expires_at(&imported).unwrap(), NOW.plus(USER_RETENTION));
         let waiting = StoredUser { state, alarm_at: Some(NOW.plus(days(400))), ..StoredUser::default() };
         assert_eq!(expires_at(&waiting).unwrap(), NOW.plus(days(400)).plus(USER_RETENTION));
+    }
+
+    /// A table that holds the item that comes, or another one, already when it is asked to write it.
+    fn table_that_refuses(holds_the_same: bool) -> UsersTable {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let (mut request, mut chunk) = (Vec::new(), [0; 4096]);
+            let put: serde_json::Value = loop {
+                let read = stream.read(&mut chunk).unwrap();
+                request.extend_from_slice(&chunk[..read]);
+                let body = request.windows(4).position(|window| window == b"\r\n\r\n").map(|at| &request[at + 4..]);
+                if let Some(put) = body.and_then(|body| serde_json::from_slice(body).ok()) {
+                    break put;
+                }
+            };
+            let mut item = put["Item"].clone();
+            if !holds_the_same {
+                item["revision"] = json!({ "N": "7" });
+            }
+            let kind = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
+            let body = json!({ "__type": kind, "message": "no", "Item": item }).to_string();
+            let length = body.len();
+            write!(stream, "HTTP/1.1 400 Bad Request\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+        });
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
+            .endpoint_url(url)
+            .http_client(crate::configuration::http_client())
+            .build();
+        UsersTable::new(Client::from_conf(config), "users".into())
+    }
+
+    #[tokio::test]
+    async fn a_write_whose_answer_was_lost_is_known_when_it_is_found() {
+        let stored = StoredUser { revision: 3, ..StoredUser::default() };
+        for (holds_the_same, saved) in [(true, Saved::Written), (false, Saved::Overtaken)] {
+            let table = table_that_refuses(holds_the_same);
+            assert_eq!(table.save(UserKey::known("42"), &stored, Some(2)).await.unwrap(), saved);
+        }
     }
 
     #[test]
