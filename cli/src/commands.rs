@@ -5,6 +5,7 @@ pub mod check;
 pub mod demo;
 pub mod local;
 pub mod publish;
+pub mod refused;
 pub mod replay;
 pub mod why;
 

@@ -128,6 +128,14 @@ impl Target {
         Ok(Records::new(self.dynamodb(), users, deliveries))
     }
 
+    /// The table of refused events, and the client to read it with.
+    ///
+    /// # Errors
+    /// When the table cannot be found.
+    pub async fn refusals(&self) -> Result<(aws_sdk_dynamodb::Client, String), TargetError> {
+        Ok((self.dynamodb(), self.table("RefusalsTable", false).await?))
+    }
+
     fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.config)
     }
