@@ -151,7 +151,7 @@ pub const PLAYBOOK_VERSIONS_KEPT_MAX: usize = 8;
 pub const AWS_CONNECT_TIMEOUT: Span = Span::from_millis(1_500);
 /// How long an AWS service may take to answer one attempt of a call. (Providers of messages get
 /// [`PROVIDER_TIMEOUT`] and one attempt.)
-pub const AWS_ATTEMPT_TIMEOUT: Span = Span::from_secs(4);
+pub const AWS_ATTEMPT_TIMEOUT: Span = Span::from_millis(2_500);
 /// How often a call to an AWS service is attempted.
 pub const AWS_ATTEMPTS_MAX: u32 = 3;
 /// How often keys that DynamoDB left unprocessed are asked for again within one batch.
@@ -163,7 +163,7 @@ pub const CLAIM_LEASE: Span = Span::from_secs(60);
 pub const PROVIDER_TIMEOUT: Span = Span::from_secs(10);
 /// How often the deliveries queue gives a message before it goes to the dead-letter queue (its
 /// `maxReceiveCount`): each time, at most one attempt to send is made.
-pub const DELIVERY_ATTEMPTS_MAX: u32 = 5;
+pub const DELIVERY_ATTEMPTS_MAX: u32 = 20;
 /// How often a worker looks again when others change a delivery's record while it claims it.
 pub const DELIVERY_CLAIM_ROUNDS_MAX: u32 = 4;
 /// How often a worker tries to record what the provider said, before it leaves that to the log.

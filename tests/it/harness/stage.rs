@@ -81,7 +81,11 @@ impl Stage {
         let engine = Engine::new(root(), format!("tests-{}-{role}", process::id()));
         let options = UpOptions {
             binaries: Some(binaries),
-            parameters: vec![("WebhookPrivateHosts".into(), receiver.authority())],
+            parameters: vec![
+                ("WebhookPrivateHosts".into(), receiver.authority()),
+                // So that what cannot be read is set aside within a test's patience.
+                ("MailboxReceivesMax".into(), "10".into()),
+            ],
             owner: Some(process::id()),
             retry_after_s,
             ..UpOptions::default()
