@@ -7,31 +7,45 @@
 //! | `playbook_unreadable` | that version is not in the table, or damaged | configuration |
 //! | `message_unknown`, `channel_not_set_up` | the playbook does not have it | configuration |
 //! | `render` | the templates and the data do not go together | permanent_message |
+//! | `secret` | the key that signs webhooks could not be read | configuration |
+//!
+//! The key is asked for here and not when the webhook is sent, because nothing that can take time may
+//! stand between a claim and its call; the sending then finds it known.
 
+use kairos_cloud::clock::SystemClock;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::playbook::Playbook;
 use kairos_messages::{RenderedMessage, render};
 use kairos_protocol::delivery::{Answer, AnswerClass, Composer, Content};
-use kairos_protocol::port::Fault;
+use kairos_protocol::port::{Clock, Fault};
+
+use crate::webhook::SigningKeys;
 
 /// Composes from published playbooks.
 #[derive(Debug)]
-pub struct PlaybookComposer {
+pub struct PlaybookComposer<K> {
     playbooks: PlaybookStore,
+    keys: K,
 }
 
-impl PlaybookComposer {
-    /// Composes from this store.
-    pub fn new(playbooks: PlaybookStore) -> Self {
-        Self { playbooks }
+impl<K> PlaybookComposer<K> {
+    /// Composes from this store; `keys` are those that webhooks will be signed with.
+    pub fn new(playbooks: PlaybookStore, keys: K) -> Self {
+        Self { playbooks, keys }
     }
 }
 
-impl Composer for PlaybookComposer {
+impl<K: SigningKeys> Composer for PlaybookComposer<K> {
     async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
         match self.playbooks.version(&order.playbook).await {
-            Ok(playbook) => compose_from(&playbook, order),
+            Ok(playbook) => {
+                let content = compose_from(&playbook, order)?;
+                if let Content::Webhook { .. } = content {
+                    self.keys.current(SystemClock.now()).await.map_err(|fault| no_key(&fault))?;
+                }
+                Ok(content)
+            }
             Err(fault @ Fault::Retryable { .. }) => {
                 Err(Answer::new(AnswerClass::Retryable, "playbook_unavailable").with_detail(&fault.to_string()))
             }
@@ -40,6 +54,11 @@ impl Composer for PlaybookComposer {
             }
         }
     }
+}
+
+/// The answer when there is no key to sign a webhook with.
+pub fn no_key(fault: &Fault) -> Answer {
+    Answer::new(AnswerClass::Configuration, "secret").with_detail(&fault.to_string())
 }
 
 /// The content of an order, by this playbook.

@@ -1,5 +1,7 @@
 //! The Lambda function: the batch in, the failures and the counters out.
 
+use std::sync::Arc;
+
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::Client as DynamoDb;
 use kairos_cloud::batches::{receipt, response};
@@ -24,8 +26,8 @@ use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
 #[derive(Debug)]
 pub struct Delivery {
     records: DeliveriesTable,
-    composer: PlaybookComposer,
-    providers: Providers<SecretsManagerKey, SystemClock>,
+    composer: PlaybookComposer<Arc<SecretsManagerKey>>,
+    providers: Providers<Arc<SecretsManagerKey>, SystemClock>,
 }
 
 impl Delivery {
@@ -42,11 +44,14 @@ impl Delivery {
         if let Err(error) = playbooks.current().await {
             tracing::warn!(%error, "no playbook yet");
         }
-        let key = SecretsManagerKey::new(aws_sdk_secretsmanager::Client::new(&config), required("WEBHOOK_SECRET_ARN")?);
+        let key = Arc::new(SecretsManagerKey::new(
+            aws_sdk_secretsmanager::Client::new(&config),
+            required("WEBHOOK_SECRET_ARN")?,
+        ));
         let private_hosts = PrivateHosts::parse(&optional("WEBHOOK_PRIVATE_HOSTS").unwrap_or_default())?;
         Ok(Self {
             records: DeliveriesTable::new(dynamodb, required("DELIVERIES_TABLE")?),
-            composer: PlaybookComposer::new(playbooks),
+            composer: PlaybookComposer::new(playbooks, Arc::clone(&key)),
             providers: Providers {
                 sms: Sms::new(
                     aws_sdk_sns::Client::new(&for_providers),

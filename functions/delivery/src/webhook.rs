@@ -39,6 +39,8 @@ pub mod signature;
 pub use addresses::{NotPublic, PrivateHosts, PublicResolver, SystemNames};
 pub use signature::{SecretsManagerKey, SigningKey, SigningKeys};
 
+use crate::composer::no_key;
+
 use addresses::Names;
 
 use crate::providers::duration;
@@ -82,9 +84,7 @@ impl<K: SigningKeys, N: Names> Webhook<K, N> {
         };
         let key = match self.keys.current(now).await {
             Ok(key) => key,
-            Err(fault) => {
-                return Answer::new(AnswerClass::Configuration, "secret").with_detail(&fault.to_string());
-            }
+            Err(fault) => return no_key(&fault),
         };
         let id = order.delivery.to_string();
         let body = body::of(order, text, now).to_string();

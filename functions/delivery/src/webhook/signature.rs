@@ -1,7 +1,7 @@
 //! Signing by the Standard Webhooks specification, and where the key comes from.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_secretsmanager::Client;
 use base64::Engine;
@@ -56,6 +56,12 @@ impl SigningKey {
 pub trait SigningKeys {
     /// The key to sign with now.
     fn current(&self, now: Timestamp) -> impl Future<Output = Result<SigningKey, Fault>>;
+}
+
+impl<K: SigningKeys> SigningKeys for Arc<K> {
+    async fn current(&self, now: Timestamp) -> Result<SigningKey, Fault> {
+        K::current(self, now).await
+    }
 }
 
 /// The key in Secrets Manager: asked for with the first webhook, and again every
