@@ -13,7 +13,7 @@ use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::queues::{Alarms, Deliveries, Mailboxes};
 use kairos_cloud::users::UsersTable;
 use kairos_cloud::{service, telemetry};
-use kairos_protocol::mailboxes::{Applied, Incoming, Ports, apply_batch};
+use kairos_protocol::mailboxes::{Applied, Incoming, Ports};
 use kairos_protocol::port::Clock;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
@@ -76,7 +76,7 @@ impl Decide {
             alarms: &self.alarms,
             clock: &SystemClock,
         };
-        let applied = apply_batch(&ports, &playbook, &queue, batch).await;
+        let applied = ports.apply_batch(&playbook, &queue, batch).await;
         report(&applied);
         failed.extend(applied.failed);
         telemetry::count("messages_failed", failed.len());

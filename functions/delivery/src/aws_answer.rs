@@ -27,6 +27,20 @@ pub struct Refusal<'a> {
     pub status: u16,
 }
 
+/// The answer of a call that was carried out, with the provider's id for the message.
+pub fn accepted(provider_id: Option<&str>) -> Answer {
+    let sent = Answer::new(AnswerClass::Sent, "accepted");
+    match provider_id {
+        Some(id) => sent.with_provider_id(id),
+        None => sent,
+    }
+}
+
+/// The answer when there is no request to send: the sender or the settings cannot be put into one.
+pub fn not_built(why: &str) -> Answer {
+    Answer::new(AnswerClass::Configuration, "request_not_built").with_detail(why)
+}
+
 /// The answer of a failed call; `classify` knows the service's own codes.
 pub fn failed<E>(error: &SdkError<E, HttpResponse>, classify: impl Fn(&Refusal<'_>) -> AnswerClass) -> Answer
 where
@@ -42,9 +56,7 @@ where
             Answer::new(classify(&refusal), refusal.code).with_detail(refusal.message)
         }
         SdkError::TimeoutError(_) => Answer::new(AnswerClass::Unknown, "timeout"),
-        SdkError::ConstructionFailure(failure) => {
-            Answer::new(AnswerClass::Configuration, "request_not_built").with_detail(&format!("{failure:?}"))
-        }
+        SdkError::ConstructionFailure(failure) => not_built(&format!("{failure:?}")),
         SdkError::DispatchFailure(failure) => {
             let cause = failure.as_connector_error().and_then(Error::source);
             let class = if cause.is_some_and(never_connected) { AnswerClass::Retryable } else { AnswerClass::Unknown };

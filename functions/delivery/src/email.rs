@@ -22,7 +22,7 @@ use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::playbook::EmailSettings;
 use kairos_protocol::delivery::{Answer, AnswerClass};
 
-use crate::aws_answer::{Refusal, common, failed};
+use crate::aws_answer::{Refusal, accepted, common, failed, not_built};
 
 /// Longest value of an SES tag, in characters.
 const TAG_CHARS_MAX: usize = 256;
@@ -50,18 +50,10 @@ impl Email {
     ) -> Answer {
         let request = match self.request(order, sender, subject, text, html) {
             Ok(request) => request,
-            Err(error) => {
-                return Answer::new(AnswerClass::Configuration, "request_not_built").with_detail(&error.to_string());
-            }
+            Err(error) => return not_built(&error.to_string()),
         };
         match request.send().await {
-            Ok(accepted) => {
-                let sent = Answer::new(AnswerClass::Sent, "accepted");
-                match accepted.message_id() {
-                    Some(id) => sent.with_provider_id(id),
-                    None => sent,
-                }
-            }
+            Ok(answer) => accepted(answer.message_id()),
             Err(error) => failed(&error, classify),
         }
     }

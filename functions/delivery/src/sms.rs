@@ -21,7 +21,7 @@ use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::playbook::SmsSettings;
 use kairos_protocol::delivery::{Answer, AnswerClass};
 
-use crate::aws_answer::{Refusal, common, failed};
+use crate::aws_answer::{Refusal, accepted, common, failed, not_built};
 
 /// Sends SMS.
 #[derive(Clone, Debug)]
@@ -42,18 +42,10 @@ impl Sms {
     pub async fn send(&self, order: &DeliveryOrder, sender: &SmsSettings, text: &str) -> Answer {
         let request = match self.request(order, sender, text) {
             Ok(request) => request,
-            Err(error) => {
-                return Answer::new(AnswerClass::Configuration, "request_not_built").with_detail(&error.to_string());
-            }
+            Err(error) => return not_built(&error.to_string()),
         };
         match request.send().await {
-            Ok(accepted) => {
-                let sent = Answer::new(AnswerClass::Sent, "accepted");
-                match accepted.message_id() {
-                    Some(id) => sent.with_provider_id(id),
-                    None => sent,
-                }
-            }
+            Ok(answer) => accepted(answer.message_id()),
             Err(error) => failed(&error, classify),
         }
     }

@@ -97,13 +97,7 @@ pub struct Applied {
     pub faults: Vec<(UserKey, Fault)>,
 }
 
-/// Applies a batch of messages that came from `queue` (any stable name of it).
-pub async fn apply_batch<U, M, D, A, C>(
-    ports: &Ports<'_, U, M, D, A, C>,
-    playbook: &Playbook,
-    queue: &str,
-    batch: Vec<Incoming>,
-) -> Applied
+impl<U, M, D, A, C> Ports<'_, U, M, D, A, C>
 where
     U: Users,
     M: Mailboxes,
@@ -111,192 +105,163 @@ where
     A: Alarms,
     C: Clock,
 {
-    let mut by_user: BTreeMap<UserKey, Vec<Incoming>> = BTreeMap::new();
-    for incoming in batch {
-        by_user.entry(incoming.user).or_default().push(incoming);
-    }
-    let users: Vec<UserKey> = by_user.keys().copied().collect();
-    let mut loaded = match ports.users.load(&users).await {
-        Ok(loaded) => loaded,
-        Err(fault) => {
-            let failed = by_user.into_values().flatten().map(|incoming| incoming.receipt).collect();
-            let faults = users.into_iter().map(|user| (user, fault.clone())).collect();
-            return Applied { failed, faults, ..Applied::default() };
+    /// Applies a batch of messages that came from `queue` (any stable name of it).
+    pub async fn apply_batch(&self, playbook: &Playbook, queue: &str, batch: Vec<Incoming>) -> Applied {
+        let mut by_user: BTreeMap<UserKey, Vec<Incoming>> = BTreeMap::new();
+        for incoming in batch {
+            by_user.entry(incoming.user).or_default().push(incoming);
         }
-    };
-    let users = by_user.into_iter().map(|(user, incoming)| {
-        let stored = loaded.remove(&user).transpose();
-        apply_to_user(ports, playbook, queue, user, stored, incoming)
-    });
-    let mut applied = Applied::default();
-    for user in join_all(users).await {
-        applied.failed.extend(user.failed);
-        applied.considered.extend(user.considered);
-        applied.faults.extend(user.faults);
-        for (outcome, count) in user.inputs {
-            *applied.inputs.entry(outcome).or_default() += count;
-        }
-    }
-    applied
-}
-
-async fn apply_to_user<U, M, D, A, C>(
-    ports: &Ports<'_, U, M, D, A, C>,
-    playbook: &Playbook,
-    queue: &str,
-    user: UserKey,
-    stored: Result<Option<StoredUser>, Fault>,
-    incoming: Vec<Incoming>,
-) -> Applied
-where
-    U: Users,
-    M: Mailboxes,
-    D: Deliveries,
-    A: Alarms,
-    C: Clock,
-{
-    let mut receipts = Vec::with_capacity(incoming.len());
-    let mut readable = Vec::with_capacity(incoming.len());
-    let mut unreadable = None;
-    for incoming in incoming {
-        receipts.push(incoming.receipt);
-        match incoming.message {
-            Ok(message) if unreadable.is_none() => {
-                readable.push(Received { sequence: incoming.sequence, receives: incoming.receives, message })
-            }
-            Ok(_) => {}
-            Err(why) => {
-                unreadable.get_or_insert(Fault::Permanent { what: "reading a mailbox message", why });
-            }
-        }
-    }
-    let mut applied = Applied::default();
-    match stored {
-        Ok(stored) => {
-            let rest = commit_all(ports, playbook, queue, user, stored, &readable, &mut applied).await;
-            receipts.drain(..readable.len() - rest);
-        }
-        Err(fault) => applied.faults.push((user, fault)),
-    }
-    if applied.faults.is_empty() {
-        applied.faults.extend(unreadable.map(|fault| (user, fault)));
-    }
-    applied.failed = receipts;
-    applied
-}
-
-/// Commits messages until none is left: where one commit has no room for the effects of all, the next
-/// one follows at once, because what is left to the queue comes again only after its visibility timeout.
-/// Gives how many are left after a fault.
-async fn commit_all<U, M, D, A, C>(
-    ports: &Ports<'_, U, M, D, A, C>,
-    playbook: &Playbook,
-    queue: &str,
-    user: UserKey,
-    mut stored: Option<StoredUser>,
-    mut received: &[Received],
-    applied: &mut Applied,
-) -> usize
-where
-    U: Users,
-    M: Mailboxes,
-    D: Deliveries,
-    A: Alarms,
-    C: Clock,
-{
-    while !received.is_empty() {
-        match commit_user(ports, playbook, queue, user, stored.as_ref(), received).await {
-            Ok(committed) => {
-                applied.considered.extend(committed.considered);
-                for (outcome, count) in committed.inputs {
-                    *applied.inputs.entry(outcome).or_default() += count;
-                }
-                received = &received[committed.acknowledge..];
-                stored = committed.write_after.or(committed.write).or(stored);
-            }
+        let users: Vec<UserKey> = by_user.keys().copied().collect();
+        let mut loaded = match self.users.load(&users).await {
+            Ok(loaded) => loaded,
             Err(fault) => {
-                applied.faults.push((user, fault));
-                break;
+                let failed = by_user.into_values().flatten().map(|incoming| incoming.receipt).collect();
+                let faults = users.into_iter().map(|user| (user, fault.clone())).collect();
+                return Applied { failed, faults, ..Applied::default() };
+            }
+        };
+        let users = by_user.into_iter().map(|(user, incoming)| {
+            let stored = loaded.remove(&user).transpose();
+            self.apply_to_user(playbook, queue, user, stored, incoming)
+        });
+        let mut applied = Applied::default();
+        for user in join_all(users).await {
+            applied.failed.extend(user.failed);
+            applied.considered.extend(user.considered);
+            applied.faults.extend(user.faults);
+            for (outcome, count) in user.inputs {
+                *applied.inputs.entry(outcome).or_default() += count;
             }
         }
+        applied
     }
-    received.len()
-}
 
-async fn commit_user<U, M, D, A, C>(
-    ports: &Ports<'_, U, M, D, A, C>,
-    playbook: &Playbook,
-    queue: &str,
-    user: UserKey,
-    stored: Option<&StoredUser>,
-    received: &[Received],
-) -> Result<commit::Plan, Fault>
-where
-    U: Users,
-    M: Mailboxes,
-    D: Deliveries,
-    A: Alarms,
-    C: Clock,
-{
-    let plan = commit::plan(playbook, user, stored, queue, received, ports.clock.now());
-    send(ports, &plan.send_before).await?;
-    if let Some(item) = &plan.write {
-        save(ports, user, item, plan.expected_revision).await?;
-    }
-    send(ports, &plan.send_after).await?;
-    if let Some(item) = &plan.write_after {
-        let expected_revision = plan.write.as_ref().map(|item| item.revision).or(plan.expected_revision);
-        save(ports, user, item, expected_revision).await?;
-    }
-    Ok(plan)
-}
-
-async fn save<U: Users, M, D, A, C>(
-    ports: &Ports<'_, U, M, D, A, C>,
-    user: UserKey,
-    item: &StoredUser,
-    expected_revision: Option<u64>,
-) -> Result<(), Fault> {
-    match ports.users.save(user, item, expected_revision).await? {
-        Saved::Written => Ok(()),
-        Saved::Overtaken => Err(Fault::Retryable {
-            what: "committing a user",
-            why: "another invocation committed the same user meanwhile; the messages come again".into(),
-        }),
-    }
-}
-
-/// Hands effects over to their queues.
-async fn send<U, M, D, A, C>(ports: &Ports<'_, U, M, D, A, C>, effects: &[Effect]) -> Result<(), Fault>
-where
-    M: Mailboxes,
-    D: Deliveries,
-    A: Alarms,
-    C: Clock,
-{
-    let mut deliveries = Vec::new();
-    let mut told = Vec::new();
-    let mut alarms: Vec<(AlarmMessage, Span)> = Vec::new();
-    for effect in effects {
-        match effect {
-            Effect::Deliver(order) => deliveries.push(DeliveryMessage::V1(order.clone())),
-            Effect::Tell { user, input } => {
-                told.push(MailboxMessage::of_told(*user, input.as_ref().clone()));
-            }
-            Effect::Wake { user, due_at } => {
-                let now: Timestamp = ports.clock.now();
-                alarms.push((AlarmMessage::V1 { user: *user, due_at: *due_at }, delay_until(*due_at, now)));
+    async fn apply_to_user(
+        &self,
+        playbook: &Playbook,
+        queue: &str,
+        user: UserKey,
+        stored: Result<Option<StoredUser>, Fault>,
+        incoming: Vec<Incoming>,
+    ) -> Applied {
+        let mut receipts = Vec::with_capacity(incoming.len());
+        let mut readable = Vec::with_capacity(incoming.len());
+        let mut unreadable = None;
+        for incoming in incoming {
+            receipts.push(incoming.receipt);
+            match incoming.message {
+                Ok(message) if unreadable.is_none() => {
+                    readable.push(Received { sequence: incoming.sequence, receives: incoming.receives, message })
+                }
+                Ok(_) => {}
+                Err(why) => {
+                    unreadable.get_or_insert(Fault::Permanent { what: "reading a mailbox message", why });
+                }
             }
         }
+        let mut applied = Applied::default();
+        match stored {
+            Ok(stored) => {
+                let rest = self.commit_all(playbook, queue, user, stored, &readable, &mut applied).await;
+                receipts.drain(..readable.len() - rest);
+            }
+            Err(fault) => applied.faults.push((user, fault)),
+        }
+        if applied.faults.is_empty() {
+            applied.faults.extend(unreadable.map(|fault| (user, fault)));
+        }
+        applied.failed = receipts;
+        applied
     }
-    if !deliveries.is_empty() {
-        ports.deliveries.send(&deliveries).await?;
+
+    /// Commits messages until none is left: where one commit has no room for the effects of all, the next
+    /// one follows at once, because what is left to the queue comes again only after its visibility timeout.
+    /// Gives how many are left after a fault.
+    async fn commit_all(
+        &self,
+        playbook: &Playbook,
+        queue: &str,
+        user: UserKey,
+        mut stored: Option<StoredUser>,
+        mut received: &[Received],
+        applied: &mut Applied,
+    ) -> usize {
+        while !received.is_empty() {
+            match self.commit_user(playbook, queue, user, stored.as_ref(), received).await {
+                Ok(committed) => {
+                    applied.considered.extend(committed.considered);
+                    for (outcome, count) in committed.inputs {
+                        *applied.inputs.entry(outcome).or_default() += count;
+                    }
+                    received = &received[committed.acknowledge..];
+                    stored = committed.write_after.or(committed.write).or(stored);
+                }
+                Err(fault) => {
+                    applied.faults.push((user, fault));
+                    break;
+                }
+            }
+        }
+        received.len()
     }
-    if !told.is_empty() {
-        ports.mailboxes.send(&told).await?;
+
+    async fn commit_user(
+        &self,
+        playbook: &Playbook,
+        queue: &str,
+        user: UserKey,
+        stored: Option<&StoredUser>,
+        received: &[Received],
+    ) -> Result<commit::Plan, Fault> {
+        let plan = commit::plan(playbook, user, stored, queue, received, self.clock.now());
+        self.send(&plan.send_before).await?;
+        if let Some(item) = &plan.write {
+            self.save(user, item, plan.expected_revision).await?;
+        }
+        self.send(&plan.send_after).await?;
+        if let Some(item) = &plan.write_after {
+            let expected_revision = plan.write.as_ref().map(|item| item.revision).or(plan.expected_revision);
+            self.save(user, item, expected_revision).await?;
+        }
+        Ok(plan)
     }
-    if !alarms.is_empty() {
-        ports.alarms.send(&alarms).await?;
+
+    async fn save(&self, user: UserKey, item: &StoredUser, expected_revision: Option<u64>) -> Result<(), Fault> {
+        match self.users.save(user, item, expected_revision).await? {
+            Saved::Written => Ok(()),
+            Saved::Overtaken => Err(Fault::Retryable {
+                what: "committing a user",
+                why: "another invocation committed the same user meanwhile; the messages come again".into(),
+            }),
+        }
     }
-    Ok(())
+
+    /// Hands effects over to their queues.
+    async fn send(&self, effects: &[Effect]) -> Result<(), Fault> {
+        let mut deliveries = Vec::new();
+        let mut told = Vec::new();
+        let mut alarms: Vec<(AlarmMessage, Span)> = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Deliver(order) => deliveries.push(DeliveryMessage::V1(order.clone())),
+                Effect::Tell { user, input } => {
+                    told.push(MailboxMessage::of_told(*user, input.as_ref().clone()));
+                }
+                Effect::Wake { user, due_at } => {
+                    let now: Timestamp = self.clock.now();
+                    alarms.push((AlarmMessage::V1 { user: *user, due_at: *due_at }, delay_until(*due_at, now)));
+                }
+            }
+        }
+        if !deliveries.is_empty() {
+            self.deliveries.send(&deliveries).await?;
+        }
+        if !told.is_empty() {
+            self.mailboxes.send(&told).await?;
+        }
+        if !alarms.is_empty() {
+            self.alarms.send(&alarms).await?;
+        }
+        Ok(())
+    }
 }

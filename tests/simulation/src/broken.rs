@@ -1,6 +1,6 @@
 //! The commit, broken on purpose: a simulation that does not notice is not worth its time.
 //!
-//! This is `kairos_protocol::mailboxes::apply_batch` written out once more with switches. Without a
+//! This is `kairos_protocol::mailboxes::Ports::apply_batch` written out once more with switches. Without a
 //! switch it keeps every promise, which the tests check too, so that what they find is the switch.
 
 use std::collections::BTreeMap;

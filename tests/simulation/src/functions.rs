@@ -7,7 +7,7 @@ use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, Input, MailboxMessage};
 use kairos_protocol::alarms::{ring, sweep};
 use kairos_protocol::delivery::{self, deliver_batch};
-use kairos_protocol::mailboxes::{self, Incoming, apply_batch};
+use kairos_protocol::mailboxes::{self, Incoming};
 
 use crate::broken::Invocation;
 use crate::checks::Taken;
@@ -146,7 +146,7 @@ fn decide(world: &World, batch: Vec<Entry>) {
                     alarms: &SimAlarms(world.clone()),
                     clock: clock.as_ref(),
                 };
-                let applied = apply_batch(&ports, &playbook, "events.fifo", incoming).await;
+                let applied = ports.apply_batch(&playbook, "events.fifo", incoming).await;
                 let mut inner = world.lock();
                 for (outcome, count) in &applied.inputs {
                     inner.statistics.add(&format!("input {}", outcome.as_str()), u64::from(*count));

@@ -82,7 +82,7 @@ fn large(user: UserKey, sequence: u128) -> Incoming {
 
 fn apply(world: &World, batch: Vec<Incoming>) -> Applied {
     let ports = Ports { users: world, mailboxes: world, deliveries: world, alarms: world, clock: world };
-    apply_batch(&ports, &Playbook::default(), "events.fifo", batch).now_or_never().expect("nothing here waits")
+    ports.apply_batch(&Playbook::default(), "events.fifo", batch).now_or_never().expect("nothing here waits")
 }
 
 #[test]
