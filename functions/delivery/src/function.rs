@@ -11,7 +11,7 @@ use kairos_cloud::faults::without_content;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::{service, telemetry};
 use kairos_engine::mailbox::DeliveryMessage;
-use kairos_protocol::delivery::{AnswerClass, Incoming, Outcome, Ports, Report, deliver_batch};
+use kairos_protocol::delivery::{AnswerClass, Incoming, Outcome, Ports, Report};
 use kairos_protocol::port::Clock;
 use lambda_runtime::{Error, LambdaEvent};
 
@@ -74,7 +74,7 @@ impl Delivery {
         let ports =
             Ports { records: &self.records, composer: &self.composer, provider: &self.providers, clock: &SystemClock };
         let batch = event.payload.records.iter().map(incoming).collect();
-        let delivered = deliver_batch(&ports, &event.context.request_id, batch).await;
+        let delivered = ports.deliver_batch(&event.context.request_id, batch).await;
         delivered.reports.iter().for_each(tell);
         telemetry::count("messages_failed", delivered.failed.len());
         telemetry::flush("delivery", SystemClock.now());

@@ -169,169 +169,139 @@ pub struct Delivered {
     pub reports: Vec<Report>,
 }
 
-/// Delivers a batch, all messages at the same time: the queue has no order to keep. `invocation` is
-/// unique to this call, across workers and retries.
-pub async fn deliver_batch<R, M, P, C>(
-    ports: &Ports<'_, R, M, P, C>,
-    invocation: &str,
-    batch: Vec<Incoming>,
-) -> Delivered
+impl<R, M, P, C> Ports<'_, R, M, P, C>
 where
     R: Records,
     M: Composer,
     P: Provider,
     C: Clock,
 {
-    let messages = batch.into_iter().enumerate().map(|(index, incoming)| async move {
-        let report = match &incoming.message {
-            // The same message twice in a batch is two workers too.
-            Ok(message) => deliver(ports, message.order(), &format!("{invocation}/{index}"), incoming.receives).await,
-            Err(why) => Report::unreadable(why),
-        };
-        (incoming.receipt, report)
-    });
-    let mut delivered = Delivered::default();
-    for (receipt, report) in join_all(messages).await {
-        if report.outcome.comes_again() {
-            delivered.failed.push(receipt);
+    /// Delivers a batch, all messages at the same time: the queue has no order to keep. `invocation` is
+    /// unique to this call, across workers and retries.
+    pub async fn deliver_batch(&self, invocation: &str, batch: Vec<Incoming>) -> Delivered {
+        let messages = batch.into_iter().enumerate().map(|(index, incoming)| async move {
+            let report = match &incoming.message {
+                // The same message twice in a batch is two workers too.
+                Ok(message) => self.deliver(message.order(), &format!("{invocation}/{index}"), incoming.receives).await,
+                Err(why) => Report::unreadable(why),
+            };
+            (incoming.receipt, report)
+        });
+        let mut delivered = Delivered::default();
+        for (receipt, report) in join_all(messages).await {
+            if report.outcome.comes_again() {
+                delivered.failed.push(receipt);
+            }
+            delivered.reports.push(report);
         }
-        delivered.reports.push(report);
+        delivered
     }
-    delivered
-}
 
-/// Delivers one order. `worker` names this very attempt and no other one: by it a claim is known to
-/// be one's own. `receives` says how often the queue has given the message, this time included.
-pub async fn deliver<R, M, P, C>(
-    ports: &Ports<'_, R, M, P, C>,
-    order: &DeliveryOrder,
-    worker: &str,
-    receives: u32,
-) -> Report
-where
-    R: Records,
-    M: Composer,
-    P: Provider,
-    C: Clock,
-{
-    let last = receives >= DELIVERY_ATTEMPTS_MAX;
-    let mut content = None;
-    let intent = if ports.clock.now() >= order.expires_at {
-        Intent::Expire
-    } else if receives > DELIVERY_ATTEMPTS_MAX {
-        Intent::GiveUp
-    } else {
-        match ports.composer.compose(order).await {
-            Ok(composed) => {
-                content = Some(composed);
-                Intent::Claim
-            }
-            Err(answer) => Intent::Answer { answer, last },
-        }
-    };
-
-    let claimed = match enter(ports, order, worker, &intent).await {
-        Ok(record) => record,
-        Err(report) => return *report,
-    };
-    let Some(content) = content.filter(|_| claimed.status == Status::Claimed) else {
-        return Report::of(order, Outcome::of(claimed.status), claimed.answer);
-    };
-
-    let before_call = ports.clock.now();
-    let concluded = if before_call >= order.expires_at {
-        claimed.expired(before_call)
-    } else if before_call >= claimed.changed_at.plus(CLAIM_LEASE).minus(PROVIDER_TIMEOUT) {
-        // The process was asleep: by the time the provider answers, the claim may be another's.
-        let answer = Answer::new(AnswerClass::Retryable, "claim_too_old");
-        claimed.answered(answer, last, before_call)
-    } else {
-        let answer = ports.provider.send(order, &content).await;
-        claimed.answered(answer, last, ports.clock.now())
-    };
-    conclude(ports, order, concluded.with_text(&content), claimed.revision).await
-}
-
-/// Writes what is intended into the record, or reports why this worker may not. A write whose answer
-/// was lost is repeated as it was: when the first one stands after all, it is known by its worker.
-async fn enter<R, M, P, C>(
-    ports: &Ports<'_, R, M, P, C>,
-    order: &DeliveryOrder,
-    worker: &str,
-    intent: &Intent,
-) -> Result<DeliveryRecord, Box<Report>>
-where
-    R: Records,
-    C: Clock,
-{
-    let mut found: Option<Box<DeliveryRecord>> = None;
-    let mut tries = 0;
-    for _ in 0..DELIVERY_CLAIM_ROUNDS_MAX {
-        let now = ports.clock.now();
-        let expected_revision = found.as_ref().map(|record| record.revision);
-        let record = match found.as_deref().map(|record| record.standing(now)) {
-            Some(Standing::Done(status)) => {
-                return Err(Box::new(Report::of(order, Outcome::AlreadyDone(status), None)));
-            }
-            Some(Standing::Held { .. }) => return Err(Box::new(Report::of(order, Outcome::HeldByOther, None))),
-            None | Some(Standing::Free | Standing::Abandoned) => {
-                DeliveryRecord::next(found.as_deref(), order, worker, intent, now)
+    /// Delivers one order. `worker` names this very attempt and no other one: by it a claim is known to
+    /// be one's own. `receives` says how often the queue has given the message, this time included.
+    pub async fn deliver(&self, order: &DeliveryOrder, worker: &str, receives: u32) -> Report {
+        let last = receives >= DELIVERY_ATTEMPTS_MAX;
+        let mut content = None;
+        let intent = if self.clock.now() >= order.expires_at {
+            Intent::Expire
+        } else if receives > DELIVERY_ATTEMPTS_MAX {
+            Intent::GiveUp
+        } else {
+            match self.composer.compose(order).await {
+                Ok(composed) => {
+                    content = Some(composed);
+                    Intent::Claim
+                }
+                Err(answer) => Intent::Answer { answer, last },
             }
         };
-        match ports.records.put(&record, expected_revision).await {
-            Ok(Put::Written) => return Ok(record),
-            Ok(Put::Conflict(Some(there))) if there.is_written_by(&record) => return Ok(*there),
-            Ok(Put::Conflict(there)) => found = there,
-            Err(fault) => {
-                tries += 1;
-                if tries == DELIVERY_RECORD_TRIES_MAX {
-                    return Err(Box::new(Report::faulty(order, Outcome::Unrecorded, None, fault)));
+
+        let claimed = match self.enter(order, worker, &intent).await {
+            Ok(record) => record,
+            Err(report) => return *report,
+        };
+        let Some(content) = content.filter(|_| claimed.status == Status::Claimed) else {
+            return Report::of(order, Outcome::of(claimed.status), claimed.answer);
+        };
+
+        let before_call = self.clock.now();
+        let concluded = if before_call >= order.expires_at {
+            claimed.expired(before_call)
+        } else if before_call >= claimed.changed_at.plus(CLAIM_LEASE).minus(PROVIDER_TIMEOUT) {
+            // The process was asleep: by the time the provider answers, the claim may be another's.
+            let answer = Answer::new(AnswerClass::Retryable, "claim_too_old");
+            claimed.answered(answer, last, before_call)
+        } else {
+            let answer = self.provider.send(order, &content).await;
+            claimed.answered(answer, last, self.clock.now())
+        };
+        self.conclude(order, concluded.with_text(&content), claimed.revision).await
+    }
+
+    /// Writes what is intended into the record, or reports why this worker may not. A write whose answer
+    /// was lost is repeated as it was: when the first one stands after all, it is known by its worker.
+    async fn enter(&self, order: &DeliveryOrder, worker: &str, intent: &Intent) -> Result<DeliveryRecord, Box<Report>> {
+        let mut found: Option<Box<DeliveryRecord>> = None;
+        let mut tries = 0;
+        for _ in 0..DELIVERY_CLAIM_ROUNDS_MAX {
+            let now = self.clock.now();
+            let expected_revision = found.as_ref().map(|record| record.revision);
+            let record = match found.as_deref().map(|record| record.standing(now)) {
+                Some(Standing::Done(status)) => {
+                    return Err(Box::new(Report::of(order, Outcome::AlreadyDone(status), None)));
+                }
+                Some(Standing::Held { .. }) => return Err(Box::new(Report::of(order, Outcome::HeldByOther, None))),
+                None | Some(Standing::Free | Standing::Abandoned) => {
+                    DeliveryRecord::next(found.as_deref(), order, worker, intent, now)
+                }
+            };
+            match self.records.put(&record, expected_revision).await {
+                Ok(Put::Written) => return Ok(record),
+                Ok(Put::Conflict(Some(there))) if there.is_written_by(&record) => return Ok(*there),
+                Ok(Put::Conflict(there)) => found = there,
+                Err(fault) => {
+                    tries += 1;
+                    if tries == DELIVERY_RECORD_TRIES_MAX {
+                        return Err(Box::new(Report::faulty(order, Outcome::Unrecorded, None, fault)));
+                    }
                 }
             }
         }
+        Err(Box::new(Report::of(order, Outcome::HeldByOther, None)))
     }
-    Err(Box::new(Report::of(order, Outcome::HeldByOther, None)))
-}
 
-/// Records how the attempt ended.
-async fn conclude<R, M, P, C>(
-    ports: &Ports<'_, R, M, P, C>,
-    order: &DeliveryOrder,
-    mut record: DeliveryRecord,
-    mut expected_revision: u32,
-) -> Report
-where
-    R: Records,
-{
-    let mut trouble = None;
-    for _ in 0..DELIVERY_RECORD_TRIES_MAX {
-        match ports.records.put(&record, Some(expected_revision)).await {
-            Ok(Put::Written) => return Report::of(order, Outcome::of(record.status), record.answer),
-            Ok(Put::Conflict(Some(there))) if there.is_written_by(&record) => {
-                return Report::of(order, Outcome::of(record.status), record.answer);
-            }
-            // Somebody gave our claim up for unconfirmed while the provider took its time. If we know how
-            // it ended, we know better; if not, that worker has acknowledged the message, and it stays so.
-            Ok(Put::Conflict(Some(there))) if there.status == Status::Unconfirmed => {
-                if !matches!(record.status, Status::Sent | Status::Refused) {
-                    return Report::of(order, Outcome::AlreadyDone(Status::Unconfirmed), record.answer);
+    /// Records how the attempt ended.
+    async fn conclude(&self, order: &DeliveryOrder, mut record: DeliveryRecord, mut expected_revision: u32) -> Report {
+        let mut trouble = None;
+        for _ in 0..DELIVERY_RECORD_TRIES_MAX {
+            match self.records.put(&record, Some(expected_revision)).await {
+                Ok(Put::Written) => return Report::of(order, Outcome::of(record.status), record.answer),
+                Ok(Put::Conflict(Some(there))) if there.is_written_by(&record) => {
+                    return Report::of(order, Outcome::of(record.status), record.answer);
                 }
-                expected_revision = there.revision;
-                record.revision = there.revision + 1;
+                // Somebody gave our claim up for unconfirmed while the provider took its time. If we know how
+                // it ended, we know better; if not, that worker has acknowledged the message, and it stays so.
+                Ok(Put::Conflict(Some(there))) if there.status == Status::Unconfirmed => {
+                    if !matches!(record.status, Status::Sent | Status::Refused) {
+                        return Report::of(order, Outcome::AlreadyDone(Status::Unconfirmed), record.answer);
+                    }
+                    expected_revision = there.revision;
+                    record.revision = there.revision + 1;
+                }
+                Ok(Put::Conflict(_)) => {
+                    trouble = Some(Fault::Permanent {
+                        what: "recording a delivery",
+                        why: "another worker has taken the claim over".to_owned(),
+                    });
+                    break;
+                }
+                Err(fault) => trouble = Some(fault),
             }
-            Ok(Put::Conflict(_)) => {
-                trouble = Some(Fault::Permanent {
-                    what: "recording a delivery",
-                    why: "another worker has taken the claim over".to_owned(),
-                });
-                break;
-            }
-            Err(fault) => trouble = Some(fault),
         }
+        let outcome = match record.status {
+            Status::Sent => Outcome::SentUnrecorded,
+            _ => Outcome::Unrecorded,
+        };
+        Report { fault: trouble, ..Report::of(order, outcome, record.answer) }
     }
-    let outcome = match record.status {
-        Status::Sent => Outcome::SentUnrecorded,
-        _ => Outcome::Unrecorded,
-    };
-    Report { fault: trouble, ..Report::of(order, outcome, record.answer) }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, Input, MailboxMessage};
 use kairos_protocol::alarms::{ring, sweep};
-use kairos_protocol::delivery::{self, deliver_batch};
+use kairos_protocol::delivery;
 use kairos_protocol::mailboxes::{self, Incoming};
 
 use crate::broken::Invocation;
@@ -223,7 +223,7 @@ fn deliver(world: &World, batch: Vec<Entry>) {
             provider: &SimProvider(world.clone()),
             clock: &SimClock::restless(&world),
         };
-        let delivered = deliver_batch(&ports, &name, incoming).await;
+        let delivered = ports.deliver_batch(&name, incoming).await;
         for report in &delivered.reports {
             world.lock().statistics.count(&format!("delivery {}", report.outcome.as_str()));
         }

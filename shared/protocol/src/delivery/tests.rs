@@ -118,7 +118,7 @@ impl World {
     /// One delivery by a worker of its own; `None` when the worker died.
     fn deliver_as(&self, channel: Channel, worker: &str, receives: u32) -> Option<Report> {
         let ports = Ports { records: self, composer: self, provider: self, clock: self };
-        deliver(&ports, &order(channel), worker, receives).now_or_never()
+        ports.deliver(&order(channel), worker, receives).now_or_never()
     }
 
     fn deliver(&self, channel: Channel) -> Outcome {
@@ -358,7 +358,7 @@ fn the_same_message_twice_in_one_batch_is_sent_once() {
     let batch =
         vec![incoming("a", Ok(message.clone())), incoming("a", Ok(message)), incoming("b", Err("not JSON".into()))];
     let ports = Ports { records: &world, composer: &world, provider: &world, clock: &world };
-    let delivered = deliver_batch(&ports, "invocation", batch).now_or_never().unwrap();
+    let delivered = ports.deliver_batch("invocation", batch).now_or_never().unwrap();
     let outcomes: Vec<&str> = delivered.reports.iter().map(|report| report.outcome.as_str()).collect();
     assert_eq!(outcomes, ["sent", "already_done", "unreadable"]);
     assert_eq!(delivered.failed, ["b"]);
@@ -398,7 +398,7 @@ fn a_late_answer_corrects_a_record_that_was_given_up_as_unconfirmed() {
 
     let ports = Ports { records: &world, composer: &world, provider: &world, clock: &world };
     let sent = claimed.answered(Answer::new(AnswerClass::Sent, "ok"), false, world.now());
-    let report = conclude(&ports, &order(Channel::Sms), sent, claimed.revision).now_or_never().unwrap();
+    let report = ports.conclude(&order(Channel::Sms), sent, claimed.revision).now_or_never().unwrap();
     assert_eq!((report.outcome, world.status()), (Outcome::Sent, Status::Sent));
     assert_eq!(world.record.borrow().as_ref().unwrap().revision, 3);
 }
@@ -415,7 +415,7 @@ fn a_claim_given_up_as_unconfirmed_stays_so_when_its_worker_has_nothing_sent() {
 
     let ports = Ports { records: &world, composer: &world, provider: &world, clock: &world };
     let not_sent = claimed.answered(Answer::new(AnswerClass::Retryable, "claim_too_old"), false, world.now());
-    let report = conclude(&ports, &order(Channel::Sms), not_sent, claimed.revision).now_or_never().unwrap();
+    let report = ports.conclude(&order(Channel::Sms), not_sent, claimed.revision).now_or_never().unwrap();
     assert_eq!(report.outcome, Outcome::AlreadyDone(Status::Unconfirmed));
     assert_eq!(world.status(), Status::Unconfirmed, "nobody would come back to a record that waits");
 }
