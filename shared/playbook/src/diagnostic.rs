@@ -2,6 +2,27 @@
 
 use core::fmt;
 
+use kairos_engine::playbook::{EventPattern, Moment, PlaceSelector, Property};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The playbook cannot be put in force.
+    Error,
+    /// It can, but probably does not do what was meant.
+    Warning,
+}
+
+impl Severity {
+    /// The word in front of a diagnostic.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
 /// Something wrong with a playbook: where, what, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Diagnostic {
@@ -11,6 +32,8 @@ pub struct Diagnostic {
     pub line: usize,
     /// The column in the line, in characters, from 1; 0 when the whole file is meant.
     pub column: usize,
+    /// How bad it is.
+    pub severity: Severity,
     /// The line itself.
     pub excerpt: Option<String>,
     /// What is wrong.
@@ -22,7 +45,7 @@ pub struct Diagnostic {
 impl fmt::Display for Diagnostic {
     /// Several lines in the manner of compilers, without a line break at the end.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "error: {}", self.message)?;
+        write!(formatter, "{}: {}", self.severity.as_str(), self.message)?;
         if self.line == 0 {
             write!(formatter, "\n  --> {}", self.file)?;
         } else {
@@ -52,15 +75,65 @@ fn window(line: &str, column: usize) -> (String, usize) {
     (shown.trim_end().to_owned(), at - skipped)
 }
 
-/// Collects what is wrong with one file.
+/// Everything found in all files: what is wrong, and the names they use that others have to explain.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) references: Vec<Reference>,
+}
+
+impl Found {
+    /// Adds a problem.
+    pub(crate) fn push(&mut self, problem: Diagnostic) {
+        self.diagnostics.push(problem);
+    }
+
+    /// How many errors there are so far: when there are more after reading a file, what was read is not whole.
+    pub(crate) fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|found| found.severity == Severity::Error).count()
+    }
+
+    /// Whether a file has errors.
+    pub(crate) fn is_wrong(&self, file: &str) -> bool {
+        self.diagnostics.iter().any(|found| found.severity == Severity::Error && found.file == file)
+    }
+}
+
+/// A name that a file uses, with its place: whether it means anything is known when all files are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Reference {
+    pub(crate) file: String,
+    pub(crate) at: Place,
+    pub(crate) to: Target,
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Target {
+    Segment(String),
+    Play(String),
+    /// Places, and so at least one.
+    Places(PlaceSelector),
+    Moment(Moment),
+    Readiness,
+    Event(EventPattern),
+    /// A detail of any of these events.
+    Property {
+        of: Vec<EventPattern>,
+        property: Property,
+    },
+    Trait(String),
+}
+
+/// Collects what is found in one file.
 pub(crate) struct Report<'a> {
     file: &'a str,
     text: &'a str,
-    found: &'a mut Vec<Diagnostic>,
+    found: &'a mut Found,
 }
 
 impl<'a> Report<'a> {
-    pub(crate) fn new(file: &'a str, text: &'a str, found: &'a mut Vec<Diagnostic>) -> Self {
+    pub(crate) fn new(file: &'a str, text: &'a str, found: &'a mut Found) -> Self {
         Self { file, text, found }
     }
 
@@ -68,18 +141,32 @@ impl<'a> Report<'a> {
         self.text
     }
 
-    /// Adds a problem at a place.
+    /// Adds something that is wrong at a place.
     pub(crate) fn problem(&mut self, at: Place, message: impl Into<String>, help: impl Into<String>) {
+        self.add(Severity::Error, at, message.into(), help.into());
+    }
+
+    /// Adds something at a place that is probably not meant.
+    pub(crate) fn warning(&mut self, at: Place, message: impl Into<String>, help: impl Into<String>) {
+        self.add(Severity::Warning, at, message.into(), help.into());
+    }
+
+    /// Notes that a name is used at a place.
+    pub(crate) fn refer(&mut self, at: Place, to: Target) {
+        self.found.references.push(Reference { file: self.file.to_owned(), at, to });
+    }
+
+    fn add(&mut self, severity: Severity, at: Place, message: String, help: String) {
         let excerpt = at.line.checked_sub(1).and_then(|line| self.text.lines().nth(line)).map(str::to_owned);
         // An empty file, or one that ends too early, has no line to show.
         let at = if excerpt.is_some() { at } else { Place::default() };
-        let help: String = help.into();
         self.found.push(Diagnostic {
             file: self.file.to_owned(),
             line: at.line,
             column: at.column,
+            severity,
             excerpt,
-            message: message.into(),
+            message,
             help: (!help.is_empty()).then_some(help),
         });
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use kairos_engine::bounds::{PLAYBOOK_FILE_BYTES_MAX, PLAYBOOK_FILES_MAX};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 
 /// The texts by their path below the folder, with `/` between the parts. Hidden files are passed over,
 /// and so is what is neither YAML nor a template.
@@ -86,5 +86,13 @@ fn read_file(path: &Path) -> Result<String, (String, &'static str)> {
 
 /// A problem of a file as a whole.
 pub(crate) fn whole_file(file: &str, message: String, help: &str) -> Diagnostic {
-    Diagnostic { file: file.to_owned(), line: 0, column: 0, excerpt: None, message, help: Some(help.to_owned()) }
+    Diagnostic {
+        file: file.to_owned(),
+        line: 0,
+        column: 0,
+        severity: Severity::Error,
+        excerpt: None,
+        message,
+        help: Some(help.to_owned()),
+    }
 }

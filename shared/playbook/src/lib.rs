@@ -31,35 +31,43 @@ use kairos_engine::bounds::{PLAYBOOK_BYTES_MAX, PLAYBOOK_FILE_BYTES_MAX, PLAYBOO
 use kairos_engine::playbook::{ChannelSettings, Playbook, PlaybookVersion};
 use sha2::{Digest, Sha256};
 
-pub use diagnostic::Diagnostic;
+pub use diagnostic::{Diagnostic, Severity};
 
-use diagnostic::Report;
+use diagnostic::{Found, Report};
 use fields::{instead, is_name};
 use folder::whole_file;
 use node::Node;
 
+/// A playbook that can be put in force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// What it says.
+    pub playbook: Playbook,
+    /// What is probably not meant, ordered by file and line.
+    pub warnings: Vec<Diagnostic>,
+}
+
 /// Loads the playbook in a folder.
 ///
 /// # Errors
-/// Everything that is wrong with it, ordered by file and line.
-pub fn load(folder: &Path) -> Result<Playbook, Vec<Diagnostic>> {
+/// Everything that is wrong with it, warnings too, ordered by file and line; at least one is an error.
+pub fn load(folder: &Path) -> Result<Loaded, Vec<Diagnostic>> {
     compile(&folder::read(folder)?)
 }
 
 /// Compiles a playbook from its files: their texts by their path below the folder, as in `plays/welcome.yaml`.
 ///
 /// # Errors
-/// Everything that is wrong with it, ordered by file and line.
-pub fn compile(files: &BTreeMap<String, String>) -> Result<Playbook, Vec<Diagnostic>> {
-    let mut found = sizes(files);
-    if found.is_empty() {
-        let playbook = read(files, &mut found);
-        if found.is_empty() {
-            return Ok(playbook);
-        }
-    }
-    found.sort();
-    Err(found)
+/// Everything that is wrong with it, warnings too, ordered by file and line; at least one is an error.
+pub fn compile(files: &BTreeMap<String, String>) -> Result<Loaded, Vec<Diagnostic>> {
+    let mut found = Found::default();
+    sizes(files, &mut found);
+    let playbook = if found.errors() == 0 { read(files, &mut found) } else { Playbook::default() };
+    let is_sound = found.errors() == 0;
+    let mut diagnostics = found.diagnostics;
+    diagnostics.sort();
+    diagnostics.dedup();
+    if is_sound { Ok(Loaded { playbook, warnings: diagnostics }) } else { Err(diagnostics) }
 }
 
 /// The version of a compiled playbook: the first 16 bytes of the SHA-256 of its JSON without a version, in hex.
@@ -68,7 +76,8 @@ pub fn version_of(playbook: &Playbook) -> PlaybookVersion {
 }
 
 fn json_without_version(playbook: &Playbook) -> Vec<u8> {
-    let unversioned = Playbook { version: PlaybookVersion::default(), ..playbook.clone() };
+    let unversioned =
+        Playbook { version: PlaybookVersion::default(), watched_since: BTreeMap::new(), ..playbook.clone() };
     serde_json::to_vec(&unversioned).expect("a playbook has only string keys and finite numbers")
 }
 
@@ -77,8 +86,7 @@ fn version_of_json(json: &[u8]) -> PlaybookVersion {
     PlaybookVersion(hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn sizes(files: &BTreeMap<String, String>) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
+fn sizes(files: &BTreeMap<String, String>, found: &mut Found) {
     if files.len() > PLAYBOOK_FILES_MAX {
         let message = format!("the playbook has {} files, more than {PLAYBOOK_FILES_MAX}", files.len());
         found.push(whole_file(".", message, "remove plays and messages that are no longer used"));
@@ -87,7 +95,6 @@ fn sizes(files: &BTreeMap<String, String>) -> Vec<Diagnostic> {
         let message = format!("the file has {} bytes, more than {PLAYBOOK_FILE_BYTES_MAX}", text.len());
         found.push(whole_file(path, message, "shorten it"));
     }
-    found
 }
 
 /// What a file of a playbook is, by its path.
@@ -114,7 +121,7 @@ fn role(path: &str) -> Role<'_> {
     }
 }
 
-fn read(files: &BTreeMap<String, String>, found: &mut Vec<Diagnostic>) -> Playbook {
+fn read(files: &BTreeMap<String, String>, found: &mut Found) -> Playbook {
     let mut playbook = Playbook::default();
     let mut channels = Some(ChannelSettings::default());
     let mut messages = BTreeMap::new();
@@ -131,22 +138,21 @@ fn read(files: &BTreeMap<String, String>, found: &mut Vec<Diagnostic>) -> Playbo
                 }
             }
             Role::Channels => {
-                let before = found.len();
+                let before = found.errors();
                 let read =
                     yaml(path, text, found).map(|root| settings::channels(&mut Report::new(path, text, found), &root));
                 // With a wrong file nobody can say which channels there are.
-                channels = read.filter(|_| found.len() == before);
+                channels = read.filter(|_| found.errors() == before);
             }
             Role::Message(name) => {
-                let before = found.len();
-                let mut elsewhere = Vec::new();
+                let before = found.errors();
+                let mut elsewhere = Found::default();
                 let message = yaml(path, text, found).and_then(|root| {
                     messages::message(&mut Report::new(path, text, found), &root, files, &mut elsewhere)
                 });
-                elsewhere.retain(|problem| !found.contains(problem));
-                found.append(&mut elsewhere);
+                found.diagnostics.append(&mut elsewhere.diagnostics);
                 check_name(path, name, "message", found);
-                messages.insert(name.to_owned(), message.filter(|_| found.len() == before));
+                messages.insert(name.to_owned(), message.filter(|_| found.errors() == before));
             }
             Role::Play(name) => plays.push((path, name, text)),
             Role::Template => {}
@@ -181,7 +187,7 @@ fn read(files: &BTreeMap<String, String>, found: &mut Vec<Diagnostic>) -> Playbo
     playbook
 }
 
-fn yaml(path: &str, text: &str, found: &mut Vec<Diagnostic>) -> Option<Node> {
+fn yaml(path: &str, text: &str, found: &mut Found) -> Option<Node> {
     node::read(text)
         .map_err(|(at, message)| {
             let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
@@ -197,7 +203,7 @@ fn yaml(path: &str, text: &str, found: &mut Vec<Diagnostic>) -> Option<Node> {
         .ok()
 }
 
-fn check_name(path: &str, name: &str, what: &str, found: &mut Vec<Diagnostic>) {
+fn check_name(path: &str, name: &str, what: &str, found: &mut Found) {
     if !is_name(name) {
         let message = format!("`{name}` cannot be the name of a {what}");
         found.push(whole_file(path, message, &format!("rename the file: {}", settings::NAME_HELP)));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kairos_engine::playbook::{EmailTemplate, LocalizedMessage, Message, SmsTemplate, WebhookTemplate};
 use kairos_messages::{TemplateKind, check_template};
 
-use crate::diagnostic::{Diagnostic, Place, Report};
+use crate::diagnostic::{Found, Place, Report};
 use crate::fields::{Fields, entries, text};
 use crate::node::Node;
 
@@ -15,7 +15,7 @@ pub(crate) fn message(
     report: &mut Report<'_>,
     root: &Node,
     files: &BTreeMap<String, String>,
-    elsewhere: &mut Vec<Diagnostic>,
+    elsewhere: &mut Found,
 ) -> Option<Message> {
     const HELP: &str = "write `locales:`, below it a language (`en`), below it `email`, `sms` or `webhook`";
     let fields = Fields::read(report, root, "a message", &["default_locale", "locales"])?;
@@ -73,7 +73,7 @@ fn localized(
     report: &mut Report<'_>,
     node: &Node,
     files: &BTreeMap<String, String>,
-    elsewhere: &mut Vec<Diagnostic>,
+    elsewhere: &mut Found,
 ) -> Option<LocalizedMessage> {
     let fields = Fields::read(report, node, "a language of a message", &["email", "sms", "webhook"])?;
     let email = fields.get("email").map(|node| email(report, node, files, elsewhere).unwrap_or_default());
@@ -93,7 +93,7 @@ fn email(
     report: &mut Report<'_>,
     node: &Node,
     files: &BTreeMap<String, String>,
-    elsewhere: &mut Vec<Diagnostic>,
+    elsewhere: &mut Found,
 ) -> Option<EmailTemplate> {
     let fields = Fields::read(report, node, "`email`", &["subject", "text", "html", "html_file"])?;
     let subject = fields.required(report, "`email`", "subject", "write `subject:` and one line");
@@ -121,7 +121,7 @@ fn html_file(
     report: &mut Report<'_>,
     node: &Node,
     files: &BTreeMap<String, String>,
-    elsewhere: &mut Vec<Diagnostic>,
+    elsewhere: &mut Found,
 ) -> Option<String> {
     let name = text(report, node, "`html_file`")?;
     let path = format!("messages/{name}");
@@ -140,7 +140,7 @@ fn html_file(
     };
     if let Err(problems) = check_template(source, TemplateKind::Html) {
         // Two languages may share a file; its problems are told once.
-        if !elsewhere.iter().any(|known| known.file == *path) {
+        if !elsewhere.is_wrong(path) {
             let mut report = Report::new(path, source, elsewhere);
             for problem in problems {
                 let at = Place { line: problem.line, column: problem.column };
