@@ -112,7 +112,7 @@ impl<'s> Check<'s> {
                         Some(Value::Array(items)) => items.first().cloned(),
                         Some(_) => {
                             return Err(Problem::new(at, "this loop does not go through a list")
-                                .help("go through `cart.items`, or count with `(1..3)`"));
+                                .help("go through `cart.items` or `viewed`, or count with `(1..3)`"));
                         }
                     },
                 };
@@ -184,9 +184,9 @@ impl<'s> Check<'s> {
                     .help("arguments follow a colon, as in `{{ item.name | truncate: 40 }}`"));
             }
             let is_text = value.as_ref().is_some_and(|value| amount(value).is_none());
-            if is_text && matches!(*name, "divided_by" | "minus" | "money" | "plus" | "times") {
+            if is_text && matches!(*name, "distance" | "divided_by" | "minus" | "money" | "plus" | "times") {
                 return Err(Problem::new(*at, format!("`{name}` needs a number or a price"))
-                    .help("use it on `item.price`, `item.quantity` or `cart.total`"));
+                    .help("use it on a number such as `item.price`, `cart.total` or `store.distance_m`"));
             }
             self.values(arguments)?;
             value = None;

@@ -10,17 +10,20 @@ use liquid_core::parser::{FilterArguments, FilterReflection, ParameterReflection
 use liquid_core::{Expression, Filter, ParseFilter, Result, Runtime};
 use liquid_lib::stdlib;
 
+use crate::currency::COMMON;
+use crate::data::COMMON_CURRENCY;
 use crate::render::{Fault, Rendering};
 
 type Make = fn() -> Box<dyn ParseFilter>;
 
 /// Every filter, how many arguments it takes, and how it is made.
-pub(crate) const FILTERS: [(&str, RangeInclusive<usize>, Make); 16] = [
+pub(crate) const FILTERS: [(&str, RangeInclusive<usize>, Make); 17] = [
     ("append", 1..=1, || stdlib::Append.into()),
     ("capitalize", 0..=0, || stdlib::Capitalize.into()),
     ("default", 1..=1, || stdlib::Default.into()),
     // Liquid-lib's arithmetic overflows, and shows 0.1 + 0.2 as 0.30000000000000004.
     ("divided_by", 1..=1, || Own(|input, other, _| calculate(input, other, |l, r| (l * MICROS).checked_div(r))).into()),
+    ("distance", 0..=1, || Own(distance).into()),
     ("downcase", 0..=0, || stdlib::Downcase.into()),
     ("minus", 1..=1, || Own(|input, other, _| calculate(input, other, |l, r| Some(l - r))).into()),
     ("money", 0..=1, || Own(money).into()),
@@ -203,15 +206,21 @@ fn truncate(input: &dyn ValueView, arguments: &[ValueCow<'_>], _: &dyn Runtime) 
     Ok(Value::scalar(text.chars().take(kept).chain(ellipsis.chars()).collect::<String>()))
 }
 
-/// An amount with the currency of the cart, as in `35.79 EUR`: as many decimals as ISO 4217 gives the
-/// currency, with the argument as the decimal mark when there is one. Without the currency when the
-/// cart's products are not all in one.
+/// An amount with its currency, as in `35.79 EUR`: as many decimals as ISO 4217 gives the currency, with the
+/// argument of the template as the decimal mark when there is one. The first argument here is the currency that
+/// stands beside the price ([`crate::currency::told`]); without one, the one that all prices of the message are
+/// in; without that, none is shown.
 fn money(input: &dyn ValueView, arguments: &[ValueCow<'_>], runtime: &dyn Runtime) -> Result<Value> {
     let Some((micros, _)) = amount(input) else {
         return Ok(Value::Nil);
     };
-    let currency = runtime.try_get(&[ScalarCow::new("cart"), ScalarCow::new("currency")]);
-    let currency = currency.and_then(|currency| Currency::parse(&currency.as_view().to_kstr()));
+    let beside = text_of(arguments, 0, COMMON);
+    let currency = if beside == COMMON {
+        let common = runtime.try_get(&[ScalarCow::new(COMMON_CURRENCY)]);
+        common.and_then(|currency| Currency::parse(&currency.as_view().to_kstr()))
+    } else {
+        Currency::parse(&beside)
+    };
     let amount = match currency.as_ref().map(Currency::as_str) {
         // ISO 4217, currencies without a minor unit.
         Some(
@@ -229,10 +238,24 @@ fn money(input: &dyn ValueView, arguments: &[ValueCow<'_>], runtime: &dyn Runtim
         }
         _ => Micros::new(micros).to_string(),
     };
-    let mark = text_of(arguments, 0, "");
+    let mark = text_of(arguments, 1, "");
     let amount = if mark.is_empty() { amount } else { amount.replace('.', &mark) };
     Ok(Value::scalar(match currency {
         Some(currency) => format!("{amount} {}", currency.as_str()),
         None => amount,
+    }))
+}
+
+/// Metres as people say them, as in `350 m` or `1.2 km`, with the argument as the decimal mark.
+fn distance(input: &dyn ValueView, arguments: &[ValueCow<'_>], _: &dyn Runtime) -> Result<Value> {
+    let metres = amount(input).and_then(|(micros, _)| u64::try_from(micros / 1_000_000).ok());
+    let mark = text_of(arguments, 0, ".");
+    Ok(metres.map_or(Value::Nil, |metres| {
+        Value::scalar(match metres {
+            // Nobody's position is known better than to ten metres.
+            0..=994 => format!("{} m", (metres + 5) / 10 * 10),
+            995..=9_949 => format!("{}{mark}{} km", (metres + 50) / 1_000, (metres + 50) / 100 % 10),
+            _ => format!("{} km", (metres + 500) / 1_000),
+        })
     }))
 }

@@ -7,11 +7,13 @@
 //! - outputs: `{{ item.price | money }}`; whitespace control `{{-`, `-%}`
 //! - tags: `if`/`elsif`/`else`, `unless`, `case`/`when`, `for` (`limit`, `offset`, `reversed`, ranges,
 //!   `forloop`, `break`, `continue`), `assign`, `comment`, `raw`
-//! - filters: `append`, `capitalize`, `default`, `divided_by`, `downcase`, `minus`, `money`, `plus`,
+//! - filters: `append`, `capitalize`, `default`, `distance`, `divided_by`, `downcase`, `minus`, `money`, `plus`,
 //!   `prepend`, `remove`, `replace`, `strip`, `times`, `truncate`, `upcase`, `url_encode`
 //! - data: `user` (`id`, `first_name`, `last_name`), `cart` (`items`, `total`, `currency`), each item with
-//!   `id`, `name`, `price`, `currency`, `quantity`, `image_url`, `url`; what is not known is an empty text, and
-//!   in a bare condition (`{% if user.first_name %}`) an empty text is false
+//!   `id`, `name`, `price`, `currency`, `quantity`, `image_url`, `url`, `category`; `product` (an item, with
+//!   `was`), `viewed` (items), `event` (properties by name), `store` (`name`, `title`, `address`, `url`,
+//!   `distance_m`), `device` (`type`, `os`); what is not known is an empty text, and in a bare condition
+//!   (`{% if user.first_name %}`) an empty text is false
 //!
 //! **Invariants:** data never becomes markup, a header, a line break or a template; a rendering's time and
 //! memory are bounded whatever the template and the data say; nothing here panics on any template or data;
@@ -28,9 +30,10 @@
 //! | long outputs | the writer stops at its limit (`render`) |
 //!
 //! Reading order: `scan` (pieces of a template), `check` with `names` and `filters` (what there is), `html`
-//! (where values may stand), `render`, `tags`, `data`, `escape`, `sms`.
+//! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`; `used` (what a template names).
 
 mod check;
+mod currency;
 mod data;
 mod escape;
 mod filters;
@@ -41,6 +44,7 @@ mod render;
 mod scan;
 mod sms;
 mod tags;
+mod used;
 
 use kairos_engine::bounds::{
     RENDERED_BYTES_MAX, SMS_CHARS_MAX, TEMPLATE_ITERATIONS_MAX, TEMPLATE_SOURCE_BYTES_MAX, TEMPLATE_WORK_BYTES_MAX,
@@ -48,8 +52,10 @@ use kairos_engine::bounds::{
 use kairos_engine::mailbox::MessageData;
 use kairos_engine::playbook::{Channel, LocalizedMessage};
 
+pub use data::Store;
 pub use problem::{TemplateProblem, closest};
 pub use sms::{SmsEncoding, SmsSize, sms_size};
+pub use used::{names_in, names_in_message};
 
 use escape::Place;
 use problem::Problem;
@@ -148,7 +154,7 @@ pub enum RenderError {
 }
 
 /// Renders a message for a channel: takes the templates of the user's language and the data that was
-/// fixed when the message was decided, gives what the provider takes.
+/// fixed when the message was decided, gives what the provider takes. It shows no place.
 ///
 /// # Errors
 /// When there is no template for the channel, when a template is wrong, or when a limit is met.
@@ -157,20 +163,34 @@ pub fn render(
     channel: Channel,
     data: &MessageData,
 ) -> Result<RenderedMessage, RenderError> {
+    render_with(message, channel, data, None)
+}
+
+/// As [`render`], with the place that templates show as `store`.
+///
+/// # Errors
+/// As [`render`].
+pub fn render_with(
+    message: &LocalizedMessage,
+    channel: Channel,
+    data: &MessageData,
+    store: Option<&Store>,
+) -> Result<RenderedMessage, RenderError> {
+    let render_part = |source: &str, kind, part| render_part(source, kind, part, data, store);
     let missing = || RenderError::NoTemplate(channel);
     match channel {
         Channel::Email => {
             let email = message.email.as_ref().ok_or_else(missing)?;
-            let html = email.html.as_deref().map(|html| render_part(html, TemplateKind::Html, "HTML part", data));
+            let html = email.html.as_deref().map(|html| render_part(html, TemplateKind::Html, "HTML part"));
             Ok(RenderedMessage::Email {
-                subject: not_empty(render_part(&email.subject, TemplateKind::Line, "subject", data)?, "subject")?,
-                text: not_empty(render_part(&email.text, TemplateKind::Text, "text part", data)?, "text part")?,
+                subject: not_empty(render_part(&email.subject, TemplateKind::Line, "subject")?, "subject")?,
+                text: not_empty(render_part(&email.text, TemplateKind::Text, "text part")?, "text part")?,
                 html: html.transpose()?,
             })
         }
         Channel::Sms => {
             let sms = message.sms.as_ref().ok_or_else(missing)?;
-            let text = not_empty(render_part(&sms.text, TemplateKind::Text, "SMS", data)?, "SMS")?;
+            let text = not_empty(render_part(&sms.text, TemplateKind::Text, "SMS")?, "SMS")?;
             let SmsSize { encoding, units, segments } = sms_size(&text);
             if units > SMS_CHARS_MAX {
                 return Err(RenderError::SmsTooLong { units });
@@ -179,7 +199,7 @@ pub fn render(
         }
         Channel::Webhook => {
             let webhook = message.webhook.as_ref().ok_or_else(missing)?;
-            Ok(RenderedMessage::Webhook { text: render_part(&webhook.text, TemplateKind::Text, "webhook text", data)? })
+            Ok(RenderedMessage::Webhook { text: render_part(&webhook.text, TemplateKind::Text, "webhook text")? })
         }
     }
 }
@@ -191,8 +211,8 @@ pub fn render(
 /// limits that it meets whatever the data, and in HTML values in places where data could become markup.
 pub fn check_template(source: &str, kind: TemplateKind) -> Result<(), Vec<TemplateProblem>> {
     let prepared = prepare(source, kind)?;
-    for data in data::samples() {
-        if let Err(fault) = render::render(&prepared, &data) {
+    for (data, store) in data::samples() {
+        if let Err(fault) = render::render(&prepared, &data, store.as_ref()) {
             let error = refusal(fault, "template").to_string();
             return Err(vec![
                 Problem::new(0, "this cannot be rendered, even with little data").help(error).located(source),
@@ -228,12 +248,13 @@ fn render_part(
     kind: TemplateKind,
     part: &'static str,
     data: &MessageData,
+    store: Option<&Store>,
 ) -> Result<String, RenderError> {
     let prepared = prepare(source, kind).map_err(|problems| RenderError::Template {
         part,
         problem: problems.into_iter().next().expect("a template is refused for at least one problem"),
     })?;
-    let text = render::render(&prepared, data).map_err(|fault| refusal(fault, part))?;
+    let text = render::render(&prepared, data, store).map_err(|fault| refusal(fault, part))?;
     Ok(match kind {
         TemplateKind::Line => escape::tidy_line(&text),
         TemplateKind::Text | TemplateKind::Html => escape::tidy_text(&text),

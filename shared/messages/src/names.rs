@@ -3,12 +3,15 @@
 use liquid_core::model::{Value, ValueView};
 use liquid_lib::stdlib::ForloopObject;
 
-use crate::data::{globals, samples};
+use crate::data::{ROOTS, globals, samples};
 use crate::problem::{Problem, instead};
 use crate::scan::Token;
 
 /// An example of a value, as far as one can be told before there is data.
 pub(crate) type Sample = Option<Value>;
+
+/// The root whose fields are the properties of an event.
+const EVENT: &str = "event";
 
 fn fields(value: &Value) -> Vec<String> {
     let mut fields: Vec<String> = match value {
@@ -38,8 +41,11 @@ pub(crate) struct Names<'s> {
 
 impl<'s> Names<'s> {
     pub(crate) fn new() -> Self {
-        let globals = Value::Object(globals(&samples()[0]));
-        Self { known: ["user", "cart"].map(|name| (name, field(&globals, name))).to_vec(), loops: Vec::new() }
+        let [(data, store), _] = samples();
+        let globals = Value::Object(globals(&data, store.as_ref()));
+        // Which properties events have, nobody knows beforehand.
+        let sample = |name| if name == EVENT { None } else { field(&globals, name) };
+        Self { known: ROOTS.map(|name| (name, sample(name))).to_vec(), loops: Vec::new() }
     }
 
     pub(crate) fn begin_loop(&mut self, name: &'s str, item: Sample) {
@@ -56,7 +62,7 @@ impl<'s> Names<'s> {
 
     /// Whether a name may not be given to anything else.
     pub(crate) fn is_fixed(&self, name: &str) -> bool {
-        matches!(name, "user" | "cart" | "forloop") || self.loops.iter().any(|(known, _)| *known == name)
+        name == "forloop" || ROOTS.contains(&name) || self.loops.iter().any(|(known, _)| *known == name)
     }
 
     /// Adds or changes an assigned name.
@@ -77,6 +83,11 @@ impl<'s> Names<'s> {
         let Some((_, value)) = all.find(|(name, _)| *name == root) else {
             return Err(Problem::new(at, format!("there is no variable `{root}`")).help(self.meant(root)));
         };
+        let behind = tokens.get(1..).unwrap_or_default();
+        if root == EVENT && !matches!(behind, [(_, Token::Symbol("." | "[")), ..]) {
+            return Err(Problem::new(at, "an event is not a text that can be shown")
+                .help("name one of its properties, as in `event.query`"));
+        }
         let (mut value, mut so_far, mut used) = (value.clone(), root.to_owned(), 1);
         loop {
             let (name, length) = match tokens.get(used..).unwrap_or_default() {
@@ -85,7 +96,7 @@ impl<'s> Names<'s> {
                 [(_, Token::Symbol("[")), rest @ ..] => {
                     if value.as_ref().is_some_and(|value| value.as_array().is_none()) {
                         return Err(Problem::new(at, format!("`{so_far}` is not a list"))
-                            .help("only `cart.items` can be counted through"));
+                            .help("only `cart.items` and `viewed` can be counted through"));
                     }
                     let sign = usize::from(matches!(rest, [(_, Token::Symbol("-")), ..]));
                     used += self.resolve(rest.get(sign..).unwrap_or_default())?.1 + sign + 2;

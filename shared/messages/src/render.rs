@@ -11,7 +11,8 @@ use liquid_core::parser::{self, Tag};
 use liquid_core::runtime::{PartialStore, Registers, RuntimeBuilder};
 use liquid_core::{Error, Language, Renderable, Result, Runtime, TagReflection, Template};
 
-use crate::data::globals;
+use crate::currency;
+use crate::data::{Store, globals};
 use crate::escape::Place;
 use crate::problem::Problem;
 use crate::scan::Piece;
@@ -97,8 +98,9 @@ pub(crate) fn prepare(pieces: &[Piece<'_>], places: &[Place]) -> core::result::R
             }
             Piece::Output { inner, .. } => {
                 let place = places.next().copied().unwrap_or(Place::Text);
-                format!("{{% {} {inner} %}}", Shown::Value(place).tag())
+                format!("{{% {} {} %}}", Shown::Value(place).tag(), currency::told(inner))
             }
+            Piece::Tag { name: "assign", arguments, .. } => format!("{{% assign {} %}}", currency::told(arguments)),
             Piece::Tag { name, arguments, .. } => format!("{{% {name} {arguments} %}}"),
         };
         // One line, so that the library's columns are places.
@@ -145,8 +147,12 @@ fn misspelt(piece: &Piece<'_>) -> Problem {
 }
 
 /// Renders a template over data.
-pub(crate) fn render(prepared: &Prepared, data: &MessageData) -> core::result::Result<String, Fault> {
-    let globals = globals(data);
+pub(crate) fn render(
+    prepared: &Prepared,
+    data: &MessageData,
+    store: Option<&Store>,
+) -> core::result::Result<String, Fault> {
+    let globals = globals(data, store);
     let runtime = Lenient(RuntimeBuilder::new().set_globals(&globals).build());
     runtime.registers().get_mut::<Rendering>().texts.clone_from(&prepared.texts);
     let mut output = Output { text: Vec::new(), is_full: false };

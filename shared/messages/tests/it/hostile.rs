@@ -119,7 +119,7 @@ proptest! {
         "{{", "}}", "{%", "%}", "-", " if ", " endif ", " for ", " in ", " endfor ", " else ", " case ", " when ",
         " endcase ", " assign ", "=", "==", "user", ".", "first_name", "cart", "items", "[", "]", "(", ")", "..",
         "1", "99999999999999999999", "0.0000001", "|", "append", ":", "'", "\"", ",", "money", "truncate", "raw",
-        "endraw", "comment", "é", "\n", "break", "continue", "<a href=", "<", ">", "<!--", "and", "x",
+        "endraw", "comment", "event", "product.price", "é", "\n", "break", "continue", "<a href=", "<", ">", "<!--", "and", "x",
     ]), 0..40)) {
         let template = parts.concat();
         let _ = text(&template, &data());

@@ -1,5 +1,7 @@
-use super::{data, text};
+use super::{data, looking, text};
 use kairos_engine::mailbox::MessageData;
+use kairos_engine::playbook::{Channel, LocalizedMessage, WebhookTemplate};
+use kairos_messages::{RenderedMessage, Store, names_in, render_with};
 
 #[test]
 fn templates_say_what_their_authors_mean() {
@@ -92,8 +94,91 @@ fn prices_have_the_decimals_of_their_currency() {
 #[test]
 fn no_price_is_shown_in_a_currency_that_may_not_be_its_own() {
     let mut data = data();
-    data.cart.items[1].currency = kairos_engine::money::Currency::parse("USD");
+    let mug = &mut data.cart.items[1];
+    (mug.price, mug.currency) = (data.cart.total, kairos_engine::money::Currency::parse("USD"));
     (data.cart.total, data.cart.currency) = (None, None);
-    let template = "{{ cart.items[0].price | money }} {{ cart.items[0].currency }}{{ cart.total | money }}";
-    assert_eq!(text(template, &data).as_deref(), Ok("35.79 EUR"));
+    let template = "{% for item in cart.items %}{{ item.price | money }}, {% endfor %}{{ cart.total | money }}\
+        {% assign price = cart.items.first.price %}{{ price | money }}";
+    assert_eq!(text(template, &data).as_deref(), Ok("35.79 EUR, 71.58 USD, 35.79"));
+    data.cart.items.pop();
+    assert_eq!(
+        text("{% assign sum = cart.items[0].price | times: 2 %}{{ sum | money }}", &data).as_deref(),
+        Ok("71.58 EUR")
+    );
+}
+
+#[test]
+fn a_template_shows_what_the_play_is_about() {
+    for (template, expected) in [
+        (
+            "{{ product.name }} {{ product.price | money }}, was {{ product.was | money: ',' }}",
+            "Lamp 20.00 USD, was 25,50 USD",
+        ),
+        ("{{ product.was | minus: product.price | money }}", "5.50 USD"),
+        (
+            "{% for item in viewed %}{{ item.name }} {{ item.price | money }} {% endfor %}",
+            "Lamp 20.00 USD Blue Mug 35.79 EUR",
+        ),
+        ("{{ viewed.last.category }} {{ viewed.size }}", "kitchen 2"),
+        (
+            "{{ event.query }} {{ event.position }} {{ event.nothing }}{{ event['query'] | upcase }}",
+            "blue <mug> 3 BLUE <MUG>",
+        ),
+        ("{% if event.member %}member{% endif %}{% for tag in event.tags %} {{ tag }}{% endfor %}", "member a b"),
+        ("{% if device.type == 'phone' %}tap{% else %}click{% endif %}{{ device.os }}", "tap"),
+        ("{% if store %}yes{% else %}no{% endif %}{{ store.title }}{{ store.distance_m | distance }}", "no"),
+    ] {
+        assert_eq!(text(template, &looking()).as_deref(), Ok(expected), "{template}");
+    }
+    assert_eq!(text("{% if product %}yes{% else %}no{% endif %}{{ product.name }}", &data()).as_deref(), Ok("no"));
+}
+
+#[test]
+fn a_place_is_shown_with_how_far_it_is() {
+    let template = "{% if store %}{{ store.title }} ({{ store.distance_m | distance: ',' }}), {{ store.address }}{{ store.url }}{% endif %}";
+    let templates = WebhookTemplate { text: template.into() };
+    let message = LocalizedMessage { webhook: Some(templates), ..LocalizedMessage::default() };
+    for (distance_m, expected) in [
+        (Some(0), "0 m"),
+        (Some(4), "0 m"),
+        (Some(347), "350 m"),
+        (Some(994), "990 m"),
+        (Some(995), "1,0 km"),
+        (Some(1_249), "1,2 km"),
+        (Some(9_949), "9,9 km"),
+        (Some(9_950), "10 km"),
+        (Some(48_600), "49 km"),
+        (None, ""),
+    ] {
+        let store = Store {
+            name: "old_town".into(),
+            title: "Old Town".into(),
+            address: Some("1 High Street".into()),
+            url: Some("javascript:x".into()),
+            distance_m,
+        };
+        let rendered = render_with(&message, Channel::Webhook, &data(), Some(&store)).unwrap();
+        let expected = format!("Old Town ({expected}), 1 High Street");
+        assert_eq!(rendered, RenderedMessage::Webhook { text: expected }, "{distance_m:?}");
+    }
+}
+
+#[test]
+fn what_a_template_names_is_known_before_it_is_rendered() {
+    for (template, expected) in [
+        (
+            "{{ store.title }} {% if event.query contains 'x' %}{{ event['the place'] }}{% endif %}",
+            "event.query event.the place store.title",
+        ),
+        ("{% for item in viewed %}{{ item.name | default: user.id }}{% endfor %}", "user.id viewed"),
+        (
+            "store.title 'event.x' {{ 'store.title' }} {{ cart.items[0].product }}{% raw %}{{ store }}{% endraw %}",
+            "cart.items",
+        ),
+        ("{% assign p = product %}{{ p.name }}", "product"),
+        ("{{ store.", ""),
+    ] {
+        let names: Vec<String> = names_in(template).into_iter().collect();
+        assert_eq!(names.join(" "), expected, "{template}");
+    }
 }

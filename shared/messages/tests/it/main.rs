@@ -6,9 +6,9 @@ mod language;
 mod limits;
 mod problems;
 
-use kairos_engine::mailbox::{CartData, MessageData, PersonData};
+use kairos_engine::mailbox::{CartData, DeviceData, MessageData, PersonData};
 use kairos_engine::money::{Currency, Micros};
-use kairos_engine::playbook::{Channel, EmailTemplate, LocalizedMessage, SmsTemplate, WebhookTemplate};
+use kairos_engine::playbook::{Channel, EmailTemplate, LocalizedMessage, SmsTemplate, TraitValue, WebhookTemplate};
 use kairos_engine::product::Product;
 use kairos_messages::{RenderError, RenderedMessage, render};
 
@@ -21,6 +21,7 @@ fn mug() -> Product {
         quantity: 2,
         image_url: Some("https://shop.example/mug.jpg".into()),
         url: Some("https://shop.example/mug?a=1&b=2".into()),
+        category: Some("kitchen".into()),
     }
 }
 
@@ -32,6 +33,33 @@ fn data() -> MessageData {
             total: Some(Micros::new(71_580_000)),
             currency: Currency::parse("EUR"),
         },
+        ..MessageData::default()
+    }
+}
+
+/// Somebody who looked at things on a phone, and what the play is about is priced in dollars.
+fn looking() -> MessageData {
+    let lamp = Product {
+        id: "lamp".into(),
+        name: Some("Lamp".into()),
+        price: Some(Micros::new(20_000_000)),
+        currency: Currency::parse("USD"),
+        quantity: 1,
+        ..Product::default()
+    };
+    let properties = [
+        ("query", TraitValue::Text("blue <mug>".into())),
+        ("position", TraitValue::Number(3.0)),
+        ("member", TraitValue::Flag(true)),
+        ("tags", TraitValue::Texts(vec!["a".into(), "b".into()])),
+    ];
+    MessageData {
+        product: Some(lamp.clone()),
+        product_was: Some(Micros::new(25_500_000)),
+        viewed: vec![lamp, mug()],
+        event: properties.map(|(name, value)| (name.to_owned(), value)).into(),
+        device: DeviceData { kind: Some("phone".into()), os: None },
+        ..data()
     }
 }
 

@@ -12,7 +12,10 @@ fn every_slip_is_told_with_its_place_and_what_to_write_instead() {
     for (template, expected) in [
         ("Hi {{ user.firstname }}", "line 1, column 7: `user` has no `firstname` (did you mean `first_name`?)"),
         ("{{ first_name }}", "line 1, column 4: there is no variable `first_name` (did you mean `user.first_name`?)"),
-        ("{{ customer.name }}", "line 1, column 4: there is no variable `customer` (there is `user`, `cart`)"),
+        (
+            "{{ customer.name }}",
+            "line 1, column 4: there is no variable `customer` (there is `user`, `cart`, `product`, `viewed`, `event`, `store`, `device`)",
+        ),
         ("\n  {{ crat.total }}", "line 2, column 6: there is no variable `crat` (did you mean `cart`?)"),
         ("{{ user.first_name.x }}", "line 1, column 4: `user.first_name` has no `x` (write `user.first_name`)"),
         ("{{ cart.items.name }}", "line 1, column 4: `cart.items` has no `name` (there is `first`, `last`, `size`)"),
@@ -20,10 +23,13 @@ fn every_slip_is_told_with_its_place_and_what_to_write_instead() {
             "{{ cart }}",
             "line 1, column 4: this is not a text that can be shown (name a part of it, as in `cart.items.first.name`)",
         ),
-        ("{{ user[0] }}", "line 1, column 4: `user` is not a list (only `cart.items` can be counted through)"),
+        (
+            "{{ user[0] }}",
+            "line 1, column 4: `user` is not a list (only `cart.items` and `viewed` can be counted through)",
+        ),
         (
             "{% for i in cart.items %}{% endfor %}{{ i.name }}",
-            "line 1, column 41: there is no variable `i` (there is `user`, `cart`)",
+            "line 1, column 41: there is no variable `i` (there is `user`, `cart`, `product`, `viewed`, `event`, `store`, `device`)",
         ),
         ("{{ user.id | upcas }}", "line 1, column 14: there is no filter `upcas` (did you mean `upcase`?)"),
         (
@@ -32,7 +38,7 @@ fn every_slip_is_told_with_its_place_and_what_to_write_instead() {
         ),
         (
             "{{ user.id | money }}",
-            "line 1, column 14: `money` needs a number or a price (use it on `item.price`, `item.quantity` or `cart.total`)",
+            "line 1, column 14: `money` needs a number or a price (use it on a number such as `item.price`, `cart.total` or `store.distance_m`)",
         ),
         (
             "{{ user.id | append }}",
@@ -78,6 +84,19 @@ fn every_slip_is_told_with_its_place_and_what_to_write_instead() {
         ("{% else x %}", "line 1, column 4: `{% else %}` belongs"),
         ("{% if true %}{% else 1 %}{% endif %}", "fine"),
         ("{% break %}", "line 1, column 4: `break` stands outside of a loop (remove it)"),
+        (
+            "{{ event }}",
+            "line 1, column 4: an event is not a text that can be shown (name one of its properties, as in `event.query`)",
+        ),
+        ("{{ event.query }}{{ event['the query'] }}{% for tag in event.tags %}{{ tag }}{% endfor %}", "fine"),
+        ("{{ product.prise | money }}", "line 1, column 4: `product` has no `prise` (did you mean `price`?)"),
+        ("{{ product.was | money }}{{ viewed.first.category }}{{ device.type }}", "fine"),
+        ("{{ store }}", "line 1, column 4: this is not a text that can be shown"),
+        (
+            "{{ store.title | distance }}",
+            "line 1, column 18: `distance` needs a number or a price (use it on a number such as",
+        ),
+        ("{% assign store = 1 %}", "line 1, column 11: `store` cannot be changed (choose another name)"),
         ("{% assign cart = 1 %}", "line 1, column 11: `cart` cannot be changed (choose another name)"),
         (
             "{{ }}",

@@ -1,0 +1,42 @@
+//! What a template names of the data, so that only that is kept and looked for.
+
+use std::collections::BTreeSet;
+
+use kairos_engine::playbook::{Channel, LocalizedMessage};
+
+use crate::data::ROOTS;
+use crate::scan::{Piece, Token, pieces, tokens};
+
+/// What a template names of the data, each as a name with at most one field: `store.title`, `event.query`,
+/// `viewed`. A template that is wrong names nothing.
+pub fn names_in(source: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for piece in pieces(source).unwrap_or_default() {
+        let (Piece::Output { inner: text, .. } | Piece::Tag { arguments: text, .. }) = piece else { continue };
+        let tokens = tokens(text, 0);
+        for (at, (_, token)) in tokens.iter().enumerate() {
+            let is_field = at > 0 && tokens[at - 1].1 == Token::Symbol(".");
+            let Token::Word(root) = token else { continue };
+            if is_field || !ROOTS.contains(root) {
+                continue;
+            }
+            names.insert(match tokens.get(at + 1..).unwrap_or_default() {
+                [(_, Token::Symbol(".")), (_, Token::Word(field)), ..]
+                | [(_, Token::Symbol("[")), (_, Token::Text(field)), ..] => format!("{root}.{field}"),
+                _ => (*root).to_owned(),
+            });
+        }
+    }
+    names
+}
+
+/// What the templates of a message for a channel name of the data, as [`names_in`] tells it.
+pub fn names_in_message(message: &LocalizedMessage, channel: Channel) -> BTreeSet<String> {
+    let email = message.email.iter().flat_map(|email| [Some(&email.subject), Some(&email.text), email.html.as_ref()]);
+    let templates: Vec<&String> = match channel {
+        Channel::Email => email.flatten().collect(),
+        Channel::Sms => message.sms.iter().map(|sms| &sms.text).collect(),
+        Channel::Webhook => message.webhook.iter().map(|webhook| &webhook.text).collect(),
+    };
+    templates.into_iter().flat_map(|template| names_in(template)).collect()
+}
