@@ -1,11 +1,13 @@
 //! The only AWS code that functions share: how Kairos' ports look on DynamoDB, SQS and Lambda.
 //!
 //! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
-//! - [`users`], [`queues`], [`playbooks`]: the ports of `kairos-protocol` on AWS.
+//! - [`users`], [`queues`], [`audiences`], [`playbooks`], [`backfills`]: the ports of `kairos-protocol` on AWS.
 //! - [`batches`]: SQS events in and partial batch failures out.
 //! - [`telemetry`]: structured logs and counters, without personal data.
 //! - [`clock`]: the one place where the time of day is read.
 
+pub mod audiences;
+pub mod backfills;
 pub mod batches;
 pub mod clock;
 pub mod configuration;

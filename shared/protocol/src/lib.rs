@@ -7,8 +7,10 @@
 //! - [`mailboxes`]: `decide` applies a batch of mailbox messages, one conditional write per user.
 //! - [`alarms`]: `timers` finds due alarms, delays each to its second and puts a tick into the mailbox.
 //! - [`delivery`]: `delivery` claims, renders, sends and records.
+//! - [`segmentation`]: `segmentation` brings users who stay away to what a new playbook watches.
 
 pub mod alarms;
 pub mod delivery;
 pub mod mailboxes;
 pub mod port;
+pub mod segmentation;

@@ -19,11 +19,11 @@ use kairos_engine::commit::{self, Received, StoredUser};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, Effect, MailboxMessage};
 use kairos_engine::outcome::{InputOutcome, OutcomeRecord};
-use kairos_engine::playbook::Playbook;
+use kairos_engine::program::Program;
 use kairos_engine::time::{Span, Timestamp};
 
 use crate::alarms::delay_until;
-use crate::port::{Alarms, Clock, Deliveries, Fault, Mailboxes};
+use crate::port::{Alarms, AudienceChange, Audiences, Clock, Deliveries, Fault, Mailboxes};
 
 #[cfg(test)]
 mod tests;
@@ -56,7 +56,7 @@ pub enum Saved {
 }
 
 /// What the protocol asks of the world.
-pub struct Ports<'a, U, M, D, A, C> {
+pub struct Ports<'a, U, M, D, A, S, C> {
     /// The users' items.
     pub users: &'a U,
     /// Other users' mailboxes.
@@ -65,6 +65,8 @@ pub struct Ports<'a, U, M, D, A, C> {
     pub deliveries: &'a D,
     /// The delay queue.
     pub alarms: &'a A,
+    /// Who is in which segment and cares about which product.
+    pub audiences: &'a S,
     /// The time.
     pub clock: &'a C,
 }
@@ -97,16 +99,17 @@ pub struct Applied {
     pub faults: Vec<(UserKey, Fault)>,
 }
 
-impl<U, M, D, A, C> Ports<'_, U, M, D, A, C>
+impl<U, M, D, A, S, C> Ports<'_, U, M, D, A, S, C>
 where
     U: Users,
     M: Mailboxes,
     D: Deliveries,
     A: Alarms,
+    S: Audiences,
     C: Clock,
 {
     /// Applies a batch of messages that came from `queue` (any stable name of it).
-    pub async fn apply_batch(&self, playbook: &Playbook, queue: &str, batch: Vec<Incoming>) -> Applied {
+    pub async fn apply_batch(&self, program: &Program, queue: &str, batch: Vec<Incoming>) -> Applied {
         let mut by_user: BTreeMap<UserKey, Vec<Incoming>> = BTreeMap::new();
         for incoming in batch {
             by_user.entry(incoming.user).or_default().push(incoming);
@@ -122,7 +125,7 @@ where
         };
         let users = by_user.into_iter().map(|(user, incoming)| {
             let stored = loaded.remove(&user).transpose();
-            self.apply_to_user(playbook, queue, user, stored, incoming)
+            self.apply_to_user(program, queue, user, stored, incoming)
         });
         let mut applied = Applied::default();
         for user in join_all(users).await {
@@ -138,7 +141,7 @@ where
 
     async fn apply_to_user(
         &self,
-        playbook: &Playbook,
+        program: &Program,
         queue: &str,
         user: UserKey,
         stored: Result<Option<StoredUser>, Fault>,
@@ -162,7 +165,7 @@ where
         let mut applied = Applied::default();
         match stored {
             Ok(stored) => {
-                let rest = self.commit_all(playbook, queue, user, stored, &readable, &mut applied).await;
+                let rest = self.commit_all(program, queue, user, stored, &readable, &mut applied).await;
                 receipts.drain(..readable.len() - rest);
             }
             Err(fault) => applied.faults.push((user, fault)),
@@ -179,7 +182,7 @@ where
     /// Gives how many are left after a fault.
     async fn commit_all(
         &self,
-        playbook: &Playbook,
+        program: &Program,
         queue: &str,
         user: UserKey,
         mut stored: Option<StoredUser>,
@@ -187,7 +190,7 @@ where
         applied: &mut Applied,
     ) -> usize {
         while !received.is_empty() {
-            match self.commit_user(playbook, queue, user, stored.as_ref(), received).await {
+            match self.commit_user(program, queue, user, stored.as_ref(), received).await {
                 Ok(committed) => {
                     applied.considered.extend(committed.considered);
                     for (outcome, count) in committed.inputs {
@@ -207,13 +210,13 @@ where
 
     async fn commit_user(
         &self,
-        playbook: &Playbook,
+        program: &Program,
         queue: &str,
         user: UserKey,
         stored: Option<&StoredUser>,
         received: &[Received],
     ) -> Result<commit::Plan, Fault> {
-        let plan = commit::plan(playbook, user, stored, queue, received, self.clock.now());
+        let plan = commit::plan(program, user, stored, queue, received, self.clock.now());
         self.send(&plan.send_before).await?;
         if let Some(item) = &plan.write {
             self.save(user, item, plan.expected_revision).await?;
@@ -236,16 +239,27 @@ where
         }
     }
 
-    /// Hands effects over to their queues.
+    /// Hands effects over to their queues and tables.
     async fn send(&self, effects: &[Effect]) -> Result<(), Fault> {
         let mut deliveries = Vec::new();
         let mut told = Vec::new();
         let mut alarms: Vec<(AlarmMessage, Span)> = Vec::new();
+        let mut audiences = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Deliver(order) => deliveries.push(DeliveryMessage::V1(order.clone())),
                 Effect::Tell { user, input } => {
                     told.push(MailboxMessage::of_told(*user, input.as_ref().clone()));
+                }
+                Effect::Member { user, segment, entered, at, number } => audiences.push(AudienceChange::Member {
+                    user: *user,
+                    segment: segment.clone(),
+                    entered: *entered,
+                    at: *at,
+                    number: *number,
+                }),
+                Effect::Interested { user, product, at } => {
+                    audiences.push(AudienceChange::Interested { user: *user, product: product.clone(), at: *at });
                 }
                 Effect::Wake { user, due_at } => {
                     let now: Timestamp = self.clock.now();
@@ -261,6 +275,9 @@ where
         }
         if !alarms.is_empty() {
             self.alarms.send(&alarms).await?;
+        }
+        if !audiences.is_empty() {
+            self.audiences.record(&audiences).await?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, MailboxMessage};
 use kairos_engine::time::{Span, Timestamp};
 
@@ -54,4 +55,38 @@ pub trait Alarms {
     /// Hands alarms over, each to come back after its delay (at most `QUEUE_DELAY_MAX`, whole
     /// seconds). When this gives a fault, any of them may have been; a needless alarm is harmless.
     fn send(&self, alarms: &[(AlarmMessage, Span)]) -> impl Future<Output = Result<(), Fault>>;
+}
+
+/// Who is in which segment, and who cares about which product: for lists, counts and changes of the catalogue.
+pub trait Audiences {
+    /// Records changes, in any order. When this gives a fault, any of them may be recorded; recording them
+    /// again, or after newer ones, is harmless, because of a user and segment the highest number counts.
+    fn record(&self, changes: &[AudienceChange]) -> impl Future<Output = Result<(), Fault>>;
+}
+
+/// A change of who belongs where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AudienceChange {
+    /// A user has entered or left a segment.
+    Member {
+        /// Who.
+        user: UserKey,
+        /// Which segment.
+        segment: String,
+        /// Entered, or left.
+        entered: bool,
+        /// When.
+        at: Timestamp,
+        /// Rises with each change of this user.
+        number: u64,
+    },
+    /// A user cares about a product.
+    Interested {
+        /// Who.
+        user: UserKey,
+        /// The product's id.
+        product: String,
+        /// Since when.
+        at: Timestamp,
+    },
 }

@@ -8,6 +8,7 @@ use kairos_engine::event::{Event, EventKind};
 use kairos_engine::event_name::EventName;
 use kairos_engine::identifiers::InputId;
 use kairos_engine::mailbox::Input;
+use kairos_engine::playbook::Playbook;
 use kairos_engine::state::UserState;
 use serde_json::json;
 
@@ -18,6 +19,14 @@ struct World {
     item: RefCell<StoredUser>,
     writes: Cell<u32>,
     told: RefCell<Vec<MailboxMessage>>,
+    audiences: RefCell<Vec<AudienceChange>>,
+}
+
+impl World {
+    fn with(item: StoredUser) -> Self {
+        let item = RefCell::new(item);
+        Self { item, writes: Cell::default(), told: RefCell::default(), audiences: RefCell::default() }
+    }
 }
 
 impl Users for World {
@@ -54,6 +63,13 @@ impl Alarms for World {
     }
 }
 
+impl Audiences for World {
+    async fn record(&self, changes: &[AudienceChange]) -> Result<(), Fault> {
+        self.audiences.borrow_mut().extend_from_slice(changes);
+        Ok(())
+    }
+}
+
 impl Clock for World {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(1_763_726_400_000)
@@ -65,8 +81,8 @@ impl Clock for World {
 /// A visitor who turned out to be Ann: everything that still comes is passed on.
 fn linked() -> (UserKey, World) {
     let state = UserState { forwarded_to: Some(UserKey::known("ann")), ..UserState::default() };
-    let item = RefCell::new(StoredUser { state, revision: 1, ..StoredUser::default() });
-    (UserKey::anonymous("visitor"), World { item, writes: Cell::default(), told: RefCell::default() })
+    let item = StoredUser { state, revision: 1, ..StoredUser::default() };
+    (UserKey::anonymous("visitor"), World::with(item))
 }
 
 /// A message with an event so large that passing it on fills the outbox.
@@ -81,8 +97,10 @@ fn large(user: UserKey, sequence: u128) -> Incoming {
 }
 
 fn apply(world: &World, batch: Vec<Incoming>) -> Applied {
-    let ports = Ports { users: world, mailboxes: world, deliveries: world, alarms: world, clock: world };
-    ports.apply_batch(&Playbook::default(), "events.fifo", batch).now_or_never().expect("nothing here waits")
+    let ports =
+        Ports { users: world, mailboxes: world, deliveries: world, alarms: world, audiences: world, clock: world };
+    let program = Program::new(Playbook::default()).unwrap();
+    ports.apply_batch(&program, "events.fifo", batch).now_or_never().expect("nothing here waits")
 }
 
 #[test]
@@ -108,4 +126,25 @@ fn what_cannot_be_read_fails_with_everything_behind_it() {
     assert_eq!(applied.failed, ["2", "3"]);
     assert_eq!(applied.faults.len(), 1);
     assert_eq!(world.told.borrow().len(), 1);
+}
+
+#[test]
+fn changes_of_audiences_left_in_an_outbox_are_recorded_by_the_next_commit() {
+    let user = UserKey::known("ann");
+    let at = Timestamp::from_millis(1_763_726_000_000);
+    let (segment, product) = ("loyal".to_owned(), "mug".to_owned());
+    let outbox = vec![
+        Effect::Member { user, segment: segment.clone(), entered: true, at, number: 3 },
+        Effect::Interested { user, product: product.clone(), at },
+    ];
+    let world = World::with(StoredUser { outbox, revision: 1, ..StoredUser::default() });
+    let message = Ok(MailboxMessage::of_tick(user, at, at));
+    let applied =
+        apply(&world, vec![Incoming { receipt: "1".into(), user, sequence: 1, receives: 1, message }]);
+    assert!(applied.failed.is_empty() && applied.faults.is_empty());
+    let changes = [
+        AudienceChange::Member { user, segment, entered: true, at, number: 3 },
+        AudienceChange::Interested { user, product, at },
+    ];
+    assert_eq!(*world.audiences.borrow(), changes);
 }
