@@ -7,9 +7,11 @@
 //! - [`mailboxes`]: `decide` applies a batch of mailbox messages, one conditional write per user.
 //! - [`alarms`]: `timers` finds due alarms, delays each to its second and puts a tick into the mailbox.
 //! - [`delivery`]: `delivery` claims, renders, sends and records.
+//! - [`catalogue`]: `catalogue` takes feeds of products and tells the users who care.
 //! - [`segmentation`]: `segmentation` brings users who stay away to what a new playbook watches.
 
 pub mod alarms;
+pub mod catalogue;
 pub mod delivery;
 pub mod mailboxes;
 pub mod port;
