@@ -1,0 +1,176 @@
+//! Plays a story, and compares what it says came of it with what did.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use kairos_engine::identifiers::{DeliveryId, InputId, UserKey};
+use kairos_engine::mailbox::{CatalogueChange, DeliveryOrder, Input};
+use kairos_engine::money::Micros;
+use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
+use kairos_engine::product::{Product, products_of};
+use kairos_engine::time::Timestamp;
+use kairos_messages::{RenderedMessage, Store, render_with};
+
+use crate::clock;
+use crate::stage::{SHIPPED, Stage, place};
+use crate::words::Words;
+
+/// A story under way.
+#[derive(Default)]
+pub(crate) struct Story {
+    pub(crate) stage: Stage,
+    words: Words,
+    names: BTreeMap<UserKey, String>,
+    /// What is where, when the story says so.
+    stock: Vec<(String, &'static str)>,
+    changes: u64,
+}
+
+/// Plays a story about a play.
+#[track_caller]
+pub(crate) fn story(play: &str, table: &str) {
+    assert!(SHIPPED.playbook().play(play).is_some(), "there is no play {play}");
+    let lines = || table.lines().map(str::trim).filter(|line| !line.is_empty());
+    let expected: Vec<&str> = lines().filter_map(|line| line.strip_prefix("=> ")).collect();
+    let mut story = Story::default();
+    lines().filter(|line| !line.starts_with("=>")).for_each(|line| story.line(line));
+    let happened: Vec<String> =
+        story.stage.considered.iter().filter_map(|(user, record)| story.shown(play, *user, record)).collect();
+    assert!(happened == expected, "\nexpected:\n{}\n\nhappened:\n{}\n", expected.join("\n"), happened.join("\n"));
+}
+
+impl Story {
+    /// Lets one line of a table happen.
+    pub(crate) fn line(&mut self, line: &str) {
+        let (now, rest) = clock::read(line);
+        self.stage.wait_until(now);
+        let (who, does) = rest.split_once(' ').unwrap_or((rest, ""));
+        match who {
+            "" | "that's" => {}
+            "shop" => self.shop(does, now),
+            _ => {
+                self.names.insert(UserKey::known(who), who.to_owned());
+                let position = |title: &str| (place(title).latitude, place(title).longitude);
+                let inputs = self.words.inputs(who, does, now, position);
+                self.stage.tell(inputs);
+            }
+        }
+    }
+
+    fn shop(&mut self, does: &str, now: Timestamp) {
+        let (verb, rest) = does.split_once(' ').unwrap();
+        match verb {
+            "lowers" => {
+                let (name, price) = rest.split_once(" to ").unwrap();
+                let before = self.words.article(name).price;
+                let price: f64 = price.split(' ').next().unwrap().parse().unwrap();
+                self.words.reprice(name.split(" (").next().unwrap(), price);
+                self.change(name, CatalogueChange::Price { from: micros(before), to: micros(price) }, now);
+            }
+            "sells" => {
+                let name = rest.strip_prefix("out of ").unwrap();
+                self.change(name, CatalogueChange::Stock { from: 3, to: 0 }, now);
+            }
+            "has" => match rest.split_once(" at ") {
+                Some((name, title)) => self.stock.push((self.words.article(name).id(), &place(title).name)),
+                None => {
+                    let (number, name) = rest.split_once(" of ").unwrap();
+                    let (from, name) = match (name.strip_suffix(" again"), name.strip_suffix(" left")) {
+                        (Some(name), _) => (0, name),
+                        (None, Some(name)) => (20, name),
+                        (None, None) => panic!("{does:?}: again, or left?"),
+                    };
+                    self.change(name, CatalogueChange::Stock { from, to: number.parse().unwrap() }, now);
+                }
+            },
+            _ => panic!("{does:?} is not in the vocabulary"),
+        }
+    }
+
+    /// The catalogue changes, and tells those who care.
+    fn change(&mut self, name: &str, change: CatalogueChange, now: Timestamp) {
+        self.changes += 1;
+        let product: Product = products_of(self.words.article(name).to_json(1).as_object().unwrap()).remove(0);
+        let id = InputId::from_bytes(self.changes.to_be_bytes());
+        let input = || Input::Catalogue {
+            id,
+            at: now,
+            product: Box::new(product.clone()),
+            changes: vec![change],
+            hops: 0,
+        };
+        let told = self.stage.who_cares_about(&product.id).into_iter().map(|user| (user, input())).collect();
+        self.stage.tell(told);
+    }
+
+    /// What came of something, when it belongs into the story.
+    fn shown(&self, play: &str, user: UserKey, record: &OutcomeRecord) -> Option<String> {
+        let who = &self.names[&user];
+        let what = match &record.outcome {
+            PlayOutcome::Sent { delivery, .. } => self.message(*delivery),
+            PlayOutcome::HeldOut { group, .. } => format!("held out ({group})"),
+            _ if record.play != play => return None,
+            PlayOutcome::Waiting { .. } | PlayOutcome::Finished | PlayOutcome::Assigned { .. } => return None,
+            PlayOutcome::Held { until } => format!("held until {}", clock::write(*until)),
+            PlayOutcome::Cancelled { .. } => "cancelled".to_owned(),
+            PlayOutcome::Converted { after, value, .. } => {
+                let worth = value.map_or(String::new(), |value| format!(", worth {value}"));
+                format!("reached its goal {after} after the message{worth}")
+            }
+            PlayOutcome::NotSent { reason: Reason::Cooldown { until } } => {
+                format!("not sent: too soon, again from {}", clock::write(*until))
+            }
+            PlayOutcome::NotSent { .. } => record.outcome.to_string(),
+        };
+        Some(format!("{} {who}: {} {what}", clock::write(record.at), record.play))
+    }
+
+    /// A message as it is sent.
+    fn message(&self, delivery: DeliveryId) -> String {
+        let order = &self.stage.orders[&delivery];
+        let message = &SHIPPED.playbook().messages[&order.message];
+        let templates = message.localized(order.locale.as_deref()).unwrap();
+        let mut shown = match render_with(templates, order.channel, &order.data, self.store(order).as_ref()).unwrap() {
+            RenderedMessage::Email { subject, .. } => format!("by email \"{subject}\""),
+            RenderedMessage::Sms { text, segments, .. } => {
+                assert_eq!(segments, 1, "{text}");
+                format!("by sms \"{text}\"")
+            }
+            RenderedMessage::Webhook { text } => format!("by webhook \"{text}\""),
+        };
+        if order.decided_at != order.due_at {
+            write!(shown, " (decided {})", clock::write(order.decided_at)).unwrap();
+        }
+        shown
+    }
+
+    /// The place that was entered, else the nearest one that has the product, as delivery finds it.
+    fn store(&self, order: &DeliveryOrder) -> Option<Store> {
+        let places = &SHIPPED.playbook().places;
+        let distance = |name: &str| {
+            let place = places.iter().find(|place| place.name == name)?;
+            Some(order.data.position?.distance_m(place.position()).round() as u32)
+        };
+        let name = match (&order.data.place, &order.data.product) {
+            (Some(name), _) => name.as_str(),
+            (None, Some(product)) => {
+                let all = self.stock.iter().filter(|(id, _)| *id == product.id).map(|(_, place)| *place);
+                all.min_by_key(|name| distance(name))?
+            }
+            (None, None) => places.iter().map(|place| place.name.as_str()).min_by_key(|name| distance(name))?,
+        };
+        let place = places.iter().find(|place| place.name == name)?;
+        let distance_m = distance(name)?;
+        Some(Store {
+            name: place.name.clone(),
+            title: place.title.clone(),
+            address: place.address.clone(),
+            url: place.url.clone(),
+            distance_m: Some(distance_m),
+        })
+    }
+}
+
+fn micros(amount: f64) -> Micros {
+    Micros::new((amount * 1e6).round() as i64)
+}
