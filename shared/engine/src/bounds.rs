@@ -29,7 +29,7 @@ pub const PRODUCTS_PER_EVENT_MAX: usize = 100;
 
 /// Largest mailbox message, in bytes. One SQS billing chunk is 64 KB; several are allowed so that a
 /// maximal event always fits beside its envelope.
-pub const MAILBOX_MESSAGE_BYTES_MAX: usize = 160 * 1024;
+pub const MAILBOX_MESSAGE_BYTES_MAX: usize = 192 * 1024;
 /// Most inputs packed into one mailbox message.
 pub const MAILBOX_INPUTS_MAX: usize = 500;
 /// SQS: most entries of one SendMessageBatch call.
@@ -59,11 +59,58 @@ pub const CART_ITEMS_MAX: usize = 20;
 pub const OUTCOMES_KEPT_MAX: usize = 16;
 /// Traits kept, of those the playbook asks for.
 pub const TRAITS_MAX: usize = 32;
+/// Texts kept of a trait that is a list; each is kept to a part of [`LAST_VALUE_BYTES_MAX`].
+pub const TRAIT_LIST_ENTRIES_MAX: usize = 8;
+/// Longest name of a trait that conditions may ask for, in bytes.
+pub const TRAIT_NAME_BYTES_MAX: usize = 64;
 /// Longest name of an event that is kept beside a deadline, in bytes: only people read it.
 pub const EVENT_NAME_BYTES_KEPT_MAX: usize = 64;
 /// Largest stored state, in bytes, when everything in it is as long as it may be. Real users need
 /// under 1 KB; the outbox stands beside it in the same item.
-pub const STATE_BYTES_MAX: usize = 116 * 1024;
+pub const STATE_BYTES_MAX: usize = 140 * 1024;
+
+/// Most bytes that all registers of a playbook may take in one user's state.
+pub const REGISTER_BYTES_MAX: usize = 24 * 1024;
+/// Different values of a detail that are counted apart for one user: those seen last.
+pub const GROUPS_MAX: usize = 8;
+/// Products whose purchases are remembered apart for one user: those bought last.
+pub const REFILLS_MAX: usize = 8;
+/// Longest value of a detail that is remembered, in bytes.
+pub const LAST_VALUE_BYTES_MAX: usize = 128;
+/// Parts into which the window of a sum is cut.
+pub const SUM_BUCKETS: usize = 30;
+/// Longest fact about a visit that is remembered (a campaign, a city), in bytes.
+pub const FACT_BYTES_MAX: usize = 64;
+/// Longest id of a product that is remembered apart (interest, purchases), in bytes.
+pub const PRODUCT_KEY_BYTES_MAX: usize = 64;
+/// Longest category of a product that is kept, in bytes.
+pub const CATEGORY_BYTES_MAX: usize = 128;
+/// Products looked at last that are kept, when messages or plays ask for them.
+pub const VIEWED_MAX: usize = 8;
+/// Products that a user is known to care about: those of the newest interest.
+pub const INTERESTS_MAX: usize = 20;
+/// How long interest in a product lasts.
+pub const INTEREST_RETENTION: Span = Span::from_secs(90 * 24 * 60 * 60);
+/// Plays on whose way one user can be at once.
+pub const RUNS_MAX: usize = 8;
+/// Longest name or link of a product that a play on its way, or the list of viewed products, keeps, in bytes.
+pub const SUBJECT_TEXT_BYTES_MAX: usize = 400;
+/// Properties of an event that a play on its way keeps for its messages, and the longest of each, in bytes.
+pub const EVENT_PROPERTIES_MAX: usize = 8;
+/// Longest property of an event that a play on its way keeps, in bytes.
+pub const EVENT_PROPERTY_BYTES_MAX: usize = 128;
+/// Places in which one user can be at once.
+pub const PLACES_INSIDE_MAX: usize = 8;
+/// How long somebody counts as being in a place without news of where they are.
+pub const PLACE_STAY: Span = Span::from_hours(2);
+/// A visit begins with the first event after this time without any (as Google Analytics counts sessions).
+pub const VISIT_GAP: Span = Span::from_mins(30);
+/// The strength of a moment stops here.
+pub const MOMENT_STRENGTH_MAX: f64 = 1_000.0;
+/// Steps of plays that one instant may lead through for one user, circles of triggers included.
+pub const STEPS_PER_INSTANT_MAX: usize = 256;
+/// How often segment changes of one instant may lead to further ones.
+pub const SEGMENT_ROUNDS_MAX: usize = 4;
 
 // ---- The playbook ----
 
@@ -73,10 +120,47 @@ pub const PLAYBOOK_FILE_BYTES_MAX: usize = 256 * 1024;
 pub const PLAYBOOK_FILES_MAX: usize = 500;
 /// Largest compiled playbook, in bytes: it is one DynamoDB item (400 KB).
 pub const PLAYBOOK_BYTES_MAX: usize = 380 * 1024;
+/// Most bytes of all files of a playbook together.
+pub const PLAYBOOK_TEXT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Most plays in a playbook, and most plays in which a user is remembered.
-pub const PLAYS_MAX: usize = 100;
-/// Most steps in one play.
-pub const STEPS_PER_PLAY_MAX: usize = 32;
+pub const PLAYS_MAX: usize = 64;
+/// Most steps in one play, all ways counted.
+pub const STEPS_PER_PLAY_MAX: usize = 64;
+/// Most segments in a playbook.
+pub const SEGMENTS_MAX: usize = 100;
+/// Most conditions that are watched for every user: segments, and plays that start when something becomes
+/// true or at a time.
+pub const WATCHED_CONDITIONS_MAX: usize = 256;
+/// Most registers that a playbook may ask for.
+pub const REGISTERS_MAX: usize = 256;
+/// Most conditions in a playbook, all parts counted.
+pub const CONDITIONS_MAX: usize = 4_000;
+/// Most times a register keeps: the largest number a condition may ask for within a span.
+pub const TIMES_KEPT_MAX: u32 = 50;
+/// Most conditions joined by one `all` or `any`.
+pub const CONDITION_PARTS_MAX: usize = 100;
+/// Most events named together.
+pub const EVENTS_MAX: usize = 100;
+/// Most details asked of one event.
+pub const FILTERS_MAX: usize = 20;
+/// Most events in a sequence.
+pub const SEQUENCE_STEPS_MAX: usize = 10;
+/// Most values that one test compares with.
+pub const ONE_OF_MAX: usize = 100;
+/// Most caps of the policy.
+pub const POLICY_CAPS_MAX: usize = 8;
+/// Most places in a playbook.
+pub const PLACES_MAX: usize = 1_000;
+/// Largest radius of a place, in metres.
+pub const PLACE_RADIUS_M_MAX: u32 = 20_000;
+/// Most variants of an experiment.
+pub const VARIANTS_MAX: usize = 10;
+/// Largest weight of a variant.
+pub const VARIANT_WEIGHT_MAX: u32 = 10_000;
+/// Largest priority of a play, and smallest with a minus.
+pub const PRIORITY_MAX: i32 = 1_000;
+/// Largest number that a play may call low stock.
+pub const LOW_STOCK_AT_MOST_MAX: u32 = 10_000;
 /// Most messages per cap window; a cap keeps that many timestamps per user.
 pub const CAP_AT_MOST_MAX: u32 = 20;
 /// Deepest nesting of conditions.
@@ -109,11 +193,55 @@ pub const MESSAGES_PER_COMMIT_MAX: usize = 8;
 /// commit, so that state and outbox fit into one item.
 pub const OUTBOX_BYTES_SOFT_MAX: usize = 16 * 1024;
 
+// ---- The catalogue ----
+
+/// Largest body of one request with a feed of products, in bytes: Lambda takes 6 MB, and Base64 needs a third more.
+pub const CATALOGUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most products in one request.
+pub const CATALOGUE_ROWS_MAX: usize = 10_000;
+/// Products that are read from the catalogue at once (DynamoDB's BatchGetItem).
+pub const CATALOGUE_READ_MAX: usize = 100;
+/// Products that are written, or told of, at the same time.
+pub const CATALOGUE_LANES_MAX: usize = 16;
+/// How often a product is read again when somebody else changes it meanwhile.
+pub const CATALOGUE_WRITE_ROUNDS_MAX: usize = 4;
+/// Changes of one product that wait to be told; a row that would add one more has to come again.
+pub const ANNOUNCEMENTS_WAITING_MAX: usize = 8;
+/// Products with changes to tell that one run looks for per shard; the next run finds the rest.
+pub const ANNOUNCED_PER_SHARD_MAX: usize = 1_000;
+/// Shards of the index of products with changes to tell.
+pub const ANNOUNCE_SHARDS: u32 = 4;
+/// The part of the catalogue function's time that is left for its answer when it stops telling.
+pub const ANNOUNCE_RESERVE: Span = Span::from_secs(10);
+/// Fields of a feed that nobody knows, which an answer lists.
+pub const FEED_FIELDS_IGNORED_MAX: usize = 20;
+/// How long the key of the catalogue is used before it is asked for again.
+pub const CATALOGUE_KEY_REFRESH: Span = Span::from_mins(5);
+/// The farthest place that a message shows as the nearest one, in metres.
+pub const STORE_DISTANCE_M_MAX: u32 = 50_000;
+/// Shards of the users who are interested in one product, or are in one segment: each carries 1,000 changes a second.
+pub const AUDIENCE_SHARDS: u32 = 8;
+/// Users that are read from an audience at once.
+pub const AUDIENCE_PAGE_MAX: usize = 500;
+
 // ---- Tools ----
 
 /// Most events of a recording that is replayed: it is held in memory, because all events of a user
 /// go into one request.
 pub const RECORDING_EVENTS_MAX: usize = 2_000_000;
+/// A backtest reads its recording in pieces of about this many bytes, each on one core.
+pub const BACKTEST_PIECE_BYTES: usize = 128 * 1024;
+/// So many pieces are read, sorted and applied together.
+pub const BACKTEST_PIECES_TOGETHER: usize = 32;
+/// Longest row of a recording that is backtested, in bytes.
+pub const BACKTEST_ROW_BYTES_MAX: usize = 1024 * 1024;
+/// Parts into which the users of a backtest are cut: more than there are cores, so that all of them are
+/// busy; the same whatever the machine, so that every machine gives the same report.
+pub const BACKTEST_SHARDS: usize = 128;
+/// Most inputs that a backtest holds back to bring them into the order of time. They take about 1 KB each.
+pub const BACKTEST_PENDING_MAX: usize = 2_000_000;
+/// Wrong rows of a recording that are listed one by one.
+pub const BACKTEST_PROBLEMS_SHOWN_MAX: usize = 10;
 
 // ---- Time ----
 
@@ -129,6 +257,27 @@ pub const ALARM_SHARDS: u32 = 16;
 pub const ALARM_WAIT_MAX: Span = Span::from_secs(2);
 /// Most alarms one sweep hands on per shard; the rest is overdue for the next.
 pub const SWEEP_ALARMS_PER_SHARD_MAX: usize = 5_000;
+/// Parts of the users table that a backfill reads at once.
+pub const BACKFILL_LANES: usize = 4;
+/// Most users that a backfill reads in one lane before it tells them and notes how far it is.
+pub const BACKFILL_PAGE_USERS_MAX: usize = 500;
+/// The least time between two rounds of a backfill that have told somebody, so that ticks never stand in the way
+/// of those who shop: 4,000 a second.
+pub const BACKFILL_ROUND: Span = Span::from_millis(500);
+/// How long one invocation works on a backfill; the next one goes on.
+pub const BACKFILL_TIME_MAX: Span = Span::from_secs(25);
+/// How long after it has seen another playbook a backfill begins, and how long after a pass the next one does:
+/// longer than functions work with the playbook before, or users need to be decided.
+pub const BACKFILL_SETTLE: Span = Span::from_secs(45);
+/// Most passes of one backfill: each but the first looks whether the one before has reached everybody.
+pub const BACKFILL_PASSES_MAX: u32 = 3;
+/// DynamoDB: most keys of one BatchGetItem call.
+pub const READ_BATCH_KEYS_MAX: usize = 100;
+/// Calls to the audiences table under way at once.
+pub const AUDIENCE_CALLS_MAX: usize = 8;
+/// How long it is remembered that somebody has left a segment: longer than any queue keeps the news that they had
+/// entered it.
+pub const LEFT_SEGMENT_RETENTION: Span = Span::from_secs(14 * 24 * 60 * 60);
 /// How long a user without any activity is remembered.
 pub const USER_RETENTION: Span = Span::from_secs(395 * 24 * 60 * 60);
 /// How long a delivery record is kept.
@@ -191,6 +340,7 @@ const _: () = {
     assert!(SOON.as_millis() <= QUEUE_DELAY_MAX.as_millis());
     // One sweep period (60 s) plus the index's lag lies inside SOON, so no alarm falls between.
     assert!(SOON.as_millis() > SWEEP_HORIZON.as_millis());
+    assert!(BACKFILL_SETTLE.as_millis() > PLAYBOOK_REFRESH.as_millis());
     // The state and the outbox share one item of 400 KB: a nearly full outbox plus what one more
     // mailbox message can add (its own inputs told on, or its messages with their products).
     assert!(

@@ -6,7 +6,7 @@ use minicbor::{Decode, Encode};
 use crate::bounds::{CART_ITEMS_MAX, MESSAGE_ITEMS_MAX};
 use crate::event_name::EventName;
 use crate::mailbox::CartData;
-use crate::money::Micros;
+use crate::money::{Currency, Micros};
 use crate::product::Product;
 use crate::time::Timestamp;
 
@@ -38,7 +38,7 @@ impl Cart {
     }
 
     /// Takes in a tracked event that happened at `at`. Events that do not concern the cart change nothing.
-    pub fn apply(&mut self, event: &EventName, products: &[Product], at: Timestamp) {
+    pub fn apply(&mut self, event: &EventName, products: &[Product], at: Timestamp) -> bool {
         match event {
             EventName::ProductAdded | EventName::WishlistProductAddedToCart => {
                 products.iter().for_each(|product| self.add(product));
@@ -50,9 +50,10 @@ impl Cart {
                 products.iter().for_each(|product| self.add(product));
             }
             EventName::OrderCompleted => self.items.clear(),
-            _ => return,
+            _ => return false,
         }
         self.changed_at = Some(at);
+        true
     }
 
     fn add(&mut self, product: &Product) {
@@ -101,8 +102,8 @@ impl Cart {
         self.changed_at = newer.changed_at.max(self.changed_at);
     }
 
-    /// What templates can show: the product changed last first, and a total when it can be told.
-    pub fn data(&self) -> CartData {
+    /// The sum of all prices, when every product has one and they share a currency, and that currency.
+    pub fn total(&self) -> (Option<Micros>, Option<Currency>) {
         let currency = self.items.first().and_then(|item| item.currency);
         let one_currency = self.items.iter().all(|item| item.currency == currency);
         let total = self
@@ -110,11 +111,13 @@ impl Cart {
             .iter()
             .try_fold(Micros::default(), |sum, item| Some(sum.plus(item.price?.times(item.quantity))))
             .filter(|_| one_currency && !self.is_empty());
-        CartData {
-            items: self.items.iter().rev().take(MESSAGE_ITEMS_MAX).cloned().collect(),
-            total,
-            currency: currency.filter(|_| one_currency),
-        }
+        (total, currency.filter(|_| one_currency))
+    }
+
+    /// What templates can show.
+    pub fn data(&self) -> CartData {
+        let (total, currency) = self.total();
+        CartData { items: self.items.iter().rev().take(MESSAGE_ITEMS_MAX).cloned().collect(), total, currency }
     }
 }
 

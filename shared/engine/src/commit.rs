@@ -11,7 +11,7 @@ use crate::bounds::{INPUTS_REMEMBERED_SINGLY_MAX, OUTBOX_BYTES_SOFT_MAX, SOON, S
 use crate::identifiers::UserKey;
 use crate::mailbox::{Effect, MailboxMessage};
 use crate::outcome::{InputOutcome, OutcomeRecord};
-use crate::playbook::Playbook;
+use crate::program::Program;
 use crate::state::UserState;
 use crate::step::step;
 use crate::time::Timestamp;
@@ -86,7 +86,7 @@ pub struct Plan {
 /// might yet end in the dead-letter queue and come back from there with a new number. So is, with its
 /// commit, that of a message which has come more than once, and of one with many inputs.
 pub fn plan(
-    playbook: &Playbook,
+    program: &Program,
     user: UserKey,
     stored: Option<&StoredUser>,
     queue: &str,
@@ -123,7 +123,7 @@ pub fn plan(
             if state.messages.contains(received.message.id()) {
                 *plan.inputs.entry(InputOutcome::Duplicate).or_default() += inputs.len() as u32;
             } else {
-                let stepped = step(playbook, user, state, inputs, now);
+                let stepped = step(program, user, state, inputs, now);
                 state = stepped.state;
                 outbox.extend(stepped.effects);
                 plan.considered.extend(stepped.considered);
@@ -180,7 +180,7 @@ fn after_sending(item: &StoredUser) -> Option<StoredUser> {
 /// when it rings, which is cheaper than moving an index entry with each event. One that has rung, or
 /// that nothing waits for, goes.
 fn next_alarm(state: &UserState, set: Option<Timestamp>) -> Option<Timestamp> {
-    let (due_at, _) = state.next_deadline()?;
+    let due_at = state.next_deadline()?;
     match set {
         Some(set) if set > state.clock && set <= due_at => Some(set),
         _ => Some(due_at),

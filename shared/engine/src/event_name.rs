@@ -96,6 +96,10 @@ vocabulary! {
     ProductShared = "Product Shared", "share";
     /// A product was reviewed.
     ProductReviewed = "Product Reviewed";
+    /// A place of the shop was entered, as an app says that watches them.
+    PlaceEntered = "Place Entered";
+    /// A place of the shop was left.
+    PlaceLeft = "Place Left";
     /// Somebody left their address.
     LeadGenerated = "Lead Generated", "generate_lead";
     /// An account was made.

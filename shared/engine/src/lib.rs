@@ -8,12 +8,14 @@
 //! Reading order:
 //! 1. [`event`], [`event_name`], [`product`], [`money`], [`time`], [`identifiers`]: what clients report.
 //! 2. [`mailbox`]: what travels: inputs, alarms, orders to deliver, effects.
-//! 3. [`state`], [`profile`], [`cart`]: what is remembered of a user.
-//! 4. [`playbook`], [`condition`]: what the shop has told Kairos to do.
-//! 5. [`step`], `plays`, `merge`: what happens. [`outcome`]: how it ended.
-//! 6. [`commit`]: how it becomes durable.
-//! 7. [`segment_spec`]: how clients' calls become events and inputs.
-//! 8. [`bounds`]: every limit.
+//! 3. [`state`], [`profile`], [`cart`], [`register`], [`moment`], [`place`]: what is remembered of a user.
+//! 4. [`playbook`]: what the shop has told Kairos to do; [`program`]: the same, ready to run.
+//! 5. `check`, [`verdict`]: what is asked about a user, and how long the answer lasts.
+//! 6. [`step`]: what happens; `watch` (segments), `plays` (who starts when), `journey` (the way through a play),
+//!    `limits` (who does not get it), `merge`. [`outcome`]: how it ended.
+//! 7. [`commit`]: how it becomes durable.
+//! 8. [`segment_spec`]: how clients' calls become events and inputs.
+//! 9. [`bounds`]: every limit.
 //!
 //! **Invariant:** nothing here reads a clock, draws a random number, does I/O or iterates over an
 //! unordered map. The crate does without the standard library, so the compiler keeps most of that.
@@ -25,20 +27,31 @@ extern crate std;
 
 pub mod bounds;
 pub mod cart;
+mod check;
 pub mod commit;
-pub mod condition;
+mod context;
 pub mod event;
 pub mod event_name;
 pub mod identifiers;
+mod journey;
+mod limits;
+pub mod local_time;
 pub mod mailbox;
 mod merge;
+pub mod moment;
 pub mod money;
 pub mod outcome;
+pub mod place;
 pub mod playbook;
 mod plays;
 pub mod product;
 pub mod profile;
+pub mod program;
+mod property;
+pub mod register;
 pub mod segment_spec;
 pub mod state;
 pub mod step;
 pub mod time;
+pub mod verdict;
+mod watch;

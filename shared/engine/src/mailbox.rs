@@ -2,6 +2,7 @@
 //! each version ever written: an old message in a queue always reads.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::event::Event;
 use crate::identifiers::{DeliveryId, InputId, UserKey};
 use crate::money::{Currency, Micros};
-use crate::playbook::{Channel, PlaybookVersion};
+use crate::place::Position;
+use crate::playbook::{Channel, PlaybookVersion, TraitValue};
 use crate::product::Product;
 use crate::state::UserState;
 use crate::time::Timestamp;
@@ -114,6 +116,40 @@ pub enum Input {
         /// What was remembered.
         state: Box<UserState>,
     },
+    /// The price or the stock of a product has changed that this user has shown interest in.
+    Catalogue {
+        /// Recognises a repetition.
+        id: InputId,
+        /// When it changed.
+        at: Timestamp,
+        /// The product as it is now.
+        product: Box<Product>,
+        /// What has changed; several things may at once.
+        changes: Vec<CatalogueChange>,
+        /// How many actors have passed it on.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        hops: u8,
+    },
+}
+
+/// What has become of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CatalogueChange {
+    /// It costs another amount.
+    Price {
+        /// Before, in the same currency.
+        from: Micros,
+        /// Now.
+        to: Micros,
+    },
+    /// There is another number of it, over all stores.
+    Stock {
+        /// Before.
+        from: u32,
+        /// Now.
+        to: u32,
+    },
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -131,14 +167,14 @@ impl Input {
     pub fn at(&self) -> Timestamp {
         match self {
             Self::Event { event, .. } => event.at,
-            Self::Tick { at } | Self::Link { at, .. } | Self::Merge { at, .. } => *at,
+            Self::Tick { at } | Self::Link { at, .. } | Self::Merge { at, .. } | Self::Catalogue { at, .. } => *at,
         }
     }
 
     /// How many actors have passed it on.
     pub fn hops(&self) -> u8 {
         match self {
-            Self::Event { hops, .. } | Self::Merge { hops, .. } => *hops,
+            Self::Event { hops, .. } | Self::Merge { hops, .. } | Self::Catalogue { hops, .. } => *hops,
             Self::Tick { .. } | Self::Link { .. } => 0,
         }
     }
@@ -148,7 +184,7 @@ impl Input {
         match self {
             Self::Event { event, .. } => Some(event.id),
             Self::Tick { .. } => None,
-            Self::Link { id, .. } | Self::Merge { id, .. } => Some(*id),
+            Self::Link { id, .. } | Self::Merge { id, .. } | Self::Catalogue { id, .. } => Some(*id),
         }
     }
 }
@@ -224,6 +260,45 @@ pub struct MessageData {
     pub user: PersonData,
     /// The user's cart.
     pub cart: CartData,
+    /// What the play is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<Product>,
+    /// What the product cost before its price changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_was: Option<Micros>,
+    /// The products looked at last, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub viewed: Vec<Product>,
+    /// Properties of the event that started the play, as far as its messages show them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub event: BTreeMap<String, TraitValue>,
+    /// The place that was entered; delivery looks for the nearest one with the product when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// Where the user was last seen, as far as a place is to be found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+    /// What the user holds in the hand.
+    #[serde(default, skip_serializing_if = "DeviceData::is_unknown")]
+    pub device: DeviceData,
+}
+
+/// What templates can show of the user's device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceData {
+    /// `phone`, `tablet`, `desktop` or `tv`.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Its operating system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os: Option<String>,
+}
+
+impl DeviceData {
+    /// Whether nothing is known.
+    pub const fn is_unknown(&self) -> bool {
+        self.kind.is_none() && self.os.is_none()
+    }
 }
 
 /// What templates can show of the user.
@@ -266,6 +341,29 @@ pub enum Effect {
         user: UserKey,
         /// What.
         input: Box<Input>,
+    },
+    /// This user has entered or left a segment (the audiences table, for lists and counts; the highest
+    /// number of a user and segment counts).
+    Member {
+        /// Who.
+        user: UserKey,
+        /// Which segment.
+        segment: String,
+        /// Entered, or left.
+        entered: bool,
+        /// When.
+        at: Timestamp,
+        /// Rises with each change of this user.
+        number: u64,
+    },
+    /// This user cares about a product (the audiences table; writing it twice is harmless).
+    Interested {
+        /// Who.
+        user: UserKey,
+        /// The product's id.
+        product: String,
+        /// Since when.
+        at: Timestamp,
     },
     /// Wake this user soon (the delay queue; a needless tick is ignored).
     Wake {

@@ -1,7 +1,10 @@
 //! Anonymous and known are one person: how what a visitor did becomes part of a user.
 
-use crate::bounds::{CAP_AT_MOST_MAX, OUTCOMES_KEPT_MAX};
+use crate::bounds::{CAP_AT_MOST_MAX, INTERESTS_MAX, OUTCOMES_KEPT_MAX, PLACES_INSIDE_MAX, VIEWED_MAX};
+use crate::playbook::Channel;
+use crate::program::Program;
 use crate::state::{PlayState, UserState};
+use crate::verdict::earlier;
 
 impl UserState {
     /// Whether there is anything that a linked identity must know.
@@ -20,6 +23,19 @@ impl UserState {
             outcomes,
             decisions: _,
             passed_on: _,
+            first_seen_at: _,
+            program: _,
+            registers,
+            watched: _,
+            segment_changes: _,
+            moments,
+            facts,
+            time_zone,
+            position,
+            inside,
+            viewed,
+            interests,
+            messaged,
         } = self;
         anonymous_id.is_some()
             || !seen.is_empty()
@@ -28,12 +44,83 @@ impl UserState {
             || *orders != Default::default()
             || !plays.is_empty()
             || !outcomes.is_empty()
+            || !registers.is_empty()
+            || !moments.is_empty()
+            || !facts.is_empty()
+            || time_zone.is_some()
+            || position.is_some()
+            || !inside.is_empty()
+            || !viewed.is_empty()
+            || !interests.is_empty()
+            || !messaged.is_empty()
     }
 
     /// Takes in what a visitor had done who turned out to be this user. No cart, purchase or used cap
     /// is lost; what this user has ordered since is not put back into the cart.
-    pub(crate) fn merge(&mut self, visitor: Self) {
+    pub(crate) fn merge(&mut self, visitor: Self, program: &Program) {
+        let visitor_is_newer = visitor.clock > self.clock;
         self.clock = self.clock.max(visitor.clock);
+        self.first_seen_at = earlier(self.first_seen_at, visitor.first_seen_at);
+        for (id, theirs) in visitor.registers.iter() {
+            let Some(register) = program.register_by_id(id) else { continue };
+            self.registers.change(id, |own| match own {
+                Some(own) => own.merge(theirs.clone(), register),
+                None => *own = Some(theirs.clone()),
+            });
+        }
+        for theirs in visitor.moments {
+            let half_life = program.playbook().moments.moments.get(&theirs.moment).map(|moment| moment.half_life);
+            match (self.moments.iter_mut().find(|own| own.moment == theirs.moment), half_life) {
+                (Some(own), Some(half_life)) => {
+                    let at = own.at.max(theirs.at);
+                    own.strength = own.strength_at(at, half_life);
+                    own.at = at;
+                    own.add(theirs.strength_at(at, half_life), at, half_life);
+                }
+                (None, Some(_)) => self.moments.push(theirs),
+                (_, None) => {}
+            }
+        }
+        for (fact, value) in visitor.facts {
+            if visitor_is_newer || !self.facts.contains_key(&fact) {
+                self.facts.insert(fact, value);
+            }
+        }
+        if visitor_is_newer || self.time_zone.is_none() {
+            self.time_zone = visitor.time_zone.or(self.time_zone.take());
+        }
+        if visitor_is_newer || self.position.is_none() {
+            self.position = visitor.position.or(self.position);
+        }
+        for inside in visitor.inside {
+            if self.inside.len() < PLACES_INSIDE_MAX && self.inside.iter().all(|own| own.place != inside.place) {
+                self.inside.push(inside);
+            }
+        }
+        let own_viewed = core::mem::take(&mut self.viewed);
+        let (older, newer) = if visitor_is_newer { (own_viewed, visitor.viewed) } else { (visitor.viewed, own_viewed) };
+        self.viewed = older;
+        self.viewed.retain(|product| newer.iter().all(|known| known.id != product.id));
+        self.viewed.extend(newer);
+        let too_many = self.viewed.len().saturating_sub(VIEWED_MAX);
+        self.viewed.drain(..too_many);
+        for theirs in visitor.interests {
+            match self.interests.iter_mut().find(|own| own.product == theirs.product) {
+                Some(own) => {
+                    own.interest = own.interest.max(theirs.interest);
+                    own.at = own.at.max(theirs.at);
+                }
+                // The catalogue knows the visitor, who passes on what it says.
+                None => self.interests.push(theirs),
+            }
+        }
+        self.interests.sort_by_key(|interest| interest.at);
+        let too_many = self.interests.len().saturating_sub(INTERESTS_MAX);
+        self.interests.drain(..too_many);
+        self.messaged.extend(visitor.messaged);
+        self.messaged.sort_unstable();
+        let too_many = self.messaged.len().saturating_sub(Channel::ALL.len() * CAP_AT_MOST_MAX as usize);
+        self.messaged.drain(..too_many);
         self.seen.merge(&visitor.seen);
         self.profile.merge(visitor.profile);
         if self.anonymous_id.is_none() {
@@ -68,6 +155,25 @@ impl PlayState {
             (own, other) => own.or(other),
         };
         self.entered = self.entered.saturating_add(theirs.entered);
+        self.run = match (self.run.take(), theirs.run) {
+            (Some(own), Some(other)) if theirs.entered_at > self.entered_at => Some(other).or(Some(own)),
+            (own, other) => own.or(other),
+        };
+        self.entered_at = self.entered_at.max(theirs.entered_at);
+        self.exposure = match (self.exposure, theirs.exposure) {
+            (Some(own), Some(other)) => Some(if other.at > own.at { other } else { own }),
+            (own, other) => own.or(other),
+        };
+        for (split, variant) in theirs.variants.iter() {
+            self.variants.change(split, |own| {
+                own.get_or_insert(*variant);
+            });
+        }
+        self.scheduled = match (self.scheduled.take(), theirs.scheduled) {
+            (Some(own), Some(other)) => Some(if other.due_at < own.due_at { other } else { own }),
+            (own, other) => own.or(other),
+        };
+        self.messaged_at = self.messaged_at.max(theirs.messaged_at);
         self.sent_at.extend(theirs.sent_at);
         self.sent_at.sort_unstable();
         let too_many = self.sent_at.len().saturating_sub(CAP_AT_MOST_MAX as usize);

@@ -4,6 +4,7 @@ use alloc::string::String;
 use minicbor::{Decode, Encode};
 
 use crate::identifiers::DeliveryId;
+use crate::money::Micros;
 use crate::playbook::{Cap, Channel};
 use crate::time::{Span, Timestamp};
 
@@ -24,6 +25,8 @@ pub enum InputOutcome {
     LinkRepeated,
     /// What a visitor had done became part of this user.
     Merged,
+    /// A product's price or stock changed that the user cares about.
+    CatalogueApplied,
     /// A circle of links was broken here.
     LinkCircleBroken,
     /// A tick that found a deadline.
@@ -43,6 +46,7 @@ impl InputOutcome {
             Self::Linked => "linked",
             Self::LinkRepeated => "link_repeated",
             Self::Merged => "merged",
+            Self::CatalogueApplied => "catalogue_applied",
             Self::LinkCircleBroken => "link_circle_broken",
             Self::TickFired => "tick_fired",
             Self::TickStale => "tick_stale",
@@ -106,6 +110,53 @@ pub enum PlayOutcome {
         #[n(0)]
         reason: Reason,
     },
+    /// A message is held back.
+    #[n(4)]
+    #[cbor(map)]
+    Held {
+        /// Until when.
+        #[n(0)]
+        until: Timestamp,
+    },
+    /// A message was decided that a holdout does not get.
+    #[n(5)]
+    #[cbor(map)]
+    HeldOut {
+        /// Which holdout: the play's, the global control group, or an experiment's variant.
+        #[n(0)]
+        group: String,
+        /// When the moment was due.
+        #[n(1)]
+        due_at: Timestamp,
+    },
+    /// What the play wanted happened within its attribution window.
+    #[n(6)]
+    #[cbor(map)]
+    Converted {
+        /// How long after the message.
+        #[n(0)]
+        after: Span,
+        /// Whether the message was really sent; false for a holdout.
+        #[n(1)]
+        sent: bool,
+        /// What it was worth, when the event says so.
+        #[n(2)]
+        value: Option<Micros>,
+    },
+    /// It came to its end.
+    #[n(7)]
+    Finished,
+    /// A way of an experiment was drawn.
+    #[n(8)]
+    #[cbor(map)]
+    Assigned {
+        /// Which experiment.
+        #[n(0)]
+        split: String,
+        /// Which variant.
+        #[n(1)]
+        variant: String,
+    },
 }
 
 /// Why no message was decided.
@@ -145,6 +196,46 @@ pub enum Reason {
     /// Too many messages were decided for the user at the same time.
     #[n(6)]
     TooManyAtOnce,
+    /// The user entered the play too short a time ago.
+    #[n(7)]
+    #[cbor(map)]
+    Cooldown {
+        /// Until when.
+        #[n(0)]
+        until: Timestamp,
+    },
+    /// The play is not rolled out to this user yet.
+    #[n(8)]
+    NotRolledOut,
+    /// The user is on the way through the play already.
+    #[n(9)]
+    AlreadyRunning,
+    /// As many messages as the policy allows were sent in its window.
+    #[n(10)]
+    #[cbor(map)]
+    PolicyCap {
+        /// On which channel; on all together without it.
+        #[n(0)]
+        channel: Option<Channel>,
+        /// How many it allows.
+        #[n(1)]
+        at_most: u32,
+        /// In how long.
+        #[n(2)]
+        per: Span,
+    },
+    /// It was due in quiet hours, and the play does not wait, or its moment would have passed.
+    #[n(11)]
+    QuietHours,
+    /// The user is on the way through too many plays.
+    #[n(12)]
+    TooManyRunning,
+    /// The step in which the user waited is no longer in the play.
+    #[n(13)]
+    PlayChanged,
+    /// Messages of this kind lead from one to the next too often within one instant.
+    #[n(14)]
+    TooManySteps,
 }
 
 impl Reason {
@@ -161,6 +252,12 @@ impl PlayOutcome {
             Self::Waiting { .. } => "waiting",
             Self::Sent { .. } => "sent",
             Self::Cancelled { .. } => "cancelled",
+            Self::Held { .. } => "held",
+            Self::HeldOut { .. } => "held_out",
+            Self::Converted { sent: true, .. } => "converted",
+            Self::Converted { sent: false, .. } => "converted_held_out",
+            Self::Finished => "finished",
+            Self::Assigned { .. } => "assigned",
             Self::NotSent { reason } => match reason {
                 Reason::Cap { .. } => "not_sent_cap",
                 Reason::MomentPassed { .. } => "not_sent_moment_passed",
@@ -169,6 +266,14 @@ impl PlayOutcome {
                 Reason::Excluded => "not_sent_excluded",
                 Reason::AlreadyEntered => "not_sent_already_entered",
                 Reason::TooManyAtOnce => "not_sent_too_many_at_once",
+                Reason::Cooldown { .. } => "not_sent_cooldown",
+                Reason::NotRolledOut => "not_sent_not_rolled_out",
+                Reason::AlreadyRunning => "not_sent_already_running",
+                Reason::PolicyCap { .. } => "not_sent_policy_cap",
+                Reason::QuietHours => "not_sent_quiet_hours",
+                Reason::TooManyRunning => "not_sent_too_many_running",
+                Reason::PlayChanged => "not_sent_play_changed",
+                Reason::TooManySteps => "not_sent_too_many_steps",
             },
         }
     }
@@ -183,6 +288,17 @@ impl core::fmt::Display for PlayOutcome {
                 write!(formatter, "sent by {channel} (delivery {delivery}), due {due_at}")
             }
             Self::Cancelled { by } => write!(formatter, "cancelled: {by}"),
+            Self::Held { until } => write!(formatter, "held until {until}: quiet hours"),
+            Self::HeldOut { group, due_at } => write!(formatter, "held out ({group}), due {due_at}"),
+            Self::Converted { after, sent, value } => {
+                write!(formatter, "goal reached {after} after the message")?;
+                if !sent {
+                    formatter.write_str(" that was held out")?;
+                }
+                value.map_or(Ok(()), |value| write!(formatter, ", worth {value}"))
+            }
+            Self::Finished => formatter.write_str("came to its end"),
+            Self::Assigned { split, variant } => write!(formatter, "{split}: {variant}"),
             Self::NotSent { reason } => match reason {
                 Reason::Cap { at_most, per } => write!(formatter, "not sent: already {at_most} in the last {per}"),
                 Reason::MomentPassed { late_by } => {
@@ -193,6 +309,17 @@ impl core::fmt::Display for PlayOutcome {
                 Reason::Excluded => formatter.write_str("not sent: `unless` held"),
                 Reason::AlreadyEntered => formatter.write_str("not sent: this play is once for each user"),
                 Reason::TooManyAtOnce => formatter.write_str("not sent: too many messages at the same time"),
+                Reason::Cooldown { until } => write!(formatter, "not sent: entered too recently, again from {until}"),
+                Reason::NotRolledOut => formatter.write_str("not sent: not rolled out to this user yet"),
+                Reason::AlreadyRunning => formatter.write_str("not sent: on the way through this play already"),
+                Reason::PolicyCap { channel, at_most, per } => {
+                    let by = channel.map_or("of all plays", Channel::as_str);
+                    write!(formatter, "not sent: already {at_most} messages ({by}) in the last {per}")
+                }
+                Reason::QuietHours => formatter.write_str("not sent: it was due in quiet hours"),
+                Reason::TooManyRunning => formatter.write_str("not sent: on the way through too many plays"),
+                Reason::PlayChanged => formatter.write_str("not sent: the step it waited in is gone from the play"),
+                Reason::TooManySteps => formatter.write_str("not sent: too many steps at the same instant"),
             },
         }
     }

@@ -1,207 +1,390 @@
-//! What plays make of events and deadlines.
+//! What plays make of events, changes and deadlines: who starts when, and who may.
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::bounds::{EVENT_NAME_BYTES_KEPT_MAX, MESSAGES_PER_COMMIT_MAX};
-use crate::event::Event;
-use crate::identifiers::DeliveryId;
-use crate::mailbox::{DeliveryOrder, Effect, MessageData, PersonData};
+use crate::bounds::{EVENT_NAME_BYTES_KEPT_MAX, RUNS_MAX, SEGMENT_ROUNDS_MAX, STEPS_PER_INSTANT_MAX};
+use crate::check::View;
+use crate::event::{Event, EventKind};
+use crate::limits::draws;
+use crate::mailbox::CatalogueChange;
 use crate::outcome::{OutcomeRecord, PlayOutcome, Reason};
-use crate::playbook::{Channel, Entry, Play, Step, Trigger};
-use crate::product::shortened;
-use crate::state::{UserState, Waiting};
+use crate::playbook::{CatalogueTest, Entry, Interest, Play, Trigger};
+use crate::product::{Product, shortened};
+use crate::program::PlayRole;
+use crate::register::RegisterValue;
+use crate::state::{PlayState, Scheduled, Subject, Waiting};
 use crate::step::Run;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
-impl Run<'_> {
-    /// Lets every play see an event that has just been applied at `at`.
-    pub(crate) fn trigger_plays(&mut self, event: &Event, at: Timestamp) {
-        let playbook = self.playbook;
-        for play in &playbook.plays {
-            match &play.trigger {
-                Trigger::Event(patterns) => {
-                    if let Some(pattern) = patterns.iter().find(|pattern| pattern.matches(event)) {
-                        let why = format!("{pattern} at {at}");
-                        self.enter(play, at, &why);
-                    }
+/// A play that is to be started.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// Its place in the program.
+    pub(crate) place: usize,
+    /// When its moment was due.
+    pub(crate) due_at: Timestamp,
+    /// What it is about.
+    pub(crate) subject: Subject,
+}
+
+/// What an event is called, for people.
+pub(crate) fn label(event: &Event) -> &str {
+    match &event.kind {
+        EventKind::Track { event, .. } => event.as_str(),
+        EventKind::Identify { .. } => "identify",
+        EventKind::Page { .. } => "page",
+        EventKind::Screen { .. } => "screen",
+        EventKind::Group { .. } => "group",
+        EventKind::Alias { .. } => "alias",
+    }
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn play(&self, place: usize) -> &'a Play {
+        let program = self.program;
+        &program.playbook().plays[program.plays[place].play]
+    }
+
+    fn standing(&mut self, place: usize) -> &mut PlayState {
+        let play = self.play(place);
+        if !self.out.state.plays.contains_key(&play.name) {
+            self.out.state.plays.insert(play.name.clone(), PlayState::default());
+        }
+        self.out.state.plays.get_mut(&play.name).expect("it was just put in")
+    }
+
+    fn known(&self, place: usize) -> Option<&PlayState> {
+        self.out.state.plays.get(&self.play(place).name)
+    }
+
+    pub(crate) fn view(&self) -> View<'_> {
+        View { program: self.program, state: &self.out.state, at: self.out.state.clock }
+    }
+
+    /// Lets plays see an event that has just been applied. `completed` names the sequences it moved on.
+    pub(crate) fn see(&mut self, event: &Event, completed: &[(usize, usize)], at: Timestamp) {
+        let program = self.program;
+        let mut roles: Vec<(PlayRole, usize)> = Vec::new();
+        for dispatch in program.dispatch(event).into_iter().flatten() {
+            for (place, role, filters) in &dispatch.plays {
+                if crate::property::pass(filters, event, at) {
+                    roles.push((*role, *place));
                 }
-                Trigger::Absence { after, of, wait } => {
-                    if let Some(pattern) = of.iter().find(|pattern| pattern.matches(event)) {
-                        self.cancel(play, at, &format!("{pattern} at {at}"));
-                    } else if let Some(pattern) = after.iter().find(|pattern| pattern.matches(event)) {
-                        if play.who.holds(&self.out.state, at) {
-                            let after = pattern.to_string();
-                            let after = shortened(&after, EVENT_NAME_BYTES_KEPT_MAX).to_string();
-                            let waiting = Waiting { due_at: at.plus(*wait), after, after_at: at };
-                            let outcome = PlayOutcome::Waiting { due_at: waiting.due_at };
-                            self.out.state.plays.entry(play.name.clone()).or_default().waiting = Some(waiting);
-                            self.note(play, at, outcome);
-                        } else {
-                            self.cancel(play, at, &format!("`who` no longer held after {pattern} at {at}"));
-                        }
-                    }
-                }
+            }
+        }
+        if roles.is_empty() {
+            return;
+        }
+        roles.sort_unstable();
+        roles.dedup();
+        for (role, place) in roles.iter().copied() {
+            match role {
+                PlayRole::Goal => self.goal_met(place, event, at),
+                PlayRole::EndsWait => self.cancel_wait(place, at, &format!("{} at {at}", label(event))),
+                PlayRole::StartsWait if roles.contains(&(PlayRole::EndsWait, place)) => {}
+                PlayRole::StartsWait => self.wait(place, event, at),
+                PlayRole::Starts => self.starts_with(place, event, completed, at),
             }
         }
     }
 
-    /// The deadline of a play has come; the user's clock stands at it or later.
-    pub(crate) fn fire(&mut self, name: &str) {
-        let Some(waiting) = self.out.state.plays.get_mut(name).and_then(|play| play.waiting.take()) else {
-            return;
-        };
-        // A play that is no longer in the playbook has nothing to say.
-        let playbook = self.playbook;
-        let Some(play) = playbook.play(name) else {
-            return;
-        };
-        let absent = match &play.trigger {
-            Trigger::Absence { of, .. } => of.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
-            Trigger::Event(_) => String::new(),
-        };
-        let why = format!(
-            "{} since {} at {}, no {absent}",
-            waiting.due_at.since(waiting.after_at),
-            waiting.after,
-            waiting.after_at
-        );
-        self.enter(play, waiting.due_at, &why);
+    fn wait(&mut self, place: usize, event: &Event, at: Timestamp) {
+        let play = self.play(place);
+        let Trigger::Absence { wait, .. } = &play.trigger else { return };
+        if self.view().verdict(&self.program.plays[place].who).holds {
+            let after = shortened(label(event), EVENT_NAME_BYTES_KEPT_MAX).to_string();
+            let waiting = Waiting { due_at: at.plus(*wait), after, after_at: at };
+            let outcome = PlayOutcome::Waiting { due_at: waiting.due_at };
+            self.standing(place).waiting = Some(waiting);
+            self.note(play, at, outcome);
+        } else {
+            self.cancel_wait(place, at, &format!("`who` no longer held after {} at {at}", label(event)));
+        }
     }
 
-    fn cancel(&mut self, play: &Play, at: Timestamp, by: &str) {
+    fn cancel_wait(&mut self, place: usize, at: Timestamp, by: &str) {
+        let play = self.play(place);
         let waiting = self.out.state.plays.get_mut(&play.name).and_then(|play| play.waiting.take());
         if waiting.is_some() {
             self.note(play, at, PlayOutcome::Cancelled { by: by.to_string() });
         }
     }
 
-    /// The moment of a play, due at `due_at`, has come for this user.
-    fn enter(&mut self, play: &Play, due_at: Timestamp, why: &str) {
-        if let Err(reason) = self.may_enter(play, due_at) {
-            self.note(play, due_at, PlayOutcome::NotSent { reason });
-            return;
+    fn starts_with(&mut self, place: usize, event: &Event, completed: &[(usize, usize)], at: Timestamp) {
+        match &self.play(place).trigger {
+            Trigger::Event(_) => {}
+            Trigger::Sequence { steps, .. } => {
+                let register = self.program.plays[place].register;
+                if !completed.iter().any(|(index, role)| Some(*index) == register && *role + 1 == steps.len()) {
+                    return;
+                }
+            }
+            Trigger::RunOut { .. } => return self.schedule_run_out(place),
+            _ => return,
         }
-        let standing = self.out.state.plays.entry(play.name.clone()).or_default();
-        standing.entered = standing.entered.saturating_add(1);
-        for step in &play.steps {
-            match step {
-                Step::Send { message, channels } => self.send(play, message, channels, due_at, why),
+        let subject = self.subject_of(place, event, at);
+        self.starts.push(Start { place, due_at: at, subject });
+    }
+
+    /// What a play wanted has happened: it ends, and the message before it is credited.
+    fn goal_met(&mut self, place: usize, event: &Event, at: Timestamp) {
+        let play = self.play(place);
+        let Some(goal) = &play.goal else { return };
+        let Some(standing) = self.out.state.plays.get_mut(&play.name) else { return };
+        let stopped = standing.run.take().is_some() | standing.waiting.take().is_some();
+        let exposure = standing.exposure.take();
+        if let Some(exposure) = exposure
+            && at.since(exposure.at) < goal.within
+        {
+            let value = crate::property::worth(event);
+            let after = at.since(exposure.at);
+            self.note(play, at, PlayOutcome::Converted { after, sent: exposure.sent, value });
+        }
+        if stopped {
+            self.note(play, at, PlayOutcome::Cancelled { by: format!("its goal: {} at {at}", label(event)) });
+        }
+    }
+
+    /// The price or the stock of a product has changed.
+    pub(crate) fn catalogue_changed(&mut self, product: &Product, changes: &[CatalogueChange]) {
+        let program = self.program;
+        let at = self.out.state.clock;
+        let state = &self.out.state;
+        let known = state.interests.iter().find(|known| known.product == product.id).map(|known| known.interest);
+        let carted = state.cart.items().iter().any(|item| item.id == product.id).then_some(Interest::Carted);
+        let Some(interest) = known.max(carted) else { return };
+        for place in 0..program.plays.len() {
+            let Trigger::Catalogue { of, interest: wanted } = &self.play(place).trigger else { continue };
+            let Some((change, was)) = of.iter().find_map(|test| fitting(*test, changes)) else { continue };
+            if wanted.contains(&interest) {
+                let subject = Subject {
+                    why: format!("{change} of {} at {at}", shortened(&product.id, EVENT_NAME_BYTES_KEPT_MAX)),
+                    product: Some(product.for_keeping()),
+                    product_was: was,
+                    ..Subject::default()
+                };
+                self.starts.push(Start { place, due_at: at, subject });
             }
         }
     }
 
-    fn may_enter(&self, play: &Play, due_at: Timestamp) -> Result<(), Reason> {
-        let state = &self.out.state;
-        let standing = state.plays.get(&play.name);
+    /// Something is due.
+    pub(crate) fn fire(&mut self, due_at: Timestamp) {
+        let program = self.program;
+        let over: Vec<String> = self.out.state.inside.iter().filter(|inside| inside.until <= due_at)
+            .map(|inside| inside.place.clone()).collect();
+        over.iter().for_each(|place| self.leave_place(place, due_at));
+        for (place, watched) in program.watched.iter().enumerate() {
+            let standing = self.out.state.watched.get(watched.id);
+            if standing.and_then(|standing| standing.next).is_some_and(|next| next <= due_at) {
+                self.dirty.insert(place);
+            }
+        }
+        self.update_watched();
+        let due: Vec<String> = self.out.state.plays.iter()
+            .filter(|(_, standing)| standing.next_deadline().is_some_and(|next| next <= due_at))
+            .map(|(name, _)| name.clone()).collect();
+        let mut places = Vec::new();
+        for name in due {
+            match program.play_by_name(&name) {
+                Some(place) => places.push(place),
+                // A play that is no longer in the playbook has nothing to say.
+                None => {
+                    if let Some(standing) = self.out.state.plays.get_mut(&name) {
+                        (standing.waiting, standing.run, standing.scheduled) = (None, None, None);
+                    }
+                }
+            }
+        }
+        places.sort_unstable();
+        self.steps_left = STEPS_PER_INSTANT_MAX;
+        for place in places {
+            self.wait_is_over(place, due_at);
+            self.clock_strikes(place, due_at);
+            self.resume(place, due_at);
+        }
+        self.settle();
+    }
+
+    fn wait_is_over(&mut self, place: usize, due_at: Timestamp) {
+        let play = self.play(place);
+        let Some(standing) = self.out.state.plays.get_mut(&play.name) else { return };
+        let Some(waiting) = standing.waiting.take_if(|waiting| waiting.due_at <= due_at) else { return };
+        let Trigger::Absence { of, .. } = &play.trigger else { return };
+        let absent = of.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+        let why = format!(
+            "{} since {} at {}, no {absent}",
+            waiting.due_at.since(waiting.after_at),
+            waiting.after,
+            waiting.after_at
+        );
+        // What was put aside last is what the message is about.
+        let product = self.out.state.cart.items().last().map(Product::for_keeping);
+        let subject = Subject { why, product, ..Subject::default() };
+        self.starts.push(Start { place, due_at: waiting.due_at, subject });
+    }
+
+    fn clock_strikes(&mut self, place: usize, due_at: Timestamp) {
+        let play = self.play(place);
+        let Some(standing) = self.out.state.plays.get_mut(&play.name) else { return };
+        let Some(scheduled) = standing.scheduled.take_if(|scheduled| scheduled.due_at <= due_at) else { return };
+        let at = scheduled.due_at;
+        let (why, product) = match (&play.trigger, scheduled.product) {
+            (Trigger::Schedule(_), _) => {
+                self.schedule(place, at);
+                (format!("scheduled for {at}"), None)
+            }
+            (Trigger::RunOut { .. }, Some(product)) => {
+                self.schedule_run_out(place);
+                let why = format!("{} is about to run out at {at}", shortened(&product, EVENT_NAME_BYTES_KEPT_MAX));
+                (why, Some(Product { id: product, quantity: 1, ..Product::default() }))
+            }
+            _ => return,
+        };
+        self.starts.push(Start { place, due_at: at, subject: Subject { why, product, ..Subject::default() } });
+    }
+
+    /// Sets a scheduled play for its next time.
+    pub(crate) fn schedule(&mut self, place: usize, after: Timestamp) {
+        let play = self.play(place);
+        let Trigger::Schedule(schedule) = &play.trigger else { return };
+        let own = self.program.plays[place].schedule_clock.clone();
+        let clock = own.unwrap_or_else(|| self.program.clock_of(&self.out.state));
+        // Times whose moment has passed already are left out: nobody has to be told of each.
+        let worth_it = self.now.minus(play.valid_for);
+        let next = clock.next(schedule, after.max(worth_it));
+        self.standing(place).scheduled = next.map(|due_at| Scheduled { due_at, product: None });
+    }
+
+    pub(crate) fn unschedule(&mut self, place: usize) {
+        let play = self.play(place);
+        if let Some(standing) = self.out.state.plays.get_mut(&play.name) {
+            standing.scheduled = None;
+        }
+    }
+
+    /// Sets a play for when the next product is about to run out.
+    pub(crate) fn schedule_run_out(&mut self, place: usize) {
+        let play = self.play(place);
+        let Trigger::RunOut { before, lasts, .. } = &play.trigger else { return };
+        let Some(register) = self.program.plays[place].register else { return };
+        let clock = self.out.state.clock;
+        let next = match self.out.state.registers.get(self.program.register_id(register)) {
+            Some(RegisterValue::Refills(refills)) => refills
+                .iter()
+                .filter_map(|refill| {
+                    let interval = match refill.count {
+                        0 | 1 => (*lasts)?,
+                        count => {
+                            Span::from_millis(refill.last.since(refill.first).as_millis() / i64::from(count - 1))
+                        }
+                    };
+                    let due_at = refill.last.plus(interval).minus(*before);
+                    (due_at > clock).then(|| Scheduled { due_at, product: Some(refill.product.clone()) })
+                })
+                .min_by(|one, other| one.due_at.cmp(&other.due_at)),
+            _ => None,
+        };
+        if next.is_some() || self.known(place).is_some() {
+            self.standing(place).scheduled = next;
+        }
+    }
+
+    /// Brings the instant to rest: starts what is to be started, asks again what that has changed.
+    pub(crate) fn settle(&mut self) {
+        self.steps_left = STEPS_PER_INSTANT_MAX;
+        for _ in 0..SEGMENT_ROUNDS_MAX {
+            self.update_watched();
+            let mut starts = core::mem::take(&mut self.starts);
+            let waited = self.wait_ends();
+            if starts.is_empty() && !waited && self.dirty.is_empty() {
+                return;
+            }
+            starts.sort_by_key(|start| start.place);
+            for start in starts {
+                self.enter(start);
+            }
+        }
+        // What still changes is looked at again a moment later: no circle holds up an instant.
+        let soon = self.out.state.clock.plus(Span::from_millis(1));
+        while let Some(place) = self.dirty.pop() {
+            let id = self.program.watched_id(place);
+            let mut standing = self.out.state.watched.get(id).copied().unwrap_or_default();
+            standing.next = Some(standing.next.map_or(soon, |next| next.min(soon)));
+            self.out.state.watched.set(id, Some(standing));
+        }
+        self.starts.clear();
+    }
+
+    /// The moment of a play has come for this user.
+    fn enter(&mut self, start: Start) {
+        let Start { place, due_at, subject } = start;
+        let play = self.play(place);
+        if let Err(reason) = self.may_enter(place, due_at) {
+            self.note(play, due_at, PlayOutcome::NotSent { reason });
+            return;
+        }
+        let standing = self.standing(place);
+        standing.entered = standing.entered.saturating_add(1);
+        standing.entered_at = Some(due_at);
+        self.proceed(place, 0, due_at, None, subject);
+    }
+
+    fn may_enter(&self, place: usize, due_at: Timestamp) -> Result<(), Reason> {
+        let play = self.play(place);
+        let built = &self.program.plays[place];
+        let standing = self.known(place);
+        if !draws(self.user, &play.name, "rollout", play.rollout) {
+            return Err(Reason::NotRolledOut);
+        }
         if play.entry == Entry::Once && standing.is_some_and(|standing| standing.entered > 0) {
             return Err(Reason::AlreadyEntered);
         }
-        if !play.who.holds(state, due_at) {
+        if standing.is_some_and(|standing| standing.run.is_some()) {
+            return Err(Reason::AlreadyRunning);
+        }
+        if let (Some(cooldown), Some(entered_at)) = (play.cooldown, standing.and_then(|standing| standing.entered_at)) {
+            let until = entered_at.plus(cooldown);
+            if due_at < until {
+                return Err(Reason::Cooldown { until });
+            }
+        }
+        if !self.view().verdict(&built.who).holds {
             return Err(Reason::NotInAudience);
         }
-        if play.unless.as_ref().is_some_and(|unless| unless.holds(state, due_at)) {
+        if built.unless.as_ref().is_some_and(|unless| self.view().verdict(unless).holds) {
             return Err(Reason::Excluded);
         }
         let late_by = self.now.since(due_at);
         if late_by > play.valid_for {
             return Err(Reason::MomentPassed { late_by });
         }
+        if self.out.state.plays.values().filter(|standing| standing.run.is_some()).count() >= RUNS_MAX {
+            return Err(Reason::TooManyRunning);
+        }
         Ok(())
     }
 
-    fn send(&mut self, play: &Play, message: &str, channels: &[Channel], due_at: Timestamp, why: &str) {
-        match self.order(play, message, channels, due_at, why) {
-            Ok(order) => {
-                let kept = play.caps.iter().map(|cap| cap.at_most as usize).max().unwrap_or(0);
-                let state = &mut self.out.state;
-                state.decisions += 1;
-                let standing = state.plays.entry(play.name.clone()).or_default();
-                standing.sent_at.push(due_at);
-                let too_many = standing.sent_at.len().saturating_sub(kept);
-                standing.sent_at.drain(..too_many);
-                let outcome = PlayOutcome::Sent { delivery: order.delivery, channel: order.channel, due_at };
-                self.out.effects.push(Effect::Deliver(Box::new(order)));
-                self.note(play, due_at, outcome);
-            }
-            Err(reason) => self.note(play, due_at, PlayOutcome::NotSent { reason }),
-        }
-    }
-
-    fn order(
-        &self,
-        play: &Play,
-        message: &str,
-        channels: &[Channel],
-        due_at: Timestamp,
-        why: &str,
-    ) -> Result<DeliveryOrder, Reason> {
-        let state = &self.out.state;
-        for cap in &play.caps {
-            let window_start = due_at.minus(cap.per);
-            let sent = state
-                .plays
-                .get(&play.name)
-                .map_or(0, |standing| standing.sent_at.iter().filter(|sent_at| **sent_at > window_start).count());
-            if sent >= cap.at_most as usize {
-                return Err(Reason::cap(*cap));
-            }
-        }
-        let decided_now = self.out.effects.iter().filter(|effect| matches!(effect, Effect::Deliver(_))).count();
-        if decided_now >= MESSAGES_PER_COMMIT_MAX {
-            return Err(Reason::TooManyAtOnce);
-        }
-        let (channel, address) = channels
-            .iter()
-            .find_map(|channel| Some((*channel, self.address(message, *channel)?)))
-            .ok_or(Reason::NoAddress)?;
-        Ok(DeliveryOrder {
-            delivery: DeliveryId::of_decision(self.user, state.decisions),
-            user: self.user,
-            play: play.name.clone(),
-            message: message.to_string(),
-            playbook: self.playbook.version.clone(),
-            channel,
-            address,
-            locale: state.profile.locale.clone(),
-            due_at,
-            decided_at: self.now,
-            expires_at: due_at.plus(play.valid_for),
-            why: why.to_string(),
-            data: message_data(state),
-        })
-    }
-
-    /// Where the user can be reached on a channel that is set up and has a template for the message.
-    fn address(&self, message: &str, channel: Channel) -> Option<String> {
-        let state = &self.out.state;
-        let templates = self.playbook.messages.get(message)?.localized(state.profile.locale.as_deref())?;
-        if !self.playbook.channels.has(channel) || !templates.has(channel) {
-            return None;
-        }
-        match channel {
-            Channel::Email | Channel::Sms => state.profile.address(channel).map(ToString::to_string),
-            // The shop knows its user by the id it gave.
-            Channel::Webhook => state.user_id.clone().or_else(|| state.anonymous_id.clone()),
-        }
-    }
-
-    fn note(&mut self, play: &Play, at: Timestamp, outcome: PlayOutcome) {
+    pub(crate) fn note(&mut self, play: &Play, at: Timestamp, outcome: PlayOutcome) {
         let record = OutcomeRecord { at, play: play.name.clone(), outcome };
         self.out.considered.push(record.clone());
         self.out.state.note(record);
     }
 }
 
-fn message_data(state: &UserState) -> MessageData {
-    MessageData {
-        user: PersonData {
-            id: state.user_id.clone(),
-            first_name: state.profile.first_name.clone(),
-            last_name: state.profile.last_name.clone(),
-        },
-        cart: state.cart.data(),
-    }
+/// Whether a change is one that a play waits for; with a word for it, and the price before.
+fn fitting(test: CatalogueTest, changes: &[CatalogueChange]) -> Option<(&'static str, Option<crate::money::Micros>)> {
+    changes.iter().find_map(|change| match (test, change) {
+        (CatalogueTest::PriceDrop { percent }, CatalogueChange::Price { from, to }) => {
+            let by = (from.get() - to.get()) as f64 / from.get().max(1) as f64 * 100.0;
+            (to < from && by >= percent).then_some(("price drop", Some(*from)))
+        }
+        (CatalogueTest::BackInStock, CatalogueChange::Stock { from: 0, to: 1.. }) => Some(("return", None)),
+        (CatalogueTest::LowStock { at_most }, CatalogueChange::Stock { from, to }) => {
+            (*from > at_most && (1..=at_most).contains(to)).then_some(("low stock", None))
+        }
+        _ => None,
+    })
 }

@@ -6,7 +6,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::bounds::{ID_BYTES_MAX, LINK_BYTES_MAX, PRODUCTS_PER_EVENT_MAX, TEXT_BYTES_MAX};
+use crate::bounds::{CATEGORY_BYTES_MAX, ID_BYTES_MAX, LINK_BYTES_MAX, PRODUCTS_PER_EVENT_MAX, SUBJECT_TEXT_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::money::{Currency, Micros};
 
 /// A product with a quantity, as a shopper handles it.
@@ -39,6 +39,26 @@ pub struct Product {
     #[n(6)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// What kind of product it is, in the shop's own words.
+    #[n(7)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+}
+
+impl Product {
+    /// The product as it is kept beside others for later messages: long texts shortened, long links left out.
+    #[must_use]
+    pub fn for_keeping(&self) -> Self {
+        let link = |link: &Option<String>| link.clone().filter(|link| link.len() <= SUBJECT_TEXT_BYTES_MAX);
+        Self {
+            id: self.id.clone(),
+            name: self.name.as_deref().map(|name| shortened(name, SUBJECT_TEXT_BYTES_MAX).to_string()),
+            image_url: link(&self.image_url),
+            url: link(&self.url),
+            category: self.category.clone(),
+            ..*self
+        }
+    }
 }
 
 /// The products an event speaks of: its list (`products`, `items`), or itself when its properties
@@ -68,6 +88,7 @@ fn product_of(properties: &Map<String, Value>, currency: Option<Currency>) -> Op
         quantity: properties.get("quantity").and_then(quantity).unwrap_or(1),
         image_url: first_link(properties, &["image_url", "imageUrl", "image"]),
         url: first_link(properties, &["url", "product_url", "link"]),
+        category: first_text(properties, &["category", "product_category", "item_category"], CATEGORY_BYTES_MAX),
     })
 }
 

@@ -1,13 +1,14 @@
 //! Who a user is and how to reach them, as far as the playbook needs to know.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use minicbor::{Decode, Encode};
 use serde_json::{Map, Value};
 
-use crate::bounds::{ID_BYTES_MAX, TEXT_BYTES_MAX, TRAITS_MAX};
+use crate::bounds::{LAST_VALUE_BYTES_MAX, TEXT_BYTES_MAX, TRAIT_LIST_ENTRIES_MAX, TRAITS_MAX};
 use crate::playbook::{Channel, TraitValue};
 use crate::product::shortened;
+use crate::property::texts;
 
 /// Addresses, names, language, and the traits that conditions ask for. Nothing else is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -37,23 +38,23 @@ pub struct Profile {
 impl Profile {
     /// Takes in the traits of an `identify`. A trait that is null is forgotten; an address that is
     /// none is passed over, so that a typing error does not lose the address known before.
-    pub fn apply(&mut self, traits: &Map<String, Value>, kept: &BTreeSet<&str>) {
+    pub fn apply(&mut self, traits: &Map<String, Value>, kept: &[String]) {
         update(&mut self.email, traits.get("email"), email);
         update(&mut self.phone, traits.get("phone"), phone);
         update(&mut self.first_name, traits.get("firstName").or_else(|| traits.get("first_name")), text);
         update(&mut self.last_name, traits.get("lastName").or_else(|| traits.get("last_name")), text);
         update(&mut self.locale, traits.get("locale").or_else(|| traits.get("language")), locale);
         for name in kept {
-            match traits.get(*name) {
+            match traits.get(name) {
                 None => {}
                 Some(Value::Null) => {
-                    self.traits.remove(*name);
+                    self.traits.remove(name);
                 }
                 Some(value) => {
                     if let Some(value) = trait_value(value)
-                        && (self.traits.len() < TRAITS_MAX || self.traits.contains_key(*name))
+                        && (self.traits.len() < TRAITS_MAX || self.traits.contains_key(name))
                     {
-                        self.traits.insert((*name).to_string(), value);
+                        self.traits.insert(name.clone(), value);
                     }
                 }
             }
@@ -152,7 +153,10 @@ fn trait_value(value: &Value) -> Option<TraitValue> {
     match value {
         Value::Bool(flag) => Some(TraitValue::Flag(*flag)),
         Value::Number(number) => number.as_f64().map(TraitValue::Number),
-        Value::String(text) => Some(TraitValue::Text(shortened(text, ID_BYTES_MAX).to_string())),
+        Value::String(text) => Some(TraitValue::Text(shortened(text, LAST_VALUE_BYTES_MAX).to_string())),
+        Value::Array(list) => {
+            Some(TraitValue::Texts(texts(list, TRAIT_LIST_ENTRIES_MAX, LAST_VALUE_BYTES_MAX / TRAIT_LIST_ENTRIES_MAX)))
+        }
         _ => None,
     }
 }
@@ -175,7 +179,7 @@ mod tests {
             ("Ann <ann@shop.example>", false),
         ] {
             let mut profile = Profile::default();
-            profile.apply(json!({"email": given}).as_object().unwrap(), &BTreeSet::new());
+            profile.apply(json!({"email": given}).as_object().unwrap(), &[]);
             assert_eq!(profile.email.is_some(), kept, "{given}");
         }
         for (given, kept) in [
@@ -186,7 +190,7 @@ mod tests {
             ("+1234567890123456", None),
         ] {
             let mut profile = Profile::default();
-            profile.apply(json!({"phone": given}).as_object().unwrap(), &BTreeSet::new());
+            profile.apply(json!({"phone": given}).as_object().unwrap(), &[]);
             assert_eq!(profile.phone.as_deref(), kept, "{given}");
         }
     }
@@ -194,7 +198,7 @@ mod tests {
     #[test]
     fn a_null_forgets_and_a_typing_error_does_not() {
         let mut profile = Profile::default();
-        let kept = BTreeSet::from(["plan"]);
+        let kept = ["plan".to_string()];
         profile.apply(json!({"email": "ann@shop.example", "plan": "pro", "other": 1}).as_object().unwrap(), &kept);
         profile.apply(json!({"email": "oops", "plan": {"no": "scalar"}}).as_object().unwrap(), &kept);
         assert_eq!(profile.email.as_deref(), Some("ann@shop.example"));

@@ -14,9 +14,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::bounds::{MESSAGES_REMEMBERED_MAX, OUTCOMES_KEPT_MAX, SEEN_INPUTS_MAX, STATE_BYTES_MAX};
 use crate::cart::Cart;
 use crate::identifiers::{InputId, UserKey};
+use crate::moment::MomentState;
+use crate::money::Micros;
 use crate::outcome::{OutcomeRecord, PlayOutcome};
+use crate::place::Position;
+use crate::playbook::{Channel, ContextFact, Interest, TraitValue};
+use crate::product::Product;
 use crate::profile::Profile;
+use crate::register::RegisterValue;
 use crate::time::Timestamp;
+use crate::verdict::earlier;
 
 const VERSION: u8 = 1;
 
@@ -74,6 +81,180 @@ pub struct UserState {
     #[n(12)]
     #[cbor(default)]
     pub passed_on: InputIds<SEEN_INPUTS_MAX>,
+    /// When the user was first heard of; unknown of those who were remembered before this was.
+    #[n(13)]
+    pub first_seen_at: Option<Timestamp>,
+    /// What was watched when the user was last looked at ([`crate::program::Program::fingerprint`]).
+    #[n(14)]
+    #[cbor(default)]
+    pub program: u32,
+    /// What is remembered of behaviour.
+    #[n(15)]
+    #[cbor(default)]
+    pub registers: ById<RegisterValue>,
+    /// How the user stands to each condition that is watched.
+    #[n(16)]
+    #[cbor(default)]
+    pub watched: ById<Standing>,
+    /// How often the user has entered or left a segment.
+    #[n(17)]
+    #[cbor(default)]
+    pub segment_changes: u64,
+    /// How strong each moment was when evidence last came.
+    #[n(18)]
+    #[cbor(default)]
+    pub moments: Vec<MomentState>,
+    /// Facts about the newest events, as far as the playbook asks for them.
+    #[n(19)]
+    #[cbor(default)]
+    pub facts: BTreeMap<ContextFact, String>,
+    /// The IANA name of the user's time zone.
+    #[n(20)]
+    pub time_zone: Option<String>,
+    /// Where the user was last seen, when the playbook has places.
+    #[n(21)]
+    pub position: Option<Position>,
+    /// The places the user is in.
+    #[n(22)]
+    #[cbor(default)]
+    pub inside: Vec<Inside>,
+    /// The products looked at last, newest last, when the playbook asks for them.
+    #[n(23)]
+    #[cbor(default)]
+    pub viewed: Vec<Product>,
+    /// The products the user cares about, newest last, when plays watch the catalogue.
+    #[n(24)]
+    #[cbor(default)]
+    pub interests: Vec<ProductInterest>,
+    /// When messages were decided, over all plays, oldest first: as many as the policy's caps ask for.
+    #[n(25)]
+    #[cbor(default)]
+    pub messaged: Vec<Messaged>,
+}
+
+/// A place the user is in.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Inside {
+    /// Its name.
+    #[n(0)]
+    pub place: String,
+    /// Since when.
+    #[n(1)]
+    pub since: Timestamp,
+    /// Until when, if nothing more is heard.
+    #[n(2)]
+    pub until: Timestamp,
+}
+
+/// A product the user cares about.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct ProductInterest {
+    /// Its id.
+    #[n(0)]
+    pub product: String,
+    /// How the user has shown it: the strongest way.
+    #[n(1)]
+    pub interest: Interest,
+    /// When last.
+    #[n(2)]
+    pub at: Timestamp,
+    /// When the catalogue was last told to report changes.
+    #[n(3)]
+    pub told_at: Timestamp,
+}
+
+/// A message that was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct Messaged {
+    /// When it was due.
+    #[n(0)]
+    pub at: Timestamp,
+    /// On which channel.
+    #[n(1)]
+    pub channel: Channel,
+}
+
+/// How a user stands to a condition that is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Standing {
+    /// Since when it holds.
+    #[n(0)]
+    pub since: Option<Timestamp>,
+    /// When time alone may change that.
+    #[n(1)]
+    pub next: Option<Timestamp>,
+}
+
+/// Values by a 32-bit id, in the order of the ids.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct ById<T>(#[n(0)] Vec<(u32, T)>);
+
+impl<T> Default for ById<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> ById<T> {
+    fn position(&self, id: u32) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&id, |(known, _)| *known)
+    }
+
+    /// The value with this id.
+    pub fn get(&self, id: u32) -> Option<&T> {
+        self.position(id).ok().map(|position| &self.0[position].1)
+    }
+
+    /// Takes the value with this id out, or puts one in.
+    pub(crate) fn set(&mut self, id: u32, value: Option<T>) {
+        match (self.position(id), value) {
+            (Ok(position), Some(value)) => self.0[position].1 = value,
+            (Err(position), Some(value)) => self.0.insert(position, (id, value)),
+            (Ok(position), None) => drop(self.0.remove(position)),
+            (Err(_), None) => {}
+        }
+    }
+
+    /// Changes the value with this id in its place, puts one in or takes it out.
+    pub(crate) fn change<R>(&mut self, id: u32, change: impl FnOnce(&mut Option<T>) -> R) -> R
+    where
+        T: Default,
+    {
+        let position = self.position(id);
+        let mut slot = position.ok().map(|position| core::mem::take(&mut self.0[position].1));
+        let answer = change(&mut slot);
+        match (position, slot) {
+            (Ok(position), Some(value)) => self.0[position].1 = value,
+            (Err(position), Some(value)) => self.0.insert(position, (id, value)),
+            (Ok(position), None) => drop(self.0.remove(position)),
+            (Err(_), None) => {}
+        }
+        answer
+    }
+
+    /// All values with their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        self.0.iter().map(|(id, value)| (*id, value))
+    }
+
+    /// Lets go of what is not asked for.
+    pub(crate) fn retain(&mut self, keep: impl Fn(u32) -> bool) {
+        self.0.retain(|(id, _)| keep(*id));
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// What a user has bought.
@@ -103,6 +284,104 @@ pub struct PlayState {
     #[n(2)]
     #[cbor(default)]
     pub sent_at: Vec<Timestamp>,
+    /// How far the user is on the way through it.
+    #[n(3)]
+    pub run: Option<PlayRun>,
+    /// When the user last entered it.
+    #[n(4)]
+    pub entered_at: Option<Timestamp>,
+    /// The newest message, sent or held out, that waits for the play's goal.
+    #[n(5)]
+    pub exposure: Option<Exposure>,
+    /// The ways drawn in its experiments, by the experiment's id.
+    #[n(6)]
+    #[cbor(default)]
+    pub variants: ById<u8>,
+    /// When it starts by the clock, and with which product.
+    #[n(7)]
+    pub scheduled: Option<Scheduled>,
+    /// When a message was last decided.
+    #[n(8)]
+    pub messaged_at: Option<Timestamp>,
+}
+
+impl PlayState {
+    /// When something of it is due.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let waiting = self.waiting.as_ref().map(|waiting| waiting.due_at);
+        let run = self.run.as_ref().map(|run| run.due_at);
+        let scheduled = self.scheduled.as_ref().map(|scheduled| scheduled.due_at);
+        earlier(earlier(waiting, run), scheduled)
+    }
+}
+
+/// A passage through a play that waits.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[cbor(map)]
+pub struct PlayRun {
+    /// The step it waits in ([`crate::program::Program`] names steps so that edits elsewhere do not move them).
+    #[n(0)]
+    pub step: u32,
+    /// When to look again.
+    #[n(1)]
+    pub due_at: Timestamp,
+    /// When waiting for something ends in any case; only while it waits for a condition.
+    #[n(2)]
+    pub gives_up_at: Option<Timestamp>,
+    /// When the message that is held back was due; only in quiet hours.
+    #[n(3)]
+    pub held_since: Option<Timestamp>,
+    /// What the play is about.
+    #[n(4)]
+    #[cbor(default)]
+    pub subject: Subject,
+}
+
+/// What a play is about: what started it, for its messages.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+#[cbor(map)]
+pub struct Subject {
+    /// What started it, in words.
+    #[n(0)]
+    #[cbor(default)]
+    pub why: String,
+    /// A product.
+    #[n(1)]
+    pub product: Option<Product>,
+    /// What the product cost before.
+    #[n(2)]
+    pub product_was: Option<Micros>,
+    /// Properties of the event.
+    #[n(3)]
+    #[cbor(default)]
+    pub event: BTreeMap<String, TraitValue>,
+    /// A place.
+    #[n(4)]
+    pub place: Option<String>,
+}
+
+/// A message that waits for its play's goal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Exposure {
+    /// When it was due.
+    #[n(0)]
+    pub at: Timestamp,
+    /// Whether it was sent; else it was held out.
+    #[n(1)]
+    pub sent: bool,
+}
+
+/// A start by the clock.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Scheduled {
+    /// When.
+    #[n(0)]
+    pub due_at: Timestamp,
+    /// With which product, by its id, when one runs out.
+    #[n(1)]
+    pub product: Option<String>,
 }
 
 /// A deadline and what set it.
@@ -152,9 +431,11 @@ impl UserState {
         }
     }
 
-    /// The earliest deadline, and the play it belongs to.
-    pub fn next_deadline(&self) -> Option<(Timestamp, &str)> {
-        self.plays.iter().filter_map(|(name, play)| Some((play.waiting.as_ref()?.due_at, name.as_str()))).min()
+    /// The earliest deadline.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let plays = self.plays.values().fold(None, |next, play| earlier(next, play.next_deadline()));
+        let watched = self.watched.iter().fold(plays, |next, (_, standing)| earlier(next, standing.next));
+        self.inside.iter().fold(watched, |next, inside| earlier(next, Some(inside.until)))
     }
 
     /// Notes how a play's consideration stands. A consideration that ends like the one before it

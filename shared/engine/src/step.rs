@@ -7,15 +7,22 @@ use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use crate::bounds::{FORWARD_HOPS_MAX, PLAYS_MAX};
+use crate::bounds::{
+    FORWARD_HOPS_MAX, INTERESTS_MAX, INTEREST_RETENTION, PLAYS_MAX, PRODUCT_KEY_BYTES_MAX, VIEWED_MAX,
+};
+use crate::context;
 use crate::event::{Event, EventKind};
 use crate::event_name::EventName;
 use crate::identifiers::{InputId, UserKey};
+use crate::local_time::LocalClock;
 use crate::mailbox::{Effect, Input};
+use crate::moment::MomentState;
 use crate::outcome::{InputOutcome, OutcomeRecord};
-use crate::playbook::Playbook;
-use crate::state::UserState;
-use crate::time::Timestamp;
+use crate::playbook::Interest;
+use crate::plays::Start;
+use crate::program::{Program, WatchedSet};
+use crate::state::{ProductInterest, UserState};
+use crate::time::{Span, Timestamp};
 
 /// What a step gives.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,26 +42,43 @@ pub struct Stepped {
 /// Every input is applied at its own time, or at the user's clock when that is later; deadlines up to
 /// then fire first, each at its own time. `now` is the time of the decision: it only tells whether a
 /// moment has passed, so a backlog is decided as it would have been live.
-pub fn step(playbook: &Playbook, user: UserKey, state: UserState, inputs: &[Input], now: Timestamp) -> Stepped {
+pub fn step(program: &Program, user: UserKey, state: UserState, inputs: &[Input], now: Timestamp) -> Stepped {
     let stepped = Stepped { state, ..Stepped::default() };
-    let mut run = Run { playbook, user, now, out: stepped };
+    let mut run = Run {
+        program,
+        user,
+        now,
+        out: stepped,
+        dirty: WatchedSet::default(),
+        starts: Vec::new(),
+        clock: None,
+        steps_left: 0,
+    };
     for input in inputs {
         let outcome = run.apply(input);
         *run.out.inputs.entry(outcome).or_default() += 1;
     }
     // Plays come and go over the years: those that are gone are forgotten before they become too many.
     if run.out.state.plays.len() > PLAYS_MAX {
-        run.out.state.plays.retain(|name, _| playbook.play(name).is_some());
+        run.out.state.plays.retain(|name, _| program.play_by_name(name).is_some());
     }
     run.out
 }
 
 /// One step under way.
 pub(crate) struct Run<'a> {
-    pub(crate) playbook: &'a Playbook,
+    pub(crate) program: &'a Program,
     pub(crate) user: UserKey,
     pub(crate) now: Timestamp,
     pub(crate) out: Stepped,
+    /// The watched conditions whose answer may have changed.
+    pub(crate) dirty: WatchedSet,
+    /// The plays that are to be started at this instant.
+    pub(crate) starts: Vec<Start>,
+    /// The user's own clock, once it was asked for.
+    pub(crate) clock: Option<LocalClock>,
+    /// How many more steps of plays this instant may lead through.
+    pub(crate) steps_left: usize,
 }
 
 impl Run<'_> {
@@ -78,8 +102,17 @@ impl Run<'_> {
             Input::Link { id, at, to } => self.link(*id, *at, *to),
             Input::Merge { at, state, .. } => {
                 self.advance(*at);
-                self.out.state.merge(state.as_ref().clone());
+                self.out.state.merge(state.as_ref().clone(), self.program);
+                self.clock = None;
+                self.reconsider();
+                self.advance(self.out.state.clock);
                 InputOutcome::Merged
+            }
+            Input::Catalogue { at, product, changes, .. } => {
+                self.advance(*at);
+                self.catalogue_changed(product, changes);
+                self.settle();
+                InputOutcome::CatalogueApplied
             }
         };
         if circle_broken { InputOutcome::LinkCircleBroken } else { outcome }
@@ -110,7 +143,14 @@ impl Run<'_> {
             Input::Merge { id, at, from, hops, state } if *hops < FORWARD_HOPS_MAX && *from != to => {
                 Input::Merge { id: *id, at: *at, from: *from, hops: hops + 1, state: state.clone() }
             }
-            Input::Event { .. } | Input::Merge { .. } => {
+            Input::Catalogue { id, at, product, changes, hops } if *hops < FORWARD_HOPS_MAX => Input::Catalogue {
+                id: *id,
+                at: *at,
+                product: product.clone(),
+                changes: changes.clone(),
+                hops: hops + 1,
+            },
+            Input::Event { .. } | Input::Merge { .. } | Input::Catalogue { .. } => {
                 state.forwarded_to = None;
                 return PassedOn::No { circle_broken: true };
             }
@@ -135,40 +175,165 @@ impl Run<'_> {
         let late = event.at < self.out.state.clock;
         self.advance(event.at);
         let at = self.out.state.clock;
+        self.know(event);
         let state = &mut self.out.state;
-        keep_newest(&mut state.user_id, event.user_id.as_ref());
-        keep_newest(&mut state.anonymous_id, event.anonymous_id.as_ref());
-        state.profile.apply_context(&event.context);
         match &event.kind {
             EventKind::Track { event: name, .. } => {
                 let is_order = *name == EventName::OrderCompleted;
                 // What was put aside before the last order went with it, though it is reported after it: a
                 // phone sends its events later than the shop's server sends the order.
-                if is_order || state.orders.last_at.is_none_or(|ordered_at| event.at >= ordered_at) {
-                    state.cart.apply(name, &event.products, at);
+                if (is_order || state.orders.last_at.is_none_or(|ordered_at| event.at >= ordered_at))
+                    && state.cart.apply(name, &event.products, at)
+                {
+                    self.dirty.add(self.program.touches.cart);
                 }
                 if is_order {
                     state.orders.count = state.orders.count.saturating_add(1);
                     state.orders.last_at = Some(at);
                 }
+                self.show_interest(name, event, at);
             }
-            EventKind::Identify { traits } => state.profile.apply(traits, &self.playbook.traits_used()),
-            // What they mean beyond plays that ask for them comes with segments and identities.
+            EventKind::Identify { traits } => {
+                state.profile.apply(traits, &self.program.needs.traits);
+                self.dirty.add(self.program.touches.profile);
+            }
             EventKind::Page { .. } | EventKind::Screen { .. } | EventKind::Group { .. } | EventKind::Alias { .. } => {}
         }
-        self.trigger_plays(event, at);
+        let completed = self.remember(event, at);
+        self.move_to(event, at);
+        self.update_watched();
+        self.see(event, &completed, at);
+        self.settle();
         if late { InputOutcome::AppliedLate } else { InputOutcome::Applied }
+    }
+
+    /// Takes in who the user is, and where the event comes from.
+    fn know(&mut self, event: &Event) {
+        let program = self.program;
+        let state = &mut self.out.state;
+        keep_newest(&mut state.user_id, event.user_id.as_ref());
+        keep_newest(&mut state.anonymous_id, event.anonymous_id.as_ref());
+        if event.context.is_empty() {
+            return;
+        }
+        state.profile.apply_context(&event.context);
+        if !program.needs.facts.is_empty() && context::apply(state, &program.needs.facts, event) {
+            self.dirty.add(program.touches.facts);
+        }
+        if program.needs.time_zone
+            && let Some(zone) = context::time_zone(&event.context)
+            && state.time_zone.as_deref() != Some(zone)
+        {
+            state.time_zone = Some(zone.to_string());
+            self.clock = None;
+            self.dirty.add(program.touches.local_time);
+        }
+    }
+
+    /// Lets every register and moment see an event. Gives the registers that changed, with the role in which
+    /// the event was seen.
+    fn remember(&mut self, event: &Event, at: Timestamp) -> Vec<(usize, usize)> {
+        let program = self.program;
+        let mut changed = Vec::new();
+        for dispatch in program.dispatch(event).into_iter().flatten() {
+            for (index, role, filters) in &dispatch.registers {
+                if !crate::property::pass(filters, event, at) {
+                    continue;
+                }
+                let id = program.register_id(*index);
+                let register = program.register(*index);
+                // The clock is asked for by habits only, and they are few.
+                let mut clock = self.clock.take();
+                let state = &mut self.out.state;
+                let zone = state.time_zone.as_deref();
+                let local = || {
+                    let clock = clock.get_or_insert_with(|| program.clock_in(zone));
+                    let (weekday, minute) = clock.weekday_and_minute(at);
+                    (weekday, (minute / 60) as u8)
+                };
+                if state.registers.change(id, |slot| register.apply(slot, *role, event, at, local)) {
+                    self.dirty.add(program.touches.by_register[*index]);
+                    if register.is_ordered() {
+                        changed.push((*index, *role));
+                    }
+                }
+                self.clock = clock;
+            }
+            for (moment, weight, filters) in &dispatch.evidence {
+                let Some(settings) = program.playbook().moments.moments.get(moment) else { continue };
+                if crate::property::pass(filters, event, at) {
+                    let moments = &mut self.out.state.moments;
+                    let position = moments.iter().position(|known| known.moment == *moment).unwrap_or_else(|| {
+                        moments.push(MomentState { moment: *moment, strength: 0.0, at });
+                        moments.len() - 1
+                    });
+                    moments[position].add(*weight, at, settings.half_life);
+                    self.dirty.add(program.touches.moments);
+                }
+            }
+        }
+        changed
+    }
+
+    /// Notes which products the user looks at, and tells the catalogue whose changes are to be reported.
+    fn show_interest(&mut self, name: &EventName, event: &Event, at: Timestamp) {
+        let interest = match name {
+            EventName::ProductViewed => Interest::Viewed,
+            EventName::ProductAdded | EventName::WishlistProductAddedToCart => Interest::Carted,
+            EventName::ProductAddedToWishlist => Interest::Wished,
+            _ => return,
+        };
+        let needs = &self.program.needs;
+        let state = &mut self.out.state;
+        if needs.viewed && interest == Interest::Viewed {
+            for product in &event.products {
+                state.viewed.retain(|known| known.id != product.id);
+                if state.viewed.len() >= VIEWED_MAX {
+                    state.viewed.remove(0);
+                }
+                state.viewed.push(product.for_keeping());
+            }
+        }
+        if !needs.interests {
+            return;
+        }
+        for product in event.products.iter().filter(|product| product.id.len() <= PRODUCT_KEY_BYTES_MAX) {
+            let known = state.interests.iter().position(|known| known.product == product.id);
+            let mut kept = match known {
+                Some(position) => state.interests.remove(position),
+                None => ProductInterest { product: product.id.clone(), interest, at, told_at: Timestamp::default() },
+            };
+            if state.interests.len() >= INTERESTS_MAX {
+                state.interests.remove(0);
+            }
+            kept.interest = kept.interest.max(interest);
+            kept.at = at;
+            // The catalogue forgets an interest after a while: it is told again before that.
+            if at.since(kept.told_at) >= Span::from_millis(INTEREST_RETENTION.as_millis() / 2) {
+                kept.told_at = at;
+                let product = product.id.clone();
+                self.out.effects.push(Effect::Interested { user: self.user, product, at });
+            }
+            state.interests.push(kept);
+        }
     }
 
     /// Lets the user's clock run to `until`, never backwards, firing each deadline on its way at its
     /// own time. Gives how many fired.
-    fn advance(&mut self, until: Timestamp) -> usize {
+    pub(crate) fn advance(&mut self, until: Timestamp) -> usize {
         let mut fired = 0;
+        let state = &mut self.out.state;
+        if state.first_seen_at.is_none() && state.clock == Timestamp::default() {
+            state.first_seen_at = Some(until);
+            state.clock = until;
+        }
+        if state.program != self.program.fingerprint() {
+            self.reconsider();
+        }
         let until = until.max(self.out.state.clock);
-        while let Some((due_at, play)) = self.out.state.next_deadline().filter(|(due_at, _)| *due_at <= until) {
-            let play = play.to_string();
+        while let Some(due_at) = self.out.state.next_deadline().filter(|due_at| *due_at <= until) {
             self.out.state.clock = self.out.state.clock.max(due_at);
-            self.fire(&play);
+            self.fire(due_at);
             fired += 1;
         }
         self.out.state.clock = until;
@@ -182,8 +347,21 @@ impl Run<'_> {
         }
         self.advance(at);
         let mut carried = core::mem::take(&mut self.out.state);
+        // Whoever is somebody else from now on is in no segment: that user is.
+        for (segment, _) in self.program.memberships(&carried) {
+            carried.segment_changes += 1;
+            self.out.effects.push(Effect::Member {
+                user: self.user,
+                segment: segment.to_string(),
+                entered: false,
+                at: carried.clock,
+                number: carried.segment_changes,
+            });
+        }
         self.out.state = UserState {
             clock: carried.clock,
+            first_seen_at: carried.first_seen_at,
+            segment_changes: carried.segment_changes,
             anonymous_id: carried.anonymous_id.clone(),
             forwarded_to: Some(to),
             // Repetitions of what was applied or passed on here end here, whomever the visitor turns into next.

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(#[n(0)] i64);
 
 impl Timestamp {
+    /// Later than any time there is.
+    pub const MAX: Self = Self(i64::MAX);
+
     /// From milliseconds since the epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)

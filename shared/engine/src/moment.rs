@@ -1,0 +1,170 @@
+//! Micro-moments: how strong they are, which one it is now, and how ready to buy the user is.
+//!
+//! A strength halves with each half-life: `s(t) = s₀ · 2^(−(t − t₀)/h)`. It is computed by `libm`, in software,
+//! so that every machine gets the same bits.
+
+use minicbor::{Decode, Encode};
+
+use crate::bounds::{MOMENT_STRENGTH_MAX, PLAY_SPAN_MAX};
+use crate::check::View;
+use crate::playbook::{Moment, MomentSettings, ReadinessValue};
+use crate::time::{Span, Timestamp};
+use crate::verdict::{Verdict, earlier};
+
+/// How strong a moment was when evidence last came.
+#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
+pub struct MomentState {
+    /// Which.
+    #[n(0)]
+    pub moment: Moment,
+    /// How strong.
+    #[n(1)]
+    pub strength: f64,
+    /// When.
+    #[n(2)]
+    pub at: Timestamp,
+}
+
+impl MomentState {
+    /// How strong it is at a later instant.
+    pub fn strength_at(&self, at: Timestamp, half_life: Span) -> f64 {
+        let halvings = at.since(self.at).as_millis() as f64 / half_life.as_millis() as f64;
+        self.strength * libm::exp2(-halvings.max(0.0))
+    }
+
+    /// Adds evidence.
+    pub(crate) fn add(&mut self, weight: f64, at: Timestamp, half_life: Span) {
+        self.strength = (self.strength_at(at, half_life) + weight).min(MOMENT_STRENGTH_MAX);
+        self.at = at;
+    }
+
+    /// About when it falls below a strength; never when it is below already.
+    fn falls_to(&self, strength: f64, half_life: Span, now: Timestamp) -> Option<Timestamp> {
+        if strength <= 0.0 || self.strength_at(now, half_life) < strength {
+            return None;
+        }
+        let millis = half_life.as_millis() as f64 * libm::log2(self.strength / strength);
+        Some(self.at.plus(Span::from_millis(millis as i64)))
+    }
+}
+
+fn settings<'a>(view: &View<'a>, moment: Moment) -> Option<&'a MomentSettings> {
+    view.program.playbook().moments.moments.get(&moment)
+}
+
+fn state<'a>(view: &View<'a>, moment: Moment) -> Option<&'a MomentState> {
+    view.state.moments.iter().find(|state| state.moment == moment)
+}
+
+/// How strong a moment is.
+pub(crate) fn strength(view: &View<'_>, moment: Moment, at: Timestamp) -> f64 {
+    match (settings(view, moment), state(view, moment)) {
+        (Some(settings), Some(state)) => state.strength_at(at, settings.half_life),
+        _ => 0.0,
+    }
+}
+
+/// The strongest moment that has reached its threshold; of equally strong ones the first of [`Moment::ALL`].
+pub(crate) fn current(view: &View<'_>, at: Timestamp) -> Option<(Moment, f64)> {
+    let mut best: Option<(Moment, f64)> = None;
+    for (moment, settings) in &view.program.playbook().moments.moments {
+        let strength = strength(view, *moment, at);
+        if strength >= settings.reached_at && best.is_none_or(|(_, known)| strength > known) {
+            best = Some((*moment, strength));
+        }
+    }
+    best
+}
+
+/// Whether this is the user's moment, and how long that lasts.
+pub(crate) fn is_current(view: &View<'_>, moment: Moment, at_least: Option<f64>) -> Verdict {
+    let now = view.at;
+    let holds_at = |at: Timestamp| {
+        current(view, at)
+            .is_some_and(|(current, strength)| current == moment && at_least.is_none_or(|least| strength >= least))
+    };
+    let holds = holds_at(now);
+    // What can change it: a moment falls below its threshold, this one below what is asked for, or below
+    // another that fades more slowly.
+    let mut changes = alloc::vec::Vec::new();
+    let moments = &view.program.playbook().moments.moments;
+    for (one, one_settings) in moments {
+        let Some(one_state) = state(view, *one) else { continue };
+        changes.extend(one_state.falls_to(one_settings.reached_at, one_settings.half_life, now));
+        if *one == moment {
+            changes.extend(at_least.and_then(|least| one_state.falls_to(least, one_settings.half_life, now)));
+        }
+        for (other, other_settings) in moments {
+            if other > one
+                && let Some(other_state) = state(view, *other)
+            {
+                changes.extend(crossing(one_state, one_settings.half_life, other_state, other_settings.half_life));
+            }
+        }
+    }
+    changes.sort_unstable();
+    // The formulas hit the instant to within rounding; the answer itself says at which millisecond it changes.
+    let around = |change: Timestamp| (-2..=2).map(move |offset| change.plus(Span::from_millis(offset)));
+    let until = changes.into_iter().flat_map(around).find(|at| *at > now && holds_at(*at) != holds);
+    Verdict { holds, until }
+}
+
+/// When two strengths are equal: `log₂ a − (t − tₐ)/hₐ = log₂ b − (t − t_b)/h_b`.
+fn crossing(one: &MomentState, one_half: Span, other: &MomentState, other_half: Span) -> Option<Timestamp> {
+    let rate = |half: Span| 1.0 / half.as_millis() as f64;
+    let slope = rate(one_half) - rate(other_half);
+    if slope == 0.0 || one.strength <= 0.0 || other.strength <= 0.0 {
+        return None;
+    }
+    // Counted from the later of the two, so that the numbers stay small.
+    let origin = one.at.max(other.at);
+    let level = |state: &MomentState, half: Span| libm::log2(state.strength_at(origin, half));
+    let millis = (level(one, one_half) - level(other, other_half)) / slope;
+    (millis.is_finite() && millis.abs() < 1e15).then(|| origin.plus(Span::from_millis(millis as i64)))
+}
+
+/// The readiness to buy, from 0 to 1; `None` when the playbook has no formula for it.
+pub(crate) fn readiness(view: &View<'_>, at: Timestamp) -> Option<f64> {
+    let formula = view.program.playbook().moments.readiness.as_ref()?;
+    let view = View { at, ..*view };
+    let mut sum = formula.intercept;
+    for (term, check) in formula.terms.iter().zip(view.program.readiness_checks()) {
+        sum += term.weight
+            * match (&term.value, check) {
+                (ReadinessValue::Strength(moment), _) => strength(&view, *moment, at),
+                (ReadinessValue::Holds(_), Some(check)) => f64::from(u8::from(view.verdict(check).holds)),
+                (ReadinessValue::Holds(_), None) => 0.0,
+            };
+    }
+    Some(1.0 / (1.0 + libm::exp(-sum)))
+}
+
+/// Whether the readiness to buy has reached a value, and how long that lasts. Between two instants at which a
+/// condition of the formula changes, the readiness only falls, because moments fade and their weights are not
+/// negative: the millisecond is found by halving.
+pub(crate) fn is_ready(view: &View<'_>, at_least: f64) -> Verdict {
+    let now = view.at;
+    let reached = |at: Timestamp| readiness(view, at).is_some_and(|readiness| readiness >= at_least);
+    let holds = reached(now);
+    let checks = view.program.readiness_checks().iter().flatten();
+    let conditions_change = checks.fold(None, |until, check| earlier(until, view.verdict(check).until));
+    if !holds {
+        return Verdict { holds, until: conditions_change };
+    }
+    let fades = view.program.playbook().moments.readiness.as_ref().is_some_and(|formula| {
+        formula.terms.iter().any(|term| matches!(term.value, ReadinessValue::Strength(_)))
+    });
+    let horizon = now.plus(PLAY_SPAN_MAX);
+    let last = conditions_change.map_or(horizon, |change| change.plus(Span::from_millis(-1))).min(horizon);
+    if !fades || reached(last) {
+        // Beyond the horizon, it is simply asked again.
+        let until = if fades { earlier(conditions_change, Some(horizon)) } else { conditions_change };
+        return Verdict { holds, until };
+    }
+    let (mut reaches, mut fails) = (now.as_millis(), last.as_millis());
+    while fails - reaches > 1 {
+        let middle = reaches + (fails - reaches) / 2;
+        *(if reached(Timestamp::from_millis(middle)) { &mut reaches } else { &mut fails }) = middle;
+    }
+    Verdict { holds, until: Some(Timestamp::from_millis(fails)) }
+}

@@ -1,0 +1,246 @@
+//! A playbook made ready to run: registers allocated and shared, events dispatched to who watches them,
+//! conditions in an order in which each comes after those it asks about.
+
+mod build;
+mod steps;
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::check::{Check, RegisterIndex, View};
+use crate::event::{Event, EventKind};
+use crate::local_time::LocalClock;
+use crate::playbook::{Condition, ContextFact, EventPattern, Moment, Playbook, PropertyFilter};
+use crate::register::{Register, RegisterId};
+use crate::state::UserState;
+use crate::time::Timestamp;
+use crate::verdict::Verdict;
+
+pub use build::ProgramError;
+pub(crate) use steps::{Instruction, PlayProgram};
+
+/// A playbook that can run.
+#[derive(Clone, Debug)]
+pub struct Program {
+    playbook: Playbook,
+    fingerprint: u32,
+    /// In the order of their ids.
+    registers: Vec<Register>,
+    ids: Vec<RegisterId>,
+    /// Which watched conditions a register, or anything else, may change.
+    pub(crate) touches: Touches,
+    dispatch: BTreeMap<EventPattern, Dispatch>,
+    any: Dispatch,
+    /// Segments first, in an order in which each comes after those it asks about; then plays' own conditions.
+    pub(crate) watched: Vec<Watched>,
+    /// The plays in the order in which they are considered.
+    pub(crate) plays: Vec<PlayProgram>,
+    by_name: BTreeMap<String, usize>,
+    readiness: Vec<Option<Check>>,
+    pub(crate) needs: Needs,
+    clock: LocalClock,
+}
+
+/// A set of watched conditions, by their places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WatchedSet([u64; crate::bounds::WATCHED_CONDITIONS_MAX / 64]);
+
+impl WatchedSet {
+    pub(crate) fn insert(&mut self, place: usize) {
+        self.0[place / 64] |= 1 << (place % 64);
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own |= other);
+    }
+
+    pub(crate) fn all(count: usize) -> Self {
+        let mut set = Self::default();
+        (0..count).for_each(|place| set.insert(place));
+        set
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// Takes the first out.
+    pub(crate) fn pop(&mut self) -> Option<usize> {
+        let (index, word) = self.0.iter_mut().enumerate().find(|(_, word)| **word != 0)?;
+        let bit = word.trailing_zeros();
+        *word &= *word - 1;
+        Some(index * 64 + bit as usize)
+    }
+}
+
+/// Which watched conditions may change when something does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Touches {
+    pub(crate) by_register: Vec<WatchedSet>,
+    pub(crate) by_watched: Vec<WatchedSet>,
+    pub(crate) cart: WatchedSet,
+    pub(crate) profile: WatchedSet,
+    pub(crate) facts: WatchedSet,
+    pub(crate) local_time: WatchedSet,
+    pub(crate) inside: WatchedSet,
+    pub(crate) moments: WatchedSet,
+    pub(crate) messaged: WatchedSet,
+}
+
+/// A condition that is asked again whenever its answer may have changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched {
+    /// By which users remember how they stand to it.
+    pub(crate) id: u32,
+    pub(crate) check: Check,
+    pub(crate) whose: Whose,
+}
+
+/// Whose condition it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// A segment's, by its place in the playbook.
+    Segment(usize),
+    /// A play's that starts when it turns true, by the play's place in the program.
+    Becomes(usize),
+    /// A play's that starts by the clock for those of whom it holds.
+    Schedule(usize),
+}
+
+/// Who watches events of one kind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Dispatch {
+    pub(crate) registers: Vec<(RegisterIndex, usize, Vec<PropertyFilter>)>,
+    pub(crate) evidence: Vec<(Moment, f64, Vec<PropertyFilter>)>,
+    pub(crate) plays: Vec<(usize, PlayRole, Vec<PropertyFilter>)>,
+}
+
+/// What an event is to a play. In the order in which they are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum PlayRole {
+    /// What it wants to reach.
+    Goal,
+    /// What ends its wait.
+    EndsWait,
+    /// What starts its wait.
+    StartsWait,
+    /// What starts it, alone or as the last of a sequence.
+    Starts,
+}
+
+/// What has to be remembered beside registers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Needs {
+    pub(crate) facts: Vec<ContextFact>,
+    pub(crate) traits: Vec<String>,
+    pub(crate) time_zone: bool,
+    pub(crate) viewed: bool,
+    pub(crate) interests: bool,
+    /// Most of the policy's caps.
+    pub(crate) messaged: usize,
+}
+
+impl Program {
+    /// Makes a playbook ready to run.
+    ///
+    /// # Errors
+    /// When it refers to what is not there, goes round in circles, or asks for more than users can remember.
+    /// `kairos check` tells the same with the places.
+    pub fn new(playbook: Playbook) -> Result<Self, ProgramError> {
+        build::program(playbook)
+    }
+
+    /// The playbook.
+    pub const fn playbook(&self) -> &Playbook {
+        &self.playbook
+    }
+
+    /// What is watched, as a number: when it differs from a user's, everything watched is asked again.
+    pub const fn fingerprint(&self) -> u32 {
+        self.fingerprint
+    }
+
+    /// The registers.
+    pub fn registers(&self) -> &[Register] {
+        &self.registers
+    }
+
+    pub(crate) fn register_id(&self, register: RegisterIndex) -> RegisterId {
+        self.ids[register]
+    }
+
+    pub(crate) fn register(&self, register: RegisterIndex) -> &Register {
+        &self.registers[register]
+    }
+
+    pub(crate) fn knows_register(&self, id: RegisterId) -> bool {
+        self.ids.binary_search(&id).is_ok()
+    }
+
+    /// The register with this id.
+    pub fn register_by_id(&self, id: RegisterId) -> Option<&Register> {
+        self.ids.binary_search(&id).ok().map(|register| &self.registers[register])
+    }
+
+    pub(crate) fn watched_id(&self, place: usize) -> u32 {
+        self.watched[place].id
+    }
+
+    pub(crate) fn readiness_checks(&self) -> &[Option<Check>] {
+        &self.readiness
+    }
+
+    pub(crate) fn play_by_name(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Who watches an event: those of its kind, and those of any.
+    pub(crate) fn dispatch(&self, event: &Event) -> [Option<&Dispatch>; 2] {
+        let of_kind = match &event.kind {
+            EventKind::Track { event, .. } => self.tracked(event),
+            EventKind::Identify { .. } => self.dispatch.get(&EventPattern::Identify),
+            EventKind::Page { .. } => self.dispatch.get(&EventPattern::Page),
+            EventKind::Screen { .. } => self.dispatch.get(&EventPattern::Screen),
+            EventKind::Group { .. } => self.dispatch.get(&EventPattern::Group),
+            EventKind::Alias { .. } => None,
+        };
+        [of_kind, Some(&self.any)]
+    }
+
+    fn tracked(&self, name: &crate::event_name::EventName) -> Option<&Dispatch> {
+        // The name is cloned only when it is the shop's own; the others are words without content.
+        self.dispatch.get(&EventPattern::Track(name.clone()))
+    }
+
+    /// The user's own clock.
+    pub(crate) fn clock_of(&self, state: &UserState) -> LocalClock {
+        self.clock_in(state.time_zone.as_deref())
+    }
+
+    /// The clock of a time zone; the policy's when it is not known.
+    pub(crate) fn clock_in(&self, zone: Option<&str>) -> LocalClock {
+        zone.and_then(LocalClock::of).unwrap_or_else(|| self.clock.clone())
+    }
+
+    /// Whether a condition holds of a user, and until when. Its registers must be among the program's: those
+    /// of every condition of the playbook are.
+    pub fn verdict(&self, condition: &Condition, state: &UserState, at: Timestamp) -> Option<Verdict> {
+        let check = build::check(self, condition)?;
+        Some(View { program: self, state, at }.verdict(&check))
+    }
+
+    /// The segments that a user is in, with since when, in the playbook's order.
+    pub fn memberships(&self, state: &UserState) -> Vec<(&str, Timestamp)> {
+        let mut members: Vec<(usize, Timestamp)> = self
+            .watched
+            .iter()
+            .filter_map(|watched| match watched.whose {
+                Whose::Segment(segment) => Some((segment, state.watched.get(watched.id)?.since?)),
+                Whose::Becomes(_) | Whose::Schedule(_) => None,
+            })
+            .collect();
+        members.sort_unstable();
+        members.into_iter().map(|(segment, since)| (self.playbook.segments[segment].name.as_str(), since)).collect()
+    }
+}

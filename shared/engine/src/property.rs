@@ -1,0 +1,251 @@
+//! Reading the details of events, and testing values.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde_json::{Map, Value};
+
+use crate::event::{Event, EventKind};
+use crate::money::{Currency, Micros};
+use crate::playbook::{EventMatch, EventPattern, ProductField, Property, PropertyFilter, TraitValue, ValueTest};
+use crate::time::Timestamp;
+use crate::verdict::Verdict;
+
+/// A value where it lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ValueRef<'a> {
+    Flag(bool),
+    Number(f64),
+    Text(&'a str),
+    List(&'a [Value]),
+    Texts(&'a [String]),
+}
+
+impl<'a> ValueRef<'a> {
+    pub(crate) fn of_json(value: &'a Value) -> Option<Self> {
+        match value {
+            Value::Bool(flag) => Some(Self::Flag(*flag)),
+            Value::Number(number) => number.as_f64().map(Self::Number),
+            Value::String(text) => Some(Self::Text(text)),
+            Value::Array(list) => Some(Self::List(list)),
+            Value::Null | Value::Object(_) => None,
+        }
+    }
+
+    pub(crate) fn of(value: &'a TraitValue) -> Self {
+        match value {
+            TraitValue::Flag(flag) => Self::Flag(*flag),
+            TraitValue::Number(number) => Self::Number(*number),
+            TraitValue::Text(text) => Self::Text(text),
+            TraitValue::Texts(texts) => Self::Texts(texts),
+        }
+    }
+
+    fn equals(&self, wanted: &TraitValue) -> bool {
+        match (self, wanted) {
+            (Self::Flag(own), TraitValue::Flag(wanted)) => own == wanted,
+            (Self::Number(own), TraitValue::Number(wanted)) => own == wanted,
+            (Self::Text(own), TraitValue::Text(wanted)) => own == wanted,
+            (Self::Texts(own), TraitValue::Texts(wanted)) => own == wanted,
+            _ => false,
+        }
+    }
+}
+
+/// Shows every value of a detail, with the currency it is in when the event says so. A detail of products has
+/// one for each product that has it; any other one or none.
+pub(crate) fn each<'e>(property: &Property, event: &'e Event, mut show: impl FnMut(ValueRef<'e>, Option<Currency>)) {
+    match property {
+        Property::Own(path) => {
+            let (fields, name) = fields(event);
+            let value = fields.and_then(|fields| walk(fields, path));
+            match (value.and_then(ValueRef::of_json), name, path.as_ref()) {
+                (Some(value), ..) => show(value, fields.and_then(currency)),
+                (None, Some(name), [only]) if only.as_ref() == "name" => show(ValueRef::Text(name), None),
+                _ => {}
+            }
+        }
+        Property::Context(path) => {
+            if let Some(value) = walk(&event.context, path).and_then(ValueRef::of_json) {
+                show(value, None);
+            }
+        }
+        Property::Product(field) => {
+            for product in &event.products {
+                if let Some(value) = product_field(product, *field) {
+                    show(value, product.currency);
+                }
+            }
+        }
+    }
+}
+
+/// A field of a product.
+pub(crate) fn product_field(product: &crate::product::Product, field: ProductField) -> Option<ValueRef<'_>> {
+    match field {
+        ProductField::Id => Some(ValueRef::Text(&product.id)),
+        ProductField::Name => product.name.as_deref().map(ValueRef::Text),
+        ProductField::Category => product.category.as_deref().map(ValueRef::Text),
+        ProductField::Price => product.price.map(|price| ValueRef::Number(units(price))),
+        ProductField::Quantity => Some(ValueRef::Number(f64::from(product.quantity))),
+    }
+}
+
+/// An amount as a number of its currency's units.
+pub(crate) fn units(amount: Micros) -> f64 {
+    amount.get() as f64 / 1e6
+}
+
+/// What an event was sent with, and its name when it is a page or a screen.
+pub(crate) fn fields(event: &Event) -> (Option<&Map<String, Value>>, Option<&str>) {
+    match &event.kind {
+        EventKind::Track { properties, .. } => (Some(properties), None),
+        EventKind::Page { name, properties } | EventKind::Screen { name, properties } => {
+            (Some(properties), name.as_deref())
+        }
+        EventKind::Identify { traits } | EventKind::Group { traits, .. } => (Some(traits), None),
+        EventKind::Alias { .. } => (None, None),
+    }
+}
+
+fn currency(fields: &Map<String, Value>) -> Option<Currency> {
+    Currency::parse(fields.get("currency")?.as_str()?)
+}
+
+fn walk<'v>(fields: &'v Map<String, Value>, path: &[Box<str>]) -> Option<&'v Value> {
+    let (first, rest) = path.split_first()?;
+    rest.iter().try_fold(fields.get(first.as_ref())?, |value, part| value.as_object()?.get(part.as_ref()))
+}
+
+impl EventPattern {
+    /// Whether this event is meant.
+    pub fn matches(&self, event: &Event) -> bool {
+        match (self, &event.kind) {
+            (Self::Track(name), EventKind::Track { event, .. }) => name == event,
+            (Self::Identify, EventKind::Identify { .. })
+            | (Self::Page, EventKind::Page { .. })
+            | (Self::Screen, EventKind::Screen { .. })
+            | (Self::Group, EventKind::Group { .. })
+            | (Self::Any, _) => true,
+            _ => false,
+        }
+    }
+}
+
+impl EventMatch {
+    /// Whether this event is meant. Times in its details are compared with `at`.
+    pub fn matches(&self, event: &Event, at: Timestamp) -> bool {
+        self.event.matches(event) && pass(&self.filters, event, at)
+    }
+}
+
+/// Whether the details of an event fit.
+pub(crate) fn pass(filters: &[PropertyFilter], event: &Event, at: Timestamp) -> bool {
+    filters.iter().all(|filter| {
+        let mut fits = false;
+        let mut there = false;
+        each(&filter.property, event, |value, currency| {
+            there = true;
+            let currency_fits = filter.currency.is_none_or(|wanted| currency == Some(wanted));
+            fits |= currency_fits && filter.is.verdict(&value, at).holds;
+        });
+        // Absence is asked for as "not known".
+        if let ValueTest::Not(test) = &filter.is
+            && **test == ValueTest::Known
+        {
+            return !there;
+        }
+        fits
+    })
+}
+
+impl ValueTest {
+    /// Whether it holds of a value, and when time alone may change that.
+    pub(crate) fn verdict(&self, value: &ValueRef<'_>, at: Timestamp) -> Verdict {
+        let number = |test: &dyn Fn(f64) -> bool| match value {
+            ValueRef::Number(number) => Verdict::always(test(*number)),
+            _ => Verdict::always(false),
+        };
+        let text = |test: &dyn Fn(&str) -> bool| match value {
+            ValueRef::Text(text) => Verdict::always(test(text)),
+            _ => Verdict::always(false),
+        };
+        let time = || match value {
+            ValueRef::Text(text) => Timestamp::parse(text),
+            _ => None,
+        };
+        match self {
+            Self::Known => Verdict::always(true),
+            Self::Equal(wanted) => Verdict::always(value.equals(wanted)),
+            Self::OneOf(wanted) => Verdict::always(wanted.iter().any(|wanted| value.equals(wanted))),
+            Self::AtLeast(least) => number(&|number| number >= *least),
+            Self::MoreThan(most) => number(&|number| number > *most),
+            Self::AtMost(most) => number(&|number| number <= *most),
+            Self::LessThan(least) => number(&|number| number < *least),
+            Self::Contains(part) => match value {
+                ValueRef::List(list) => Verdict::always(
+                    list.iter().any(|entry| entry.as_str().is_some_and(|entry| equal_but_for_case(entry, part))),
+                ),
+                ValueRef::Texts(texts) => {
+                    Verdict::always(texts.iter().any(|entry| equal_but_for_case(entry, part)))
+                }
+                _ => text(&|text| lower(text).contains(lower(part).as_str())),
+            },
+            Self::StartsWith(part) => text(&|text| starts_with(text, part)),
+            Self::EndsWith(part) => text(&|text| lower(text).ends_with(lower(part).as_str())),
+            Self::OlderThan(span) => time().map_or(Verdict::always(false), |time| Verdict::from(time.plus(*span), at)),
+            Self::NewerThan(span) => time().map_or(Verdict::always(false), |time| {
+                if at < time { Verdict { holds: false, until: Some(time) } } else { Verdict::before(time.plus(*span), at) }
+            }),
+            Self::Before(limit) => Verdict::always(time().is_some_and(|time| time < *limit)),
+            Self::Since(limit) => Verdict::always(time().is_some_and(|time| time >= *limit)),
+            Self::Not(test) => test.verdict(value, at).negated(),
+        }
+    }
+}
+
+fn lower(text: &str) -> String {
+    text.to_lowercase()
+}
+
+fn equal_but_for_case(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other) || lower(one) == lower(other)
+}
+
+fn starts_with(text: &str, part: &str) -> bool {
+    // Paths and ids are ASCII: no copy is needed for them.
+    match (text.is_ascii(), text.as_bytes().get(..part.len())) {
+        (true, Some(start)) if part.is_ascii() => start.eq_ignore_ascii_case(part.as_bytes()),
+        (true, None) => false,
+        _ => lower(text).starts_with(lower(part).as_str()),
+    }
+}
+
+/// The values of some properties of an event, shortened, as a play on its way keeps them for its messages.
+pub(crate) fn kept(
+    event: &Event,
+    names: &[String],
+) -> alloc::collections::BTreeMap<String, TraitValue> {
+    let (fields, name) = fields(event);
+    let mut kept = alloc::collections::BTreeMap::new();
+    for wanted in names.iter().take(crate::bounds::EVENT_PROPERTIES_MAX) {
+        let value = fields.and_then(|fields| fields.get(wanted)).and_then(ValueRef::of_json);
+        let value = value.or(name.filter(|_| wanted == "name").map(ValueRef::Text));
+        if let Some(value) = value.as_ref().and_then(crate::register::remembered) {
+            kept.insert(wanted.to_string(), value);
+        }
+    }
+    kept
+}
+
+/// What an event is worth: `total`, `revenue` or `value`, as Segment's and GA4's orders say.
+pub(crate) fn worth(event: &Event) -> Option<Micros> {
+    let (fields, _) = fields(event);
+    ["total", "revenue", "value"].iter().find_map(|name| Micros::from_json(fields?.get(*name)?))
+}
+
+/// The list that a JSON array of texts is remembered as.
+pub(crate) fn texts(list: &[Value], entries_max: usize, bytes_max: usize) -> Vec<String> {
+    let texts = list.iter().filter_map(Value::as_str).take(entries_max);
+    texts.map(|text| crate::product::shortened(text, bytes_max).to_string()).collect()
+}

@@ -1,0 +1,290 @@
+//! What a register holds.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use minicbor::{Decode, Encode};
+
+use super::Register;
+use crate::bounds::{GROUPS_MAX, REFILLS_MAX};
+use crate::playbook::TraitValue;
+use crate::time::Timestamp;
+
+/// What a register holds of one user.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum RegisterValue {
+    /// Of [`Register::Recent`]: oldest first.
+    #[n(0)]
+    Recent(#[n(0)] Vec<Timestamp>),
+    /// Of [`Register::RecentBy`]: the one touched last at the end.
+    #[n(1)]
+    RecentBy(#[n(0)] Vec<Group>),
+    /// Of [`Register::Total`].
+    #[n(2)]
+    Total {
+        /// How often.
+        #[n(0)]
+        count: u32,
+        /// First when.
+        #[n(1)]
+        first: Timestamp,
+        /// Last when.
+        #[n(2)]
+        last: Timestamp,
+    },
+    /// Of [`Register::Sum`] without a window: millionths.
+    #[n(3)]
+    Sum(#[n(0)] i64),
+    /// Of [`Register::Sum`] with a window: oldest first.
+    #[n(4)]
+    SumWithin(#[n(0)] Vec<Bucket>),
+    /// Of [`Register::SumBy`]: the one touched last at the end.
+    #[n(5)]
+    SumBy(#[n(0)] Vec<SumGroup>),
+    /// Of [`Register::Distinct`]: the one seen last at the end.
+    #[n(6)]
+    Distinct(#[n(0)] Vec<Group>),
+    /// Of [`Register::Sequence`].
+    #[n(7)]
+    Sequence {
+        /// When the best sequence of so many parts began.
+        #[n(0)]
+        begun: Vec<Option<Timestamp>>,
+        /// When the last part was done in time.
+        #[n(1)]
+        completed: Option<Timestamp>,
+    },
+    /// Of [`Register::Open`].
+    #[n(8)]
+    Open {
+        /// When it was last done.
+        #[n(0)]
+        after: Option<Timestamp>,
+        /// When what ends it was last done.
+        #[n(1)]
+        ended: Option<Timestamp>,
+        /// Whether the former came later.
+        #[n(2)]
+        open: bool,
+    },
+    /// Of [`Register::LastValue`].
+    #[n(9)]
+    LastValue {
+        /// The value.
+        #[n(0)]
+        value: TraitValue,
+        /// Since when.
+        #[n(1)]
+        at: Timestamp,
+    },
+    /// Of [`Register::Habit`].
+    #[n(10)]
+    Habit {
+        /// By weekday, Monday first.
+        #[n(0)]
+        weekdays: [u16; 7],
+        /// By hour.
+        #[n(1)]
+        hours: [u16; 24],
+    },
+    /// Of [`Register::Visits`].
+    #[n(11)]
+    Visits {
+        /// When they began, oldest first.
+        #[n(0)]
+        begun: Vec<Timestamp>,
+        /// When the last event was.
+        #[n(1)]
+        last: Timestamp,
+    },
+    /// Of [`Register::Refills`]: the product bought last at the end.
+    #[n(12)]
+    Refills(#[n(0)] Vec<Refill>),
+}
+
+impl Default for RegisterValue {
+    /// Nothing seen.
+    fn default() -> Self {
+        Self::Recent(Vec::new())
+    }
+}
+
+/// The times of one value of a detail.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Group {
+    /// The value's hash.
+    #[n(0)]
+    pub key: u32,
+    /// When, oldest first.
+    #[n(1)]
+    pub times: Vec<Timestamp>,
+}
+
+/// The sum of one value of a detail.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SumGroup {
+    /// The value's hash.
+    #[n(0)]
+    pub key: u32,
+    /// Without a window, one part; oldest first.
+    #[n(1)]
+    pub buckets: Vec<Bucket>,
+}
+
+/// One part of a window, with the sum of what fell into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Bucket {
+    /// Which part, counted from 1970 in parts.
+    #[n(0)]
+    pub part: i64,
+    /// The sum, in millionths.
+    #[n(1)]
+    pub sum: i64,
+}
+
+/// The purchases of one product.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Refill {
+    /// The product's id, shortened.
+    #[n(0)]
+    pub product: String,
+    /// How often.
+    #[n(1)]
+    pub count: u16,
+    /// First when.
+    #[n(2)]
+    pub first: Timestamp,
+    /// Last when.
+    #[n(3)]
+    pub last: Timestamp,
+}
+
+/// Puts what is newer behind what is older, and lets go of the oldest.
+fn merged_times(own: &mut Vec<Timestamp>, theirs: Vec<Timestamp>, keep: usize) {
+    own.extend(theirs);
+    own.sort_unstable();
+    own.drain(..own.len().saturating_sub(keep));
+}
+
+fn merged_buckets(own: &mut Vec<Bucket>, theirs: Vec<Bucket>) {
+    for bucket in theirs {
+        match own.iter_mut().find(|known| known.part == bucket.part) {
+            Some(known) => known.sum = known.sum.saturating_add(bucket.sum),
+            None => own.push(bucket),
+        }
+    }
+    own.sort_unstable_by_key(|bucket| bucket.part);
+}
+
+impl RegisterValue {
+    /// Takes in what the same register held of a visitor who turned out to be this user. What was
+    /// done under one name and what under the other are put side by side; a sequence that began under the
+    /// one and ended under the other is not seen.
+    pub(crate) fn merge(&mut self, theirs: Self, register: &Register) {
+        match (self, theirs, register) {
+            (Self::Recent(own), Self::Recent(theirs), Register::Recent { keep, .. }) => {
+                merged_times(own, theirs, *keep as usize);
+            }
+            (Self::RecentBy(own), Self::RecentBy(theirs), Register::RecentBy { keep, .. }) => {
+                for group in theirs {
+                    match own.iter_mut().find(|known| known.key == group.key) {
+                        Some(known) => merged_times(&mut known.times, group.times, *keep as usize),
+                        None => own.push(group),
+                    }
+                }
+                own.sort_by_key(|group| group.times.last().copied());
+                own.drain(..own.len().saturating_sub(GROUPS_MAX));
+            }
+            (
+                Self::Total { count, first, last },
+                Self::Total { count: their_count, first: their_first, last: their_last },
+                _,
+            ) => {
+                *count = count.saturating_add(their_count);
+                *first = (*first).min(their_first);
+                *last = (*last).max(their_last);
+            }
+            (Self::Sum(own), Self::Sum(theirs), _) => *own = own.saturating_add(theirs),
+            (Self::SumWithin(own), Self::SumWithin(theirs), _) => merged_buckets(own, theirs),
+            (Self::SumBy(own), Self::SumBy(theirs), _) => {
+                // Theirs count as touched before own ones: without times, nobody knows better.
+                let mut groups = theirs;
+                for group in core::mem::take(own) {
+                    match groups.iter().position(|known| known.key == group.key) {
+                        Some(position) => {
+                            let mut known = groups.remove(position);
+                            merged_buckets(&mut known.buckets, group.buckets);
+                            groups.push(known);
+                        }
+                        None => groups.push(group),
+                    }
+                }
+                groups.drain(..groups.len().saturating_sub(GROUPS_MAX));
+                *own = groups;
+            }
+            (Self::Distinct(own), Self::Distinct(theirs), Register::Distinct { keep, .. }) => {
+                for group in theirs {
+                    match own.iter_mut().find(|known| known.key == group.key) {
+                        Some(known) => merged_times(&mut known.times, group.times, 1),
+                        None => own.push(group),
+                    }
+                }
+                own.sort_by_key(|group| group.times.last().copied());
+                own.drain(..own.len().saturating_sub(*keep as usize));
+            }
+            (
+                Self::Sequence { begun, completed },
+                Self::Sequence { begun: their_begun, completed: their_completed },
+                _,
+            ) => {
+                for (own, theirs) in begun.iter_mut().zip(their_begun) {
+                    *own = (*own).max(theirs);
+                }
+                *completed = (*completed).max(their_completed);
+            }
+            (
+                Self::Open { after, ended, open },
+                Self::Open { after: their_after, ended: their_ended, open: their_open },
+                _,
+            ) => {
+                let both = (*after).max(their_after) > (*ended).max(their_ended);
+                *open = both && (*open || their_open);
+                *after = (*after).max(their_after);
+                *ended = (*ended).max(their_ended);
+            }
+            (Self::LastValue { value, at }, Self::LastValue { value: their_value, at: their_at }, _) => {
+                if their_at > *at {
+                    (*value, *at) = (their_value, their_at);
+                }
+            }
+            (Self::Habit { weekdays, hours }, Self::Habit { weekdays: theirs, hours: their_hours }, _) => {
+                let add = |own: &mut u16, theirs: u16| *own = own.saturating_add(theirs);
+                weekdays.iter_mut().zip(theirs).for_each(|(own, theirs)| add(own, theirs));
+                hours.iter_mut().zip(their_hours).for_each(|(own, theirs)| add(own, theirs));
+            }
+            (
+                Self::Visits { begun, last },
+                Self::Visits { begun: theirs, last: their_last },
+                Register::Visits { keep },
+            ) => {
+                merged_times(begun, theirs, *keep as usize);
+                *last = (*last).max(their_last);
+            }
+            (Self::Refills(own), Self::Refills(theirs), _) => {
+                for refill in theirs {
+                    match own.iter_mut().find(|known| known.product == refill.product) {
+                        Some(known) => {
+                            known.count = known.count.saturating_add(refill.count);
+                            known.first = known.first.min(refill.first);
+                            known.last = known.last.max(refill.last);
+                        }
+                        None => own.push(refill),
+                    }
+                }
+                own.sort_by_key(|refill| refill.last);
+                own.drain(..own.len().saturating_sub(REFILLS_MAX));
+            }
+            // The same id is the same register, unless hashes collide: what is there stays.
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Conditions that are watched: segments, and plays that start when something becomes true or at a time.
+//!
+//! A condition is asked again when something it depends on has changed, and at the instant at which time
+//! alone may change its answer. Who was in when the playbook changed is noted without starting anything.
+
+use alloc::string::ToString;
+
+use crate::bounds::PLACES_INSIDE_MAX;
+use crate::check::View;
+use crate::event::{Event, EventKind};
+use crate::event_name::EventName;
+use crate::mailbox::Effect;
+use crate::place::Position;
+use crate::playbook::{Change, Trigger};
+use crate::plays::Start;
+use crate::program::{WatchedSet, Whose};
+use crate::property;
+use crate::state::{Inside, Standing, Subject};
+use crate::step::Run;
+use crate::time::{Span, Timestamp};
+use crate::bounds::PLACE_STAY;
+
+impl Run<'_> {
+    /// Asks everything anew, because the playbook or the user's memory has changed as a whole: lets go of what is
+    /// no longer asked for. Segments are entered and left; plays do not start, they tell changes.
+    pub(crate) fn reconsider(&mut self) {
+        let program = self.program;
+        let state = &mut self.out.state;
+        state.program = program.fingerprint();
+        state.registers.retain(|id| program.knows_register(id));
+        let watched: alloc::collections::BTreeSet<u32> = program.watched.iter().map(|watched| watched.id).collect();
+        state.watched.retain(|id| watched.contains(&id));
+        state.moments.retain(|known| program.playbook().moments.moments.contains_key(&known.moment));
+        state.facts.retain(|fact, _| program.needs.facts.contains(fact));
+        state.inside.retain(|inside| program.playbook().places.iter().any(|place| place.name == inside.place));
+        self.dirty = WatchedSet::all(program.watched.len());
+        self.update_watched();
+        self.starts.clear();
+        for (place, play) in program.plays.iter().enumerate() {
+            if let Trigger::RunOut { .. } = program.playbook().plays[play.play].trigger {
+                self.schedule_run_out(place);
+            }
+        }
+    }
+
+    /// Asks again what may have changed; segments come before what asks about them.
+    pub(crate) fn update_watched(&mut self) {
+        let program = self.program;
+        let at = self.out.state.clock;
+        while let Some(place) = self.dirty.pop() {
+            let watched = &program.watched[place];
+            let verdict = View { program, state: &self.out.state, at }.verdict(&watched.check);
+            let before = self.out.state.watched.get(watched.id).copied().unwrap_or_default();
+            let changed = verdict.holds != before.since.is_some();
+            // Whatever a formula says, time goes on.
+            let next = verdict.until.map(|until| until.max(at.plus(Span::from_millis(1))));
+            let since = match (verdict.holds, changed) {
+                (true, true) => Some(at),
+                (true, false) => before.since,
+                (false, _) => None,
+            };
+            let standing = Standing { since, next };
+            if standing != before {
+                let kept = (standing != Standing::default()).then_some(standing);
+                self.out.state.watched.set(watched.id, kept);
+            }
+            if changed {
+                self.dirty.add(program.touches.by_watched[place]);
+                self.turned(watched.whose, verdict.holds, at);
+            }
+        }
+    }
+
+    /// A watched condition has turned true or false.
+    fn turned(&mut self, whose: Whose, holds: bool, at: Timestamp) {
+        let program = self.program;
+        match whose {
+            Whose::Segment(segment) => {
+                let name = &program.playbook().segments[segment].name;
+                self.out.state.segment_changes += 1;
+                self.out.effects.push(Effect::Member {
+                    user: self.user,
+                    segment: name.clone(),
+                    entered: holds,
+                    at,
+                    number: self.out.state.segment_changes,
+                });
+                let change = if holds { Change::Entry } else { Change::Exit };
+                for (place, play) in program.plays.iter().enumerate() {
+                    if let Trigger::Segment { name: wanted, on } = &program.playbook().plays[play.play].trigger
+                        && wanted == name
+                        && *on == change
+                    {
+                        let verb = if holds { "entered" } else { "left" };
+                        self.start(place, at, alloc::format!("{verb} segment {name} at {at}"));
+                    }
+                }
+            }
+            Whose::Becomes(place) if holds => {
+                self.start(place, at, alloc::format!("its condition turned true at {at}"));
+            }
+            Whose::Becomes(_) => {}
+            Whose::Schedule(place) => match holds {
+                true => self.schedule(place, at),
+                false => self.unschedule(place),
+            },
+        }
+    }
+
+    fn start(&mut self, place: usize, due_at: Timestamp, why: alloc::string::String) {
+        self.starts.push(Start { place, due_at, subject: Subject { why, ..Subject::default() } });
+    }
+
+    /// Takes in where the user is.
+    pub(crate) fn move_to(&mut self, event: &Event, at: Timestamp) {
+        let places = &self.program.playbook().places;
+        if places.is_empty() {
+            return;
+        }
+        // An app that watches the places itself names them.
+        if let EventKind::Track { event: name @ (EventName::PlaceEntered | EventName::PlaceLeft), properties } =
+            &event.kind
+        {
+            let named = properties.get("place").and_then(serde_json::Value::as_str);
+            if let Some(place) = places.iter().find(|place| Some(place.name.as_str()) == named) {
+                let name_of = place.name.clone();
+                match name {
+                    EventName::PlaceEntered => self.enter_place(&name_of, at),
+                    _ => self.leave_place(&name_of, at),
+                }
+            }
+        }
+        let Some(position) = Position::of(event) else { return };
+        self.out.state.position = Some(position);
+        for place in places {
+            if place.contains(position) {
+                self.enter_place(&place.name, at);
+            } else {
+                self.leave_place(&place.name, at);
+            }
+        }
+    }
+
+    fn enter_place(&mut self, name: &str, at: Timestamp) {
+        let inside = &mut self.out.state.inside;
+        let until = at.plus(PLACE_STAY);
+        self.dirty.add(self.program.touches.inside);
+        if let Some(known) = inside.iter_mut().find(|known| known.place == name) {
+            known.until = until;
+            return;
+        }
+        if inside.len() >= PLACES_INSIDE_MAX {
+            inside.remove(0);
+        }
+        inside.push(Inside { place: name.to_string(), since: at, until });
+        self.place_changed(name, Change::Entry, at);
+    }
+
+    pub(crate) fn leave_place(&mut self, name: &str, at: Timestamp) {
+        let inside = &mut self.out.state.inside;
+        if let Some(position) = inside.iter().position(|known| known.place == name) {
+            inside.remove(position);
+            self.dirty.add(self.program.touches.inside);
+            self.place_changed(name, Change::Exit, at);
+        }
+    }
+
+    fn place_changed(&mut self, name: &str, change: Change, at: Timestamp) {
+        let program = self.program;
+        let Some(found) = program.playbook().places.iter().find(|place| place.name == name) else { return };
+        for (place, play) in program.plays.iter().enumerate() {
+            if let Trigger::Place { of, on } = &program.playbook().plays[play.play].trigger
+                && *on == change
+                && of.matches(found)
+            {
+                let verb = if change == Change::Entry { "entered" } else { "left" };
+                let why = alloc::format!("{verb} {name} at {at}");
+                let subject = Subject { why, place: Some(name.to_string()), ..Subject::default() };
+                self.starts.push(Start { place, due_at: at, subject });
+            }
+        }
+    }
+
+    /// What an event tells of a user beside registers: nothing but its own properties.
+    pub(crate) fn subject_of(&self, place: usize, event: &Event, at: Timestamp) -> Subject {
+        let play = &self.program.playbook().plays[self.program.plays[place].play];
+        Subject {
+            why: alloc::format!("{} at {at}", crate::plays::label(event)),
+            product: event.products.first().map(crate::product::Product::for_keeping),
+            product_was: None,
+            event: property::kept(event, &play.event_properties),
+            place: None,
+        }
+    }
+}
