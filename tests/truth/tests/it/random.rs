@@ -1,0 +1,118 @@
+//! Random conditions and histories: every entry and exit of the engine is that of the definitions, at the
+//! same millisecond, however its inputs are grouped.
+
+use std::hash::{BuildHasher, RandomState};
+
+use kairos_engine::event::Event;
+use kairos_engine::identifiers::UserKey;
+use kairos_engine::mailbox::Effect;
+use kairos_engine::playbook::Playbook;
+use kairos_engine::program::Program;
+use kairos_engine::state::UserState;
+use kairos_engine::step::step;
+use kairos_engine::time::{Span, Timestamp};
+use kairos_truth::changes::changes;
+use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestCaseResult, TestRng, TestRunner};
+
+use crate::conditions::playbook;
+use crate::drive::{Driven, entries_and_exits, live};
+use crate::histories::history;
+
+/// How long after the last event is looked at.
+const AFTERWARDS: Span = Span::from_hours(30);
+const CASES: u32 = 600;
+
+fn variable(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text:?} and must be a whole number")))
+}
+
+/// Runs random cases; the seed that is printed, in `KAIROS_TRUTH_SEED`, runs the same ones again, and
+/// `KAIROS_TRUTH_CASES` says how many.
+#[expect(clippy::print_stderr, reason = "a failure is repeated with its seed")]
+fn for_random<S: Strategy>(what: &str, strategy: &S, test: impl Fn(S::Value) -> TestCaseResult) {
+    let seed = variable("KAIROS_TRUTH_SEED").unwrap_or_else(|| RandomState::new().hash_one(what));
+    let cases = variable("KAIROS_TRUTH_CASES").map_or(CASES, |cases| u32::try_from(cases).unwrap());
+    eprintln!("{what}: {cases} cases, KAIROS_TRUTH_SEED={seed}");
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_be_bytes());
+    let config =
+        ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    if let Err(error) = runner.run(strategy, test) {
+        panic!("with KAIROS_TRUTH_SEED={seed}: {error}");
+    }
+}
+
+const USER: &str = "1";
+
+fn user() -> UserKey {
+    UserKey::known(USER)
+}
+
+/// A program and a user who lived under it; `None` when the playbook asks for more than users can remember.
+fn lived(playbook: Playbook, events: &[Event]) -> Option<(Program, Driven, Timestamp)> {
+    let program = Program::new(playbook).ok()?;
+    let newest = events.iter().map(|event| event.at).max()?;
+    let until = newest.plus(AFTERWARDS);
+    let driven = live(&program, user(), events, until);
+    Some((program, driven, until))
+}
+
+#[test]
+fn every_entry_and_exit_is_that_of_the_definitions() {
+    for_random("entries and exits", &(playbook(), history()), |(playbook, events)| {
+        let Some((program, driven, until)) = lived(playbook, &events) else {
+            return Err(TestCaseError::reject("the playbook asks for too much"));
+        };
+        for segment in &program.playbook().segments {
+            let expected = changes(program.playbook(), &driven.life, &segment.who, until);
+            let found = entries_and_exits(&driven.effects, &segment.name);
+            prop_assert_eq!(found, expected, "{}: {:?}", &segment.name, &segment.who);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn how_inputs_are_grouped_changes_no_entry_and_no_exit() {
+    let sizes = proptest::collection::vec(1..9_usize, 1..20);
+    for_random("grouping", &(playbook(), history(), sizes), |(playbook, events, sizes)| {
+        let Some((program, driven, until)) = lived(playbook, &events) else {
+            return Err(TestCaseError::reject("the playbook asks for too much"));
+        };
+        let together = step(&program, user(), UserState::default(), &driven.inputs, until);
+        prop_assert_eq!(&together.effects, &driven.effects);
+        prop_assert_eq!(&together.state, &driven.state);
+
+        let (mut state, mut effects, mut rest) = (UserState::default(), Vec::new(), driven.inputs.as_slice());
+        for size in sizes.iter().cycle() {
+            let (chunk, left) = rest.split_at((*size).min(rest.len()));
+            let stepped = step(&program, user(), state, chunk, until);
+            state = stepped.state;
+            effects.extend(stepped.effects);
+            rest = left;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        prop_assert_eq!(&effects, &driven.effects);
+        prop_assert_eq!(&state, &driven.state);
+
+        // Alarms that nobody delivered in time ring before the next event, each at its own time.
+        let (mut state, mut late) = (UserState::default(), Vec::new());
+        for input in driven.inputs.iter().filter(|input| input.id().is_some()).chain(driven.inputs.last()) {
+            let stepped = step(&program, user(), state, std::slice::from_ref(input), until);
+            state = stepped.state;
+            late.extend(stepped.effects);
+        }
+        prop_assert_eq!(members(&late), members(&driven.effects));
+        prop_assert_eq!(program.memberships(&state), program.memberships(&driven.state));
+        Ok(())
+    });
+}
+
+fn members(effects: &[Effect]) -> Vec<&Effect> {
+    effects.iter().filter(|effect| matches!(effect, Effect::Member { .. })).collect()
+}
