@@ -117,7 +117,7 @@ async fn destination(arguments: &Arguments) -> Result<Destination, Box<dyn std::
     let write_key = match &arguments.write_key {
         Some(write_key) => write_key.clone(),
         None => {
-            let playbook = target.playbooks(None).await?.current().await?;
+            let playbook = target.playbooks(None).await?.in_force().await?;
             source(&playbook, SOURCES).ok_or("the playbook in force has no source: add one, or use --write-key")?
         }
     };

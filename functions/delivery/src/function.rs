@@ -41,7 +41,7 @@ impl Delivery {
         let for_providers = provider_config(&config);
         let dynamodb = DynamoDb::new(&config);
         let playbooks = PlaybookStore::new(dynamodb.clone(), required("PLAYBOOK_TABLE")?);
-        if let Err(error) = playbooks.current().await {
+        if let Err(error) = playbooks.in_force().await {
             tracing::warn!(%error, "no playbook yet");
         }
         let key = Arc::new(SecretsManagerKey::new(

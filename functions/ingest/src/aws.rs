@@ -14,7 +14,7 @@ use crate::refusals::{KeptRefusal, Refusals};
 
 impl Playbooks for PlaybookStore {
     async fn current(&self) -> Result<Arc<Playbook>, Fault> {
-        Self::current(self).await
+        self.in_force().await
     }
 }
 

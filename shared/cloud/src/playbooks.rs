@@ -1,13 +1,21 @@
-//! The published playbook: one item per version, which never changes, and one that points to the
-//! version in force.
+//! The published playbook: one item per version, and one that points to the version in force.
+//!
+//! | item | attributes |
+//! |---|---|
+//! | `current` | `version`; `program_since`: since when what is watched has not changed; `published_at` |
+//! | `version#HASH` | `playbook`: JSON; the same for ever but for `watched_since`, which is of its newest publication |
+//! | `backfill` | see [`crate::backfills`] |
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use kairos_engine::bounds::{PLAYBOOK_REFRESH, PLAYBOOK_VERSIONS_KEPT_MAX};
 use kairos_engine::playbook::{Playbook, PlaybookVersion};
+use kairos_engine::program::Program;
+use kairos_engine::register::Register;
 use kairos_engine::time::Timestamp;
 use kairos_protocol::port::{Clock, Fault};
 
@@ -15,6 +23,8 @@ use crate::clock::SystemClock;
 use crate::faults::fault;
 
 const CURRENT: &str = "current";
+
+type Item = HashMap<String, AttributeValue>;
 
 /// Reads and publishes playbooks.
 #[derive(Debug)]
@@ -28,7 +38,19 @@ pub struct PlaybookStore {
 struct Cache {
     /// When it was last asked for.
     current: Option<(Timestamp, Arc<Playbook>)>,
+    /// The newest that could be made to run, and the version at which that was last tried.
+    program: Option<(PlaybookVersion, Arc<Program>)>,
     versions: Vec<Arc<Playbook>>,
+}
+
+/// What the pointer says of the playbook in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InForce {
+    /// Which.
+    pub version: PlaybookVersion,
+    /// Since when playbooks that watch the same have been in force without a break; unknown of one that an earlier
+    /// Kairos has published.
+    pub program_since: Option<Timestamp>,
 }
 
 impl PlaybookStore {
@@ -37,12 +59,37 @@ impl PlaybookStore {
         Self { client, table, cache: Mutex::default() }
     }
 
-    /// The playbook in force, asked for every [`PLAYBOOK_REFRESH`]. When it cannot be asked for anew, the
-    /// one known stays in force until the next time.
+    /// The playbook in force, ready to run: [`Self::in_force`], made to run once for each version. While a newer
+    /// one cannot run, the one known stays in force.
+    ///
+    /// # Errors
+    /// When none is published, or none is known and DynamoDB fails or the playbook cannot run.
+    pub async fn current(&self) -> Result<Arc<Program>, Fault> {
+        let playbook = self.in_force().await?;
+        let known = self.cached(|cache| cache.program.clone());
+        if let Some((tried, program)) = &known
+            && *tried == playbook.version
+        {
+            return Ok(Arc::clone(program));
+        }
+        let program = match (runnable(&playbook), known) {
+            (Ok(program), _) => Arc::new(program),
+            (Err(error), Some((_, program))) => {
+                tracing::error!(%error, "the playbook published cannot run; the one known stays in force");
+                program
+            }
+            (Err(error), None) => return Err(error),
+        };
+        self.cached(|cache| cache.program = Some((playbook.version.clone(), Arc::clone(&program))));
+        Ok(program)
+    }
+
+    /// The playbook in force as it was published, asked for every [`PLAYBOOK_REFRESH`]. When it cannot be asked for
+    /// anew, the one known stays in force until the next time.
     ///
     /// # Errors
     /// When none is published, or none is known and DynamoDB fails.
-    pub async fn current(&self) -> Result<Arc<Playbook>, Fault> {
+    pub async fn in_force(&self) -> Result<Arc<Playbook>, Fault> {
         let now = SystemClock.now();
         let known = self.cached(|cache| cache.current.clone());
         if let Some((asked_at, playbook)) = &known
@@ -64,11 +111,19 @@ impl PlaybookStore {
     }
 
     async fn read_current(&self) -> Result<Arc<Playbook>, Fault> {
-        let pointer = self.get(CURRENT.to_owned()).await?.ok_or_else(|| Fault::Permanent {
+        let in_force = self.pointer().await?.ok_or_else(|| Fault::Permanent {
             what: "reading the playbook",
             why: "none is published yet: run `kairos publish`".into(),
         })?;
-        self.version(&PlaybookVersion(text(&pointer, "version")?)).await
+        self.version(&in_force.version).await
+    }
+
+    /// What the pointer says, read anew; none when no playbook is published.
+    ///
+    /// # Errors
+    /// When DynamoDB fails or the pointer is damaged.
+    pub async fn pointer(&self) -> Result<Option<InForce>, Fault> {
+        self.get(CURRENT.to_owned()).await?.as_ref().map(in_force).transpose()
     }
 
     /// The playbook of this version.
@@ -100,34 +155,87 @@ impl PlaybookStore {
         Ok(playbook)
     }
 
-    /// Writes a compiled playbook and puts it in force.
+    /// Writes a compiled playbook and puts it in force. What it watches that the one before did not is noted as
+    /// watched since now.
     ///
     /// # Errors
-    /// When DynamoDB fails; the playbook in force before then stays so.
+    /// When it cannot run, when DynamoDB fails, or when somebody else publishes at the same time; the playbook in
+    /// force then stays so.
     pub async fn publish(&self, playbook: &Playbook) -> Result<(), Fault> {
-        let version = playbook.version.to_string();
-        let body = serde_json::to_string(playbook)
+        let program = runnable(playbook)?;
+        let now = SystemClock.now();
+        let pointer = self.get(CURRENT.to_owned()).await?;
+        let before = match &pointer {
+            None => Before::Nothing,
+            Some(pointer) => self.before(in_force(pointer)?).await?,
+        };
+        let watched_since = before.watched_since(program.registers(), now);
+        let published = Playbook { watched_since, ..playbook.clone() };
+        let body = serde_json::to_string(&published)
             .map_err(|error| Fault::Permanent { what: "writing the playbook", why: error.to_string() })?;
-        self.put(format!("version#{version}"), ("playbook", body)).await?;
-        self.put(CURRENT.to_owned(), ("version", version)).await
+        let version = playbook.version.to_string();
+        let item = [("playbook", body), ("published_at", now.to_string())];
+        self.put(format!("version#{version}"), item).await?;
+        let item = [
+            ("version", version),
+            ("program_since", before.program_since(&program, now).to_string()),
+            ("published_at", now.to_string()),
+        ];
+        self.point(item, pointer.as_ref()).await
     }
 
-    async fn get(&self, name: String) -> Result<Option<HashMap<String, AttributeValue>>, Fault> {
+    /// The playbook before. One that cannot be read any more tells nothing.
+    async fn before(&self, in_force: InForce) -> Result<Before, Fault> {
+        let program = match self.version(&in_force.version).await {
+            Ok(playbook) => runnable(&playbook),
+            Err(fault) => Err(fault),
+        };
+        match program {
+            Ok(program) => Ok(Before::Known { program: Box::new(program), since: in_force.program_since }),
+            Err(Fault::Permanent { .. }) => Ok(Before::Unreadable),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn get(&self, name: String) -> Result<Option<Item>, Fault> {
         // Consistent, so that whoever sees a new pointer also sees the version that it points to.
         let request =
             self.client.get_item().table_name(&self.table).key("name", AttributeValue::S(name)).consistent_read(true);
         request.send().await.map(|answer| answer.item).map_err(|error| fault("PlaybookTable GetItem", &error))
     }
 
-    async fn put(&self, name: String, (attribute, value): (&str, String)) -> Result<(), Fault> {
+    async fn put<const N: usize>(&self, name: String, attributes: [(&str, String); N]) -> Result<(), Fault> {
+        let request = self.client.put_item().table_name(&self.table).set_item(Some(item(name, attributes)));
+        request.send().await.map(drop).map_err(|error| fault("PlaybookTable PutItem", &error))
+    }
+
+    /// Moves the pointer, if it is still as it was read.
+    async fn point<const N: usize>(&self, attributes: [(&str, String); N], read: Option<&Item>) -> Result<(), Fault> {
+        let new = item(CURRENT.to_owned(), attributes);
         let request = self
             .client
             .put_item()
             .table_name(&self.table)
-            .item("name", AttributeValue::S(name))
-            .item(attribute, AttributeValue::S(value))
-            .item("published_at", AttributeValue::S(SystemClock.now().to_string()));
-        request.send().await.map(drop).map_err(|error| fault("PlaybookTable PutItem", &error))
+            .set_item(Some(new.clone()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let request = match read.and_then(|read| read.get("published_at")) {
+            None => request.condition_expression("attribute_not_exists(published_at)"),
+            Some(read) => {
+                request.condition_expression("published_at = :read").expression_attribute_values(":read", read.clone())
+            }
+        };
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                // An attempt whose answer was lost has written it.
+                Some(PutItemError::ConditionalCheckFailedException(there)) if there.item() == Some(&new) => Ok(()),
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Err(Fault::Permanent {
+                    what: "publishing the playbook",
+                    why: "somebody else has just published one: look what is in force, and publish again".into(),
+                }),
+                _ => Err(fault("PlaybookTable PutItem", &error)),
+            },
+        }
     }
 
     fn cached<T>(&self, work: impl FnOnce(&mut Cache) -> T) -> T {
@@ -136,7 +244,74 @@ impl PlaybookStore {
     }
 }
 
-fn text(item: &HashMap<String, AttributeValue>, name: &str) -> Result<String, Fault> {
+/// What was in force before a publication.
+enum Before {
+    /// It is the first.
+    Nothing,
+    /// This.
+    Known { program: Box<Program>, since: Option<Timestamp> },
+    /// What an earlier Kairos has published and this one does not understand.
+    Unreadable,
+}
+
+impl Before {
+    /// Since when each of these registers is watched. One that is not named was there from the beginning.
+    fn watched_since(&self, registers: &[Register], now: Timestamp) -> BTreeMap<String, Timestamp> {
+        let known: Option<BTreeMap<String, Option<Timestamp>>> = match self {
+            Self::Nothing => return BTreeMap::new(),
+            Self::Known { program, .. } => {
+                let since = &program.playbook().watched_since;
+                let keys = program.registers().iter().map(Register::watch_key);
+                Some(keys.map(|key| (key.clone(), since.get(&key).copied())).collect())
+            }
+            Self::Unreadable => None,
+        };
+        let since = |key: &String| match known.as_ref().and_then(|known| known.get(key)) {
+            Some(since) => *since,
+            None => Some(now),
+        };
+        registers.iter().map(Register::watch_key).filter_map(|key| Some((key.clone(), since(&key)?))).collect()
+    }
+
+    /// Since when programs that watch the same as this one have been in force without a break.
+    fn program_since(&self, program: &Program, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Known { program: before, since } if before.fingerprint() == program.fingerprint() => {
+                since.unwrap_or(now)
+            }
+            _ => now,
+        }
+    }
+}
+
+/// Makes a playbook ready to run.
+///
+/// # Errors
+/// When it cannot run, with what to do.
+pub fn runnable(playbook: &Playbook) -> Result<Program, Fault> {
+    Program::new(playbook.clone()).map_err(|error| Fault::Permanent {
+        what: "running the playbook",
+        why: format!("version {} cannot run ({error}): check it and publish it again", playbook.version),
+    })
+}
+
+fn in_force(pointer: &Item) -> Result<InForce, Fault> {
+    let version = PlaybookVersion(text(pointer, "version")?);
+    let program_since = match pointer.contains_key("program_since") {
+        true => Timestamp::parse(&text(pointer, "program_since")?),
+        false => None,
+    };
+    Ok(InForce { version, program_since })
+}
+
+fn item<const N: usize>(name: String, attributes: [(&str, String); N]) -> Item {
+    let attributes = attributes.map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
+    let mut item = Item::from(attributes);
+    item.insert("name".into(), AttributeValue::S(name));
+    item
+}
+
+fn text(item: &Item, name: &str) -> Result<String, Fault> {
     item.get(name).and_then(|value| value.as_s().ok()).cloned().ok_or_else(|| Fault::Permanent {
         what: "reading the playbook",
         why: format!("the item has no `{name}`: publish the playbook again"),
@@ -148,6 +323,8 @@ mod tests {
     use super::*;
     use aws_sdk_dynamodb::config::retry::RetryConfig;
     use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+    use kairos_engine::event_name::EventName;
+    use kairos_engine::playbook::{Condition, EventMatch, EventPattern, Segment};
     use kairos_engine::time::Span;
 
     /// A store whose table nobody answers for.
@@ -169,8 +346,84 @@ mod tests {
         let known = Arc::new(Playbook::default());
         let stale = SystemClock.now().minus(PLAYBOOK_REFRESH).minus(Span::from_secs(1));
         store.cached(|cache| cache.current = Some((stale, Arc::clone(&known))));
-        assert!(Arc::ptr_eq(&store.current().await.unwrap(), &known));
+        assert!(Arc::ptr_eq(&store.in_force().await.unwrap(), &known));
         let asked_at = store.cached(|cache| cache.current.as_ref().map(|(asked_at, _)| *asked_at));
         assert!(asked_at.is_some_and(|asked_at| asked_at > stale), "the next request must not wait for it again");
+    }
+
+    /// A playbook in force that watches purchases and views, at least so many of them.
+    fn watching(views: u32, since: &[(&Register, Timestamp)]) -> Program {
+        let did = |event: EventName, at_least| Condition::Did {
+            of: vec![EventMatch { event: EventPattern::Track(event), filters: Vec::new() }],
+            at_least,
+            within: Some(Span::from_hours(24)),
+            same: None,
+        };
+        let segment = |name: &str, who| Segment { name: name.into(), title: name.into(), who };
+        Program::new(Playbook {
+            segments: vec![
+                segment("viewers", did(EventName::ProductViewed, views)),
+                segment("buyers", did(EventName::OrderCompleted, 2)),
+            ],
+            watched_since: since.iter().map(|(register, since)| (register.watch_key(), *since)).collect(),
+            ..Playbook::default()
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_watched_anew_is_watched_since_its_publication_and_what_was_watched_since_it_was() {
+        let at = |day: i64| Timestamp::from_millis(1_763_726_400_000).plus(Span::from_hours(24 * day));
+        let first = watching(2, &[]);
+        let of_first: Vec<_> = first.registers().to_vec();
+        assert!(Before::Nothing.watched_since(&of_first, at(0)).is_empty(), "from the beginning");
+
+        // Three views are more than was kept for two; the purchases were there from the beginning.
+        let second = watching(3, &[]);
+        let widened: Vec<_> = second.registers().iter().filter(|register| !of_first.contains(register)).collect();
+        assert_eq!(widened.len(), 1);
+        let before = Before::Known { program: Box::new(first), since: None };
+        let since = before.watched_since(second.registers(), at(1));
+        assert_eq!(since, BTreeMap::from([(widened[0].watch_key(), at(1))]));
+
+        let second = watching(3, &[(widened[0], at(1))]);
+        let third = watching(2, &[]);
+        let before = Before::Known { program: Box::new(second.clone()), since: None };
+        assert_eq!(before.watched_since(second.registers(), at(2)), since, "nothing new");
+        let narrowed = before.watched_since(third.registers(), at(2));
+        assert_eq!(narrowed.values().collect::<Vec<_>>(), [&at(2)], "of what is kept otherwise nothing is claimed");
+
+        let all = Before::Unreadable.watched_since(third.registers(), at(3));
+        assert_eq!(all.len(), third.registers().len(), "nothing is claimed for what nobody can read");
+    }
+
+    #[test]
+    fn a_program_counts_as_in_force_until_another_one_comes_between() {
+        let (one, other) = (watching(2, &[]), watching(3, &[]));
+        let (since, now) = (Timestamp::from_millis(1_000), Timestamp::from_millis(2_000));
+        let before = Before::Known { program: Box::new(one.clone()), since: Some(since) };
+        assert_eq!(before.program_since(&one, now), since);
+        assert_eq!(before.program_since(&other, now), now);
+        assert_eq!(Before::Nothing.program_since(&one, now), now);
+    }
+
+    #[tokio::test]
+    async fn while_the_one_published_cannot_run_the_one_known_stays_in_force() {
+        let store = unreachable();
+        let broken = Playbook {
+            version: PlaybookVersion("broken".into()),
+            segments: vec![Segment {
+                name: "nobody".into(),
+                title: "Nobody".into(),
+                who: Condition::Segment("missing".into()),
+            }],
+            ..Playbook::default()
+        };
+        let known = Arc::new(watching(2, &[]));
+        store.cached(|cache| cache.current = Some((SystemClock.now(), Arc::new(broken))));
+        let error = store.current().await.unwrap_err().to_string();
+        assert!(error.contains("cannot run"), "{error}");
+        store.cached(|cache| cache.program = Some((PlaybookVersion("before".into()), Arc::clone(&known))));
+        assert!(Arc::ptr_eq(&store.current().await.unwrap(), &known));
     }
 }
