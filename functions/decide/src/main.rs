@@ -6,6 +6,7 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_sqs::Client as Sqs;
+use kairos_cloud::audiences::AudiencesTable;
 use kairos_cloud::batches::{mailbox_message, receipt, response};
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::environment::required;
@@ -32,6 +33,7 @@ struct Decide {
     mailboxes: Mailboxes,
     deliveries: Deliveries,
     alarms: Alarms,
+    audiences: AudiencesTable,
     playbooks: PlaybookStore,
 }
 
@@ -45,13 +47,14 @@ impl Decide {
             mailboxes: Mailboxes::new(sqs.clone(), required("EVENTS_QUEUE_URL")?),
             deliveries: Deliveries::new(sqs.clone(), required("DELIVERIES_QUEUE_URL")?),
             alarms: Alarms::new(sqs, required("ALARMS_QUEUE_URL")?),
+            audiences: AudiencesTable::new(dynamodb.clone(), required("AUDIENCES_TABLE")?),
             playbooks: PlaybookStore::new(dynamodb, required("PLAYBOOK_TABLE")?),
         })
     }
 
     async fn handle(&self, event: SqsEvent) -> Result<SqsBatchResponse, Error> {
         // Without a playbook the whole batch fails and comes again.
-        let playbook = self.playbooks.current().await?;
+        let program = self.playbooks.current().await?;
         let mut queue = String::new();
         let mut failed = Vec::new();
         let mut batch: Vec<Incoming> = Vec::new();
@@ -74,9 +77,10 @@ impl Decide {
             mailboxes: &self.mailboxes,
             deliveries: &self.deliveries,
             alarms: &self.alarms,
+            audiences: &self.audiences,
             clock: &SystemClock,
         };
-        let applied = ports.apply_batch(&playbook, &queue, batch).await;
+        let applied = ports.apply_batch(&program, &queue, batch).await;
         report(&applied);
         failed.extend(applied.failed);
         telemetry::count("messages_failed", failed.len());

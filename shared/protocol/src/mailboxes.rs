@@ -251,16 +251,7 @@ where
                 Effect::Tell { user, input } => {
                     told.push(MailboxMessage::of_told(*user, input.as_ref().clone()));
                 }
-                Effect::Member { user, segment, entered, at, number } => audiences.push(AudienceChange::Member {
-                    user: *user,
-                    segment: segment.clone(),
-                    entered: *entered,
-                    at: *at,
-                    number: *number,
-                }),
-                Effect::Interested { user, product, at } => {
-                    audiences.push(AudienceChange::Interested { user: *user, product: product.clone(), at: *at });
-                }
+                Effect::Member { .. } | Effect::Interested { .. } => audiences.extend(AudienceChange::of(effect)),
                 Effect::Wake { user, due_at } => {
                     let now: Timestamp = self.clock.now();
                     alarms.push((AlarmMessage::V1 { user: *user, due_at: *due_at }, delay_until(*due_at, now)));

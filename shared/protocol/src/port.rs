@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use kairos_engine::identifiers::UserKey;
-use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, MailboxMessage};
+use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, Effect, MailboxMessage};
 use kairos_engine::time::{Span, Timestamp};
 
 /// Why a call to the world failed. Callers treat every fault as "it may or may not have happened".
@@ -89,4 +89,23 @@ pub enum AudienceChange {
         /// Since when.
         at: Timestamp,
     },
+}
+
+impl AudienceChange {
+    /// The change that an effect asks for, if it asks for one.
+    pub fn of(effect: &Effect) -> Option<Self> {
+        match effect {
+            Effect::Member { user, segment, entered, at, number } => Some(Self::Member {
+                user: *user,
+                segment: segment.clone(),
+                entered: *entered,
+                at: *at,
+                number: *number,
+            }),
+            Effect::Interested { user, product, at } => {
+                Some(Self::Interested { user: *user, product: product.clone(), at: *at })
+            }
+            Effect::Deliver(_) | Effect::Tell { .. } | Effect::Wake { .. } => None,
+        }
+    }
 }

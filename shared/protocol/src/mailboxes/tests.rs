@@ -139,8 +139,7 @@ fn changes_of_audiences_left_in_an_outbox_are_recorded_by_the_next_commit() {
     ];
     let world = World::with(StoredUser { outbox, revision: 1, ..StoredUser::default() });
     let message = Ok(MailboxMessage::of_tick(user, at, at));
-    let applied =
-        apply(&world, vec![Incoming { receipt: "1".into(), user, sequence: 1, receives: 1, message }]);
+    let applied = apply(&world, vec![Incoming { receipt: "1".into(), user, sequence: 1, receives: 1, message }]);
     assert!(applied.failed.is_empty() && applied.faults.is_empty());
     let changes = [
         AudienceChange::Member { user, segment, entered: true, at, number: 3 },
