@@ -109,7 +109,7 @@ class EngineTest(unittest.TestCase):
     def setUpClass(cls):
         cls.binaries = tempfile.mkdtemp(dir=environment.LOCAL)
         cls.addClassCleanup(shutil.rmtree, cls.binaries)
-        for binary in ("ingest", "decide", "timers", "delivery"):
+        for binary in os.listdir(os.path.join(environment.ROOT, "functions")):
             with open(os.path.join(cls.binaries, binary), "w", encoding="utf-8") as file:
                 file.write(BOOTSTRAP)
         cls.addClassCleanup(cls.remove_directories)

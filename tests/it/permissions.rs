@@ -15,7 +15,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 16] = [
+const ATTEMPTS: [&str; 19] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -26,6 +26,9 @@ const ATTEMPTS: [&str; 16] = [
     "PutItem RefusalsTable",
     "GetItem PlaybookTable",
     "PutItem PlaybookTable",
+    "PutItem AudiencesTable",
+    "UpdateItem AudiencesTable",
+    "Query AudiencesTable",
     "SendMessage EventsQueueUrl",
     "SendMessage DeliveriesQueueUrl",
     "SendMessage AlarmsQueueUrl",
@@ -34,7 +37,7 @@ const ATTEMPTS: [&str; 16] = [
     "GetSecretValue",
 ];
 
-const ALLOWED: [(&str, &[&str]); 4] = [
+const ALLOWED: [(&str, &[&str]); 5] = [
     ("IngestFunction", &["PutItem RefusalsTable", "GetItem PlaybookTable", "SendMessage EventsQueueUrl"]),
     (
         "DecideFunction",
@@ -42,12 +45,19 @@ const ALLOWED: [(&str, &[&str]); 4] = [
             "BatchGetItem UsersTable",
             "PutItem UsersTable",
             "GetItem PlaybookTable",
+            "PutItem AudiencesTable",
+            "UpdateItem AudiencesTable",
             "SendMessage EventsQueueUrl",
             "SendMessage DeliveriesQueueUrl",
             "SendMessage AlarmsQueueUrl",
         ],
     ),
     ("TimersFunction", &["Query UsersTable/alarms", "SendMessage EventsQueueUrl", "SendMessage AlarmsQueueUrl"]),
+    // On AWS it may put one item into the table of playbooks; the local engine does not know that condition.
+    (
+        "SegmentationFunction",
+        &["Scan UsersTable", "GetItem PlaybookTable", "PutItem PlaybookTable", "SendMessage EventsQueueUrl"],
+    ),
     (
         "DeliveryFunction",
         &["GetItem DeliveriesTable", "GetItem PlaybookTable", "Publish SMS", "SendEmail", "GetSecretValue"],
@@ -80,6 +90,7 @@ async fn wake_every_function(stage: &Stage) {
     for function in ["DecideFunction", "TimersFunction", "DeliveryFunction"] {
         stage.engine.invoke(function, &json!({"Records": []})).await.unwrap();
     }
+    stage.engine.invoke("SegmentationFunction", &json!({"action": "backfill"})).await.unwrap();
 }
 
 async fn credentials_of(stage: &Stage, function: &str) -> Credentials {
@@ -122,12 +133,35 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .item(key, text("permission"))
                 .item("source", text("permission"))
                 .item("refused_at", text("permission"))
+                .item("index", text("permission"))
                 .condition_expression("attribute_exists(never)")
+                .send()
+                .await,
+        ),
+        "UpdateItem" => verdict(
+            dynamodb
+                .update_item()
+                .table_name(table)
+                .key("index", text("permission"))
+                .key("user", text("permission"))
+                .update_expression("SET permission = :permission")
+                .condition_expression("attribute_exists(never)")
+                .expression_attribute_values(":permission", text("permission"))
                 .send()
                 .await,
         ),
         "DeleteItem" => verdict(dynamodb.delete_item().table_name(table).key(key, text("permission")).send().await),
         "Scan" => verdict(dynamodb.scan().table_name(table).limit(1).send().await),
+        "Query" if on == "AudiencesTable" => verdict(
+            dynamodb
+                .query()
+                .table_name(table)
+                .key_condition_expression("#index = :index")
+                .expression_attribute_names("#index", "index")
+                .expression_attribute_values(":index", text("permission"))
+                .send()
+                .await,
+        ),
         "Query" => verdict(
             dynamodb
                 .query()

@@ -26,6 +26,7 @@ use kairos_engine::time::Timestamp;
 use kairos_protocol::alarms::AlarmIndex;
 use kairos_protocol::mailboxes::{Saved, Users};
 use kairos_protocol::port::{Clock, Fault};
+use kairos_protocol::segmentation::{ScanPage, Standing, UserScan};
 
 use crate::clock::SystemClock;
 use crate::faults::{fault, without_content};
@@ -166,6 +167,37 @@ impl AlarmIndex for UsersTable {
     }
 }
 
+impl UserScan for UsersTable {
+    async fn page(&self, lane: u32, lanes: u32, after: Option<UserKey>, limit: usize) -> Result<ScanPage, Fault> {
+        let whole = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+        let answer = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .segment(whole(lane))
+            .total_segments(whole(lanes))
+            .set_exclusive_start_key(after.map(key))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .projection_expression("#user, #state")
+            // DynamoDB deletes days after the time: whoever is to be forgotten must not be woken meanwhile.
+            .filter_expression("expires_at > :now")
+            .expression_attribute_names("#user", "user")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":now", number(SystemClock.now().as_secs()))
+            .send()
+            .await
+            .map_err(|error| fault("UsersTable Scan", &error))?;
+        let next = answer.last_evaluated_key.as_ref().map(user_of).transpose()?;
+        let users = answer.items.unwrap_or_default();
+        let users = users.iter().map(|item| Ok((user_of(item)?, read_state(item).map(|state| standing(&state)))));
+        Ok(ScanPage { users: users.collect::<Result<_, Fault>>()?, next })
+    }
+}
+
+fn standing(state: &UserState) -> Standing {
+    Standing { program: state.program, is_forwarded: state.forwarded_to.is_some() }
+}
+
 fn key(user: UserKey) -> Item {
     HashMap::from([("user".to_owned(), AttributeValue::S(user.to_string()))])
 }
@@ -207,8 +239,12 @@ pub fn read_item(item: Item) -> Result<(UserKey, Result<StoredUser, Fault>), Fau
     Ok((user, read_stored(&item)))
 }
 
-fn read_stored(item: &Item) -> Result<StoredUser, Fault> {
+fn read_state(item: &Item) -> Result<UserState, Fault> {
     let state = item.get("state").and_then(|value| value.as_b().ok()).ok_or_else(|| damaged("it has no `state`"))?;
+    UserState::decode(state.as_ref()).map_err(damaged)
+}
+
+fn read_stored(item: &Item) -> Result<StoredUser, Fault> {
     let outbox = match item.get("outbox").and_then(|value| value.as_b().ok()) {
         Some(outbox) => serde_json::from_slice(outbox.as_ref())
             .map_err(|error| damaged(format!("outbox: {}", without_content(&error))))?,
@@ -222,13 +258,7 @@ fn read_stored(item: &Item) -> Result<StoredUser, Fault> {
         true => Some(Timestamp::from_millis(parsed(item, "alarm_at")?)),
         false => None,
     };
-    Ok(StoredUser {
-        state: UserState::decode(state.as_ref()).map_err(damaged)?,
-        outbox,
-        applied,
-        alarm_at,
-        revision: parsed(item, "revision")?,
-    })
+    Ok(StoredUser { state: read_state(item)?, outbox, applied, alarm_at, revision: parsed(item, "revision")? })
 }
 
 fn user_of(item: &Item) -> Result<UserKey, Fault> {

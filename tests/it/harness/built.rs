@@ -10,7 +10,7 @@ use super::root;
 const OVERRIDE: &str = "KAIROS_BINARIES";
 
 /// The binaries that the template's functions are made of.
-pub(crate) const FUNCTIONS: [&str; 4] = ["ingest", "decide", "timers", "delivery"];
+pub(crate) const FUNCTIONS: [&str; 6] = ["ingest", "decide", "timers", "segmentation", "catalogue", "delivery"];
 
 /// The directory with the built functions.
 ///

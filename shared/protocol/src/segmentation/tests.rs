@@ -105,13 +105,7 @@ impl Clock for World {
 }
 
 impl UserScan for World {
-    async fn page(
-        &self,
-        lane: u32,
-        lanes: u32,
-        after: Option<UserKey>,
-        limit: usize,
-    ) -> Result<ScanPage, Fault> {
+    async fn page(&self, lane: u32, lanes: u32, after: Option<UserKey>, limit: usize) -> Result<ScanPage, Fault> {
         elsewhere().await;
         let damaged = || Fault::Permanent { what: "reading a user's item", why: "damaged".into() };
         let all = self.users.borrow();
@@ -183,9 +177,8 @@ fn everybody_on_another_program_is_told_and_nobody_else() {
     let advanced = run(world.invocation(&watched));
     assert_eq!((advanced.scanned, advanced.told), (USERS, world.behind()));
     let told: BTreeSet<UserKey> = world.mailbox.borrow().iter().map(MailboxMessage::user).collect();
-    let wanted = |(user, standing): (&UserKey, &Standing)| {
-        (standing.program == OLD && !standing.is_forwarded).then_some(*user)
-    };
+    let wanted =
+        |(user, standing): (&UserKey, &Standing)| (standing.program == OLD && !standing.is_forwarded).then_some(*user);
     assert_eq!(told, before.iter().filter_map(wanted).collect());
     world.decide(NEW);
     world.to_the_end(&watched, NEW);
