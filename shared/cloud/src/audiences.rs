@@ -22,6 +22,7 @@ use kairos_engine::bounds::{
 };
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::time::Timestamp;
+use kairos_protocol::catalogue::Interests;
 use kairos_protocol::port::{AudienceChange, Audiences, Clock, Fault};
 
 use crate::clock::SystemClock;
@@ -92,6 +93,16 @@ impl AudiencesTable {
                 return Ok(count);
             }
         }
+    }
+
+    /// How many users are interested in a product.
+    ///
+    /// # Errors
+    /// When DynamoDB fails or an item is damaged.
+    pub async fn count_interested(&self, product: &str) -> Result<usize, Fault> {
+        let shards = (0..AUDIENCE_SHARDS).map(|shard| self.interested(product, shard, None, usize::MAX));
+        let shards = stream::iter(shards).buffer_unordered(AUDIENCE_CALLS_MAX);
+        shards.try_fold(0, |sum, users| async move { Ok(sum + users.len()) }).await
     }
 
     fn members_query(&self, index: String) -> QueryFluentBuilder {
@@ -166,6 +177,46 @@ impl AudiencesTable {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
                 _ => Err(fault("AudiencesTable UpdateItem", &error)),
             },
+        }
+    }
+}
+
+impl Interests for AudiencesTable {
+    async fn interested(
+        &self,
+        product: &str,
+        shard: u32,
+        after: Option<UserKey>,
+        limit: usize,
+    ) -> Result<Vec<UserKey>, Fault> {
+        let index = product_index(product, shard);
+        let mut users = Vec::new();
+        let mut start = after.map(|user| key(index.clone(), user));
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("#index = :index")
+                // DynamoDB deletes days after the time: whoever has lost interest is not to hear of it meanwhile.
+                .filter_expression("expires_at > :now")
+                .projection_expression("#user")
+                .expression_attribute_names("#index", "index")
+                .expression_attribute_names("#user", "user")
+                .expression_attribute_values(":index", AttributeValue::S(index.clone()))
+                .expression_attribute_values(":now", number_of(SystemClock.now().as_secs()))
+                .limit(i32::try_from(limit - users.len()).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| fault("AudiencesTable Query", &error))?;
+            for item in page.items.unwrap_or_default() {
+                users.push(user_of(&item)?);
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() || users.len() >= limit {
+                return Ok(users);
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The only AWS code that functions share: how Kairos' ports look on DynamoDB, SQS and Lambda.
 //!
 //! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
-//! - [`users`], [`queues`], [`audiences`], [`playbooks`], [`backfills`]: the ports of `kairos-protocol` on AWS.
+//! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`playbooks`], [`backfills`]: the ports of `kairos-protocol` on AWS.
+//! - [`secrets`]: keys from Secrets Manager.
 //! - [`batches`]: SQS events in and partial batch failures out.
 //! - [`telemetry`]: structured logs and counters, without personal data.
 //! - [`clock`]: the one place where the time of day is read.
@@ -9,12 +10,14 @@
 pub mod audiences;
 pub mod backfills;
 pub mod batches;
+pub mod catalogue;
 pub mod clock;
 pub mod configuration;
 pub mod environment;
 pub mod faults;
 pub mod playbooks;
 pub mod queues;
+pub mod secrets;
 pub mod service;
 pub mod telemetry;
 pub mod users;

@@ -1,13 +1,13 @@
 //! Signing by the Standard Webhooks specification, and where the key comes from.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use aws_sdk_secretsmanager::Client;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use kairos_cloud::faults::fault;
+use kairos_cloud::secrets::Secret;
 use kairos_engine::bounds::WEBHOOK_SECRET_REFRESH;
 use kairos_engine::time::Timestamp;
 use kairos_protocol::port::Fault;
@@ -65,48 +65,20 @@ impl<K: SigningKeys> SigningKeys for Arc<K> {
 }
 
 /// The key in Secrets Manager: asked for with the first webhook, and again every
-/// [`WEBHOOK_SECRET_REFRESH`], so that a new secret is in use without a deployment.
+/// [`WEBHOOK_SECRET_REFRESH`].
 #[derive(Debug)]
-pub struct SecretsManagerKey {
-    client: Client,
-    secret_id: String,
-    known: Mutex<Option<(Timestamp, SigningKey)>>,
-}
+pub struct SecretsManagerKey(Secret<SigningKey>);
 
 impl SecretsManagerKey {
     /// The secret with this ARN.
     pub fn new(client: Client, secret_id: String) -> Self {
-        Self { client, secret_id, known: Mutex::new(None) }
-    }
-
-    async fn read(&self) -> Result<SigningKey, Fault> {
-        let answer = self.client.get_secret_value().secret_id(&self.secret_id).send().await;
-        let answer = answer.map_err(|error| fault("SecretsManager GetSecretValue", &error))?;
-        let secret = answer.secret_string().unwrap_or_default();
-        SigningKey::parse(secret).map_err(|why| Fault::Permanent { what: "reading the webhook secret", why })
+        Self(Secret::new(client, secret_id, WEBHOOK_SECRET_REFRESH, SigningKey::parse))
     }
 }
 
 impl SigningKeys for SecretsManagerKey {
     async fn current(&self, now: Timestamp) -> Result<SigningKey, Fault> {
-        // A key is sound whatever a panicking thread left behind.
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((read_at, key)) = &known
-            && now.since(*read_at) < WEBHOOK_SECRET_REFRESH
-        {
-            return Ok(key.clone());
-        }
-        match (self.read().await, known) {
-            (Ok(key), _) => {
-                *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, key.clone()));
-                Ok(key)
-            }
-            (Err(error), Some((_, key))) => {
-                tracing::warn!(%error, "the webhook secret could not be asked for anew; the one known stays in use");
-                Ok(key)
-            }
-            (Err(error), None) => Err(error),
-        }
+        self.0.current(now).await
     }
 }
 

@@ -1,0 +1,196 @@
+//! What a request asks for, and whether its sender may.
+
+use std::borrow::Cow;
+
+use aws_lambda_events::event::lambda_function_urls::LambdaFunctionUrlRequest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kairos_engine::bounds::{CATALOGUE_BYTES_MAX, CATALOGUE_ROWS_MAX};
+use subtle::ConstantTimeEq;
+
+/// Why a whole request is refused: no row of it has been taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestRefusal {
+    /// An unknown path.
+    #[error("There is nothing at this path. Feeds go to /v1/catalogue.")]
+    NotFound,
+    /// A method that means nothing there.
+    #[error("Use PUT or POST for this path.")]
+    MethodNotAllowed,
+    /// No key.
+    #[error("No key. Send it as `Authorization: Bearer KEY`; it is the secret that the stack's CatalogueKeyArn names.")]
+    KeyMissing,
+    /// Another key.
+    #[error("This is not the key. It is the secret that the stack's CatalogueKeyArn names.")]
+    KeyWrong,
+    /// The key cannot be checked.
+    #[error("The key cannot be checked now. Send the same request again later.")]
+    KeyUnavailable,
+    /// No body.
+    #[error("The body is empty. Send products: a JSON list, JSON lines, or CSV with a header.")]
+    BodyMissing,
+    /// Too many bytes.
+    #[error("The body has more than {CATALOGUE_BYTES_MAX} bytes. Send the feed in parts.")]
+    BodyTooLarge,
+    /// Not UTF-8.
+    #[error("The body is not UTF-8 text. Send JSON or CSV, without compression.")]
+    BodyNotText,
+    /// A list that is broken.
+    #[error(
+        "The list of products is not JSON: {0}. Nothing of it was taken; JSON lines would cost only the broken one."
+    )]
+    BodyNotJson(String),
+    /// A CSV file without a header, or with a broken one.
+    #[error("The first line must name the columns, among them `id`: {0}.")]
+    HeaderUnreadable(String),
+    /// Too many rows.
+    #[error("The feed has {0} products and may have {CATALOGUE_ROWS_MAX}. Send it in parts.")]
+    TooManyRows(usize),
+    /// The places are not known.
+    #[error("No playbook could be loaded, so no place can be checked. Run `kairos publish`, then send again.")]
+    PlaybookUnavailable,
+}
+
+impl RequestRefusal {
+    /// For programs and counters. Part of the interface: never changes.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::KeyMissing => "key_missing",
+            Self::KeyWrong => "key_wrong",
+            Self::KeyUnavailable => "key_unavailable",
+            Self::BodyMissing => "body_missing",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyNotText => "body_not_text",
+            Self::BodyNotJson(_) => "body_not_json",
+            Self::HeaderUnreadable(_) => "header_unreadable",
+            Self::TooManyRows(_) => "too_many_rows",
+            Self::PlaybookUnavailable => "playbook_unavailable",
+        }
+    }
+
+    /// The HTTP status. Only 503 invites the client to send again.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::KeyMissing | Self::KeyWrong => 401,
+            Self::BodyTooLarge | Self::TooManyRows(_) => 413,
+            Self::KeyUnavailable | Self::PlaybookUnavailable => 503,
+            _ => 400,
+        }
+    }
+}
+
+/// Whether it is a feed that is sent.
+///
+/// # Errors
+/// When there is nothing at this path, or not with this method.
+pub fn route(request: &LambdaFunctionUrlRequest) -> Result<(), RequestRefusal> {
+    let path = request.raw_path.as_deref().unwrap_or_default();
+    if !path.split('/').filter(|segment| !segment.is_empty()).eq(["v1", "catalogue"]) {
+        return Err(RequestRefusal::NotFound);
+    }
+    match request.request_context.http.method.as_deref() {
+        Some("PUT" | "POST") => Ok(()),
+        _ => Err(RequestRefusal::MethodNotAllowed),
+    }
+}
+
+/// Checks the sender's key, in constant time, so that it cannot be guessed letter by letter.
+///
+/// # Errors
+/// When there is none, or another one.
+pub fn authorise(request: &LambdaFunctionUrlRequest, key: &str) -> Result<(), RequestRefusal> {
+    let header = request.headers.get("authorization").and_then(|value| value.to_str().ok());
+    let given = header.and_then(|header| header.trim().split_once(' '));
+    let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
+    let given = given.filter(|given| !given.is_empty()).ok_or(RequestRefusal::KeyMissing)?;
+    if bool::from(given.as_bytes().ct_eq(key.as_bytes())) { Ok(()) } else { Err(RequestRefusal::KeyWrong) }
+}
+
+/// The text of the body.
+///
+/// # Errors
+/// When there is none, too much, or something else.
+pub fn text(request: &LambdaFunctionUrlRequest) -> Result<Cow<'_, str>, RequestRefusal> {
+    let body = request.body.as_deref().unwrap_or_default();
+    let text = if request.is_base64_encoded {
+        if body.len() > CATALOGUE_BYTES_MAX.div_ceil(3) * 4 {
+            return Err(RequestRefusal::BodyTooLarge);
+        }
+        let bytes = STANDARD.decode(body).map_err(|_| RequestRefusal::BodyNotText)?;
+        Cow::Owned(String::from_utf8(bytes).map_err(|_| RequestRefusal::BodyNotText)?)
+    } else {
+        Cow::Borrowed(body)
+    };
+    if text.len() > CATALOGUE_BYTES_MAX {
+        return Err(RequestRefusal::BodyTooLarge);
+    }
+    if text.trim().is_empty() { Err(RequestRefusal::BodyMissing) } else { Ok(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const FEED: &str = include_str!("../events/feed.json");
+
+    fn request(change: impl FnOnce(&mut serde_json::Value)) -> LambdaFunctionUrlRequest {
+        let mut request = serde_json::from_str(FEED).unwrap();
+        change(&mut request);
+        serde_json::from_value(request).unwrap()
+    }
+
+    #[test]
+    fn only_feeds_are_taken() {
+        for (method, path, expected) in [
+            ("PUT", "/v1/catalogue", Ok(())),
+            ("POST", "/v1/catalogue/", Ok(())),
+            ("GET", "/v1/catalogue", Err(RequestRefusal::MethodNotAllowed)),
+            ("PUT", "/v1/batch", Err(RequestRefusal::NotFound)),
+            ("PUT", "/", Err(RequestRefusal::NotFound)),
+        ] {
+            let request = request(|request| {
+                request["rawPath"] = json!(path);
+                request["requestContext"]["http"]["method"] = json!(method);
+            });
+            assert_eq!(route(&request), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn only_the_whole_key_opens() {
+        for (header, expected) in [
+            ("Bearer secret", Ok(())),
+            ("bearer  secret ", Ok(())),
+            ("Bearer secre", Err(RequestRefusal::KeyWrong)),
+            ("Bearer secrets", Err(RequestRefusal::KeyWrong)),
+            ("Bearer ", Err(RequestRefusal::KeyMissing)),
+            ("Basic secret", Err(RequestRefusal::KeyMissing)),
+            ("", Err(RequestRefusal::KeyMissing)),
+        ] {
+            let request = request(|request| request["headers"]["authorization"] = json!(header));
+            assert_eq!(authorise(&request, "secret"), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_text_of_a_bounded_size() {
+        let body = |body: &str, is_base64: bool| {
+            let request = request(|request| {
+                request["body"] = json!(body);
+                request["isBase64Encoded"] = json!(is_base64);
+            });
+            text(&request).map(Cow::into_owned)
+        };
+        assert_eq!(body("id\n1", false).as_deref(), Ok("id\n1"));
+        assert_eq!(body("aWQKMQ==", true).as_deref(), Ok("id\n1"));
+        assert_eq!(body(" \n", false), Err(RequestRefusal::BodyMissing));
+        assert_eq!(body("/w==", true), Err(RequestRefusal::BodyNotText));
+        assert_eq!(body(&"x".repeat(CATALOGUE_BYTES_MAX + 1), false), Err(RequestRefusal::BodyTooLarge));
+        assert_eq!(body(&"A".repeat(2 * CATALOGUE_BYTES_MAX), true), Err(RequestRefusal::BodyTooLarge));
+    }
+}

@@ -1,0 +1,206 @@
+//! The catalogue: one DynamoDB item per product.
+//!
+//! | attribute | what |
+//! |---|---|
+//! | `product` (S, key) | the shop's id of the product |
+//! | `entry` (S) | [`Entry::to_json`]: all there is to know |
+//! | `revision` (N) | condition of the next write |
+//! | `changed_at` (N) | when the listing last changed, in ms |
+//! | `announce_shard` (N) | there while users have still to be told of a change (index `announcements`) |
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
+use kairos_engine::bounds::{ANNOUNCE_SHARDS, UNPROCESSED_ROUNDS_MAX};
+use kairos_protocol::catalogue::{Catalogue, Entry};
+use kairos_protocol::mailboxes::Saved;
+use kairos_protocol::port::Fault;
+
+use crate::faults::{fault, without_content};
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The table of products.
+#[derive(Clone, Debug)]
+pub struct CatalogueTable {
+    client: Client,
+    table: String,
+}
+
+impl CatalogueTable {
+    /// The table with this name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// What is kept of a product.
+    ///
+    /// # Errors
+    /// When DynamoDB fails or the item is damaged.
+    pub async fn get(&self, product: &str) -> Result<Option<Entry>, Fault> {
+        let request = self.client.get_item().table_name(&self.table).set_key(Some(key(product))).consistent_read(true);
+        let answer = request.send().await.map_err(|error| fault("CatalogueTable GetItem", &error))?;
+        answer.item.as_ref().map(read_item).transpose()
+    }
+
+    async fn read(&self, keys: Vec<Item>) -> Result<(Vec<Item>, Vec<Item>), Fault> {
+        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+        let keys =
+            keys.map_err(|error| Fault::Permanent { what: "CatalogueTable BatchGetItem", why: error.to_string() })?;
+        let request = self.client.batch_get_item().request_items(&self.table, keys);
+        let answer = request.send().await.map_err(|error| fault("CatalogueTable BatchGetItem", &error))?;
+        let items = answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
+        let unprocessed = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
+        Ok((items, unprocessed.map(|keys| keys.keys).unwrap_or_default()))
+    }
+}
+
+impl Catalogue for CatalogueTable {
+    async fn load(&self, products: &[String]) -> Result<BTreeMap<String, Result<Entry, Fault>>, Fault> {
+        let mut loaded = BTreeMap::new();
+        let mut wanted: Vec<Item> = products.iter().map(|product| key(product)).collect();
+        for _ in 0..UNPROCESSED_ROUNDS_MAX {
+            if wanted.is_empty() {
+                break;
+            }
+            let (items, unprocessed) = self.read(wanted).await?;
+            for item in items {
+                loaded.insert(product_of(&item)?, read_item(&item));
+            }
+            wanted = unprocessed;
+        }
+        for key in wanted {
+            let why = "DynamoDB left it unprocessed (throttled)".to_owned();
+            loaded.insert(product_of(&key)?, Err(Fault::Retryable { what: "CatalogueTable BatchGetItem", why }));
+        }
+        Ok(loaded)
+    }
+
+    async fn save(&self, entry: &Entry, expected_revision: Option<u64>) -> Result<Saved, Fault> {
+        let item = write_item(entry)?;
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item.clone()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let request = match expected_revision {
+            None => request.condition_expression("attribute_not_exists(product)"),
+            Some(revision) => request
+                .condition_expression("revision = :expected")
+                .expression_attribute_values(":expected", number(revision)),
+        };
+        match request.send().await {
+            Ok(_) => Ok(Saved::Written),
+            Err(error) => match error.as_service_error() {
+                // An attempt whose answer was lost has written it, and the client's next one finds it there.
+                Some(PutItemError::ConditionalCheckFailedException(conflict)) if conflict.item() == Some(&item) => {
+                    Ok(Saved::Written)
+                }
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(Saved::Overtaken),
+                _ => Err(fault("CatalogueTable PutItem", &error)),
+            },
+        }
+    }
+
+    async fn waiting(&self, shard: u32, limit: usize) -> Result<Vec<String>, Fault> {
+        let mut products = Vec::new();
+        let mut start = None;
+        loop {
+            let request = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name("announcements")
+                .key_condition_expression("announce_shard = :shard")
+                .expression_attribute_values(":shard", number(shard))
+                .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start);
+            let page = request.send().await.map_err(|error| fault("CatalogueTable Query announcements", &error))?;
+            for item in page.items.unwrap_or_default() {
+                products.push(product_of(&item)?);
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() || products.len() >= limit {
+                products.truncate(limit);
+                return Ok(products);
+            }
+        }
+    }
+}
+
+fn key(product: &str) -> Item {
+    HashMap::from([("product".to_owned(), AttributeValue::S(product.to_owned()))])
+}
+
+fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// The shard of the index in which a product waits: always the same, spread evenly.
+fn announce_shard(product: &str) -> u32 {
+    product.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % ANNOUNCE_SHARDS
+}
+
+fn write_item(entry: &Entry) -> Result<Item, Fault> {
+    let json = entry.to_json().map_err(|error| damaged(without_content(&error)))?;
+    let mut item = key(entry.product());
+    item.insert("entry".into(), AttributeValue::S(json));
+    item.insert("revision".into(), number(entry.revision));
+    item.insert("changed_at".into(), number(entry.changed_at.as_millis()));
+    if !entry.announcements.is_empty() {
+        item.insert("announce_shard".into(), number(announce_shard(entry.product())));
+    }
+    Ok(item)
+}
+
+fn read_item(item: &Item) -> Result<Entry, Fault> {
+    let json = item.get("entry").and_then(|value| value.as_s().ok()).ok_or_else(|| damaged("it has no `entry`"))?;
+    Entry::from_json(json).map_err(|error| damaged(without_content(&error)))
+}
+
+fn product_of(item: &Item) -> Result<String, Fault> {
+    let product = item.get("product").and_then(|value| value.as_s().ok()).cloned();
+    product.ok_or_else(|| damaged("it has no `product`"))
+}
+
+fn damaged(why: impl std::fmt::Display) -> Fault {
+    let why = format!("{why}; a newer version of Kairos may have written it: deploy that one");
+    Fault::Permanent { what: "reading a product's item", why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_reads_back_and_is_in_the_index_only_while_there_is_something_to_tell() {
+        let golden = include_str!("../../protocol/tests/golden/catalogue_entry_v1.json");
+        let mut entry = Entry::from_json(golden).unwrap();
+        let item = write_item(&entry).unwrap();
+        assert!(item.contains_key("announce_shard"));
+        assert_eq!(item["revision"], AttributeValue::N("3".into()));
+        assert_eq!(read_item(&item).unwrap(), entry);
+        entry.announcements.clear();
+        assert!(!write_item(&entry).unwrap().contains_key("announce_shard"));
+    }
+
+    #[test]
+    fn products_spread_over_the_shards_of_the_index() {
+        let shards: std::collections::BTreeSet<u32> =
+            (0..100).map(|number| announce_shard(&format!("sku-{number}"))).collect();
+        assert_eq!(shards.len(), ANNOUNCE_SHARDS as usize);
+    }
+
+    #[test]
+    fn a_damaged_item_says_what_to_do() {
+        for entry in [None, Some("{"), Some(r#"{"v":"9"}"#)] {
+            let item: Item =
+                entry.map(|text| ("entry".to_owned(), AttributeValue::S(text.into()))).into_iter().collect();
+            let error = read_item(&item).unwrap_err().to_string();
+            assert!(error.contains("deploy"), "{error}");
+        }
+    }
+}
