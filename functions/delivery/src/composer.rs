@@ -6,6 +6,7 @@
 //! | `playbook_unavailable` | the playbook's version could not be read now | retryable |
 //! | `playbook_unreadable` | that version is not in the table, or damaged | configuration |
 //! | `message_unknown`, `channel_not_set_up` | the playbook does not have it | configuration |
+//! | `catalogue_unavailable` | a template shows what only the catalogue knows, and it could not be read now | retryable |
 //! | `render` | the templates and the data do not go together | permanent_message |
 //! | `secret` | the key that signs webhooks could not be read | configuration |
 //!
@@ -14,33 +15,35 @@
 
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::playbooks::PlaybookStore;
-use kairos_engine::mailbox::DeliveryOrder;
-use kairos_engine::playbook::Playbook;
-use kairos_messages::{RenderedMessage, render};
+use kairos_engine::mailbox::{DeliveryOrder, MessageData};
+use kairos_engine::playbook::{LocalizedMessage, Playbook};
+use kairos_messages::{RenderedMessage, Store, render_with};
 use kairos_protocol::delivery::{Answer, AnswerClass, Composer, Content};
 use kairos_protocol::port::{Clock, Fault};
 
+use crate::enrichment::{Listings, Needs, completed, store};
 use crate::webhook::SigningKeys;
 
 /// Composes from published playbooks.
 #[derive(Debug)]
-pub struct PlaybookComposer<K> {
+pub struct PlaybookComposer<L, K> {
     playbooks: PlaybookStore,
+    listings: L,
     keys: K,
 }
 
-impl<K> PlaybookComposer<K> {
-    /// Composes from this store; `keys` are those that webhooks will be signed with.
-    pub fn new(playbooks: PlaybookStore, keys: K) -> Self {
-        Self { playbooks, keys }
+impl<L, K> PlaybookComposer<L, K> {
+    /// Composes from this store and this catalogue; `keys` are those that webhooks will be signed with.
+    pub fn new(playbooks: PlaybookStore, listings: L, keys: K) -> Self {
+        Self { playbooks, listings, keys }
     }
 }
 
-impl<K: SigningKeys> Composer for PlaybookComposer<K> {
+impl<L: Listings, K: SigningKeys> Composer for PlaybookComposer<L, K> {
     async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
         match self.playbooks.version(&order.playbook).await {
             Ok(playbook) => {
-                let content = compose_from(&playbook, order)?;
+                let content = compose_from(&playbook, &self.listings, order).await?;
                 if let Content::Webhook { .. } = content {
                     self.keys.current(SystemClock.now()).await.map_err(|fault| no_key(&fault))?;
                 }
@@ -61,22 +64,49 @@ pub fn no_key(fault: &Fault) -> Answer {
     Answer::new(AnswerClass::Configuration, "secret").with_detail(&fault.to_string())
 }
 
-/// The content of an order, by this playbook.
+/// The content of an order, by this playbook and this catalogue.
 ///
 /// # Errors
 /// The answer that is recorded when there is none (see the module).
-pub fn compose_from(playbook: &Playbook, order: &DeliveryOrder) -> Result<Content, Answer> {
+pub async fn compose_from(
+    playbook: &Playbook,
+    listings: &impl Listings,
+    order: &DeliveryOrder,
+) -> Result<Content, Answer> {
+    let message = message_of(playbook, order)?;
+    let needs = Needs::of(message, order.channel, &order.data);
+    let listing = match order.data.product.as_ref().filter(|_| needs.listing) {
+        Some(product) => listings.listing(&product.id).await.map_err(|fault| {
+            Answer::new(AnswerClass::Retryable, "catalogue_unavailable").with_detail(&fault.to_string())
+        })?,
+        None => None,
+    };
+    let store = if needs.store { store(playbook, &order.data, listing.as_ref()) } else { None };
+    let data = completed(&order.data, listing.as_ref());
+    rendered(playbook, message, order, &data, store.as_ref())
+}
+
+fn message_of<'p>(playbook: &'p Playbook, order: &DeliveryOrder) -> Result<&'p LocalizedMessage, Answer> {
     let unknown = || {
         Answer::new(AnswerClass::Configuration, "message_unknown")
             .with_detail(&format!("the playbook has no message `{}`", order.message))
     };
+    let message = playbook.messages.get(&order.message).ok_or_else(unknown)?;
+    message.localized(order.locale.as_deref()).ok_or_else(unknown)
+}
+
+fn rendered(
+    playbook: &Playbook,
+    message: &LocalizedMessage,
+    order: &DeliveryOrder,
+    data: &MessageData,
+    store: Option<&Store>,
+) -> Result<Content, Answer> {
     let not_set_up = || {
         Answer::new(AnswerClass::Configuration, "channel_not_set_up")
             .with_detail(&format!("add {} to the playbook's channels", order.channel))
     };
-    let message = playbook.messages.get(&order.message).ok_or_else(unknown)?;
-    let localized = message.localized(order.locale.as_deref()).ok_or_else(unknown)?;
-    let rendered = render(localized, order.channel, &order.data)
+    let rendered = render_with(message, order.channel, data, store)
         .map_err(|error| Answer::new(AnswerClass::PermanentMessage, "render").with_detail(&error.to_string()))?;
     let channels = &playbook.channels;
     Ok(match rendered {
@@ -95,13 +125,21 @@ pub fn compose_from(playbook: &Playbook, order: &DeliveryOrder) -> Result<Conten
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
+    use kairos_engine::place::Position;
+    use kairos_engine::playbook::Channel;
+    use kairos_engine::product::Product;
+    use kairos_protocol::catalogue::{Listing, Stock};
 
     /// A playbook with one message in English and French, and every channel but the webhook.
     fn playbook() -> Playbook {
         serde_json::from_value(serde_json::json!({
             "version": "v1", "sources": [], "plays": [],
             "channels": { "email": { "from": "Shop <hello@shop.example>" }, "sms": {} },
-            "messages": { "reminder": { "default_locale": "en", "locales": {
+            "places": [{ "name": "old_town", "title": "Old Town", "latitude": 52.51, "longitude": 13.4, "radius_m": 100 }],
+            "messages": { "nearest": { "default_locale": "en", "locales": { "en": { "sms": {
+                "text": "{{ product.name }}: {{ store.title }}, {{ store.distance_m | distance }}",
+            } } } }, "reminder": { "default_locale": "en", "locales": {
                 "en": {
                     "email": { "subject": "{{ user.first_name | default: 'Hello' }}, still there",
                         "text": "{% for item in cart.items %}{{ item.name }}{% endfor %}" },
@@ -130,11 +168,49 @@ mod tests {
         order
     }
 
+    /// A catalogue with a mug, or one that cannot be read.
+    struct Catalogue {
+        is_down: bool,
+    }
+
+    impl Listings for Catalogue {
+        async fn listing(&self, product: &str) -> Result<Option<Listing>, Fault> {
+            if self.is_down {
+                return Err(Fault::Permanent { what: "CatalogueTable GetItem", why: "AccessDenied".into() });
+            }
+            let product = Product { id: product.into(), name: Some("Mug".into()), quantity: 1, ..Product::default() };
+            let stock = Some(Stock::Places([("old_town".to_owned(), 1)].into()));
+            Ok(Some(Listing { product, stock }))
+        }
+    }
+
+    fn compose_with(is_down: bool, order: &DeliveryOrder) -> Result<Content, Answer> {
+        compose_from(&playbook(), &Catalogue { is_down }, order).now_or_never().expect("nothing here waits")
+    }
+
+    fn compose(order: &DeliveryOrder) -> Result<Content, Answer> {
+        compose_with(true, order)
+    }
+
+    #[test]
+    fn a_message_shows_the_product_and_the_nearest_place_that_has_it() {
+        let order = order(|order| {
+            order.channel = Channel::Sms;
+            order.message = "nearest".into();
+            order.data.product = Some(Product { id: "mug".into(), quantity: 1, ..Product::default() });
+            order.data.position = Position::new(52.5, 13.4);
+        });
+        let Ok(Content::Sms { text, .. }) = compose_with(false, &order) else { panic!("no SMS") };
+        assert_eq!(text, "Mug: Old Town, 1.1 km");
+        let answer = compose_with(true, &order).unwrap_err();
+        assert_eq!((answer.class, answer.code.as_str()), (AnswerClass::Retryable, "catalogue_unavailable"));
+    }
+
     #[test]
     fn an_order_becomes_content_in_the_users_language() {
         let composed = |locale: Option<&str>| {
             let order = order(|order| order.locale = locale.map(str::to_owned));
-            let Ok(Content::Email { sender, subject, text, html: None }) = compose_from(&playbook(), &order) else {
+            let Ok(Content::Email { sender, subject, text, html: None }) = compose(&order) else {
                 panic!("no email for {locale:?}")
             };
             assert_eq!(sender.from, "Shop <hello@shop.example>");
@@ -146,9 +222,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_composed_says_why() {
-        use kairos_engine::playbook::Channel;
         let code = |order: &DeliveryOrder| {
-            let answer = compose_from(&playbook(), order).unwrap_err();
+            let answer = compose(order).unwrap_err();
             (answer.class, answer.code)
         };
         let unknown = order(|order| order.message = "gone".into());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::Client as DynamoDb;
 use kairos_cloud::batches::{receipt, response};
+use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::environment::{optional, required};
 use kairos_cloud::faults::without_content;
@@ -26,7 +27,7 @@ use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
 #[derive(Debug)]
 pub struct Delivery {
     records: DeliveriesTable,
-    composer: PlaybookComposer<Arc<SecretsManagerKey>>,
+    composer: PlaybookComposer<CatalogueTable, Arc<SecretsManagerKey>>,
     providers: Providers<Arc<SecretsManagerKey>, SystemClock>,
 }
 
@@ -49,9 +50,10 @@ impl Delivery {
             required("WEBHOOK_SECRET_ARN")?,
         ));
         let private_hosts = PrivateHosts::parse(&optional("WEBHOOK_PRIVATE_HOSTS").unwrap_or_default())?;
+        let catalogue = CatalogueTable::new(dynamodb.clone(), required("CATALOGUE_TABLE")?);
         Ok(Self {
             records: DeliveriesTable::new(dynamodb, required("DELIVERIES_TABLE")?),
-            composer: PlaybookComposer::new(playbooks, Arc::clone(&key)),
+            composer: PlaybookComposer::new(playbooks, catalogue, Arc::clone(&key)),
             providers: Providers {
                 sms: Sms::new(
                     aws_sdk_sns::Client::new(&for_providers),

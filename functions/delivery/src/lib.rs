@@ -4,7 +4,7 @@
 //! `kairos_protocol::delivery`; here are its ports on AWS:
 //!
 //! - [`records`]: the table of deliveries (claims and what became of them).
-//! - [`composer`]: the playbook's templates, filled in.
+//! - [`composer`]: the playbook's templates, filled in; [`enrichment`]: with places and what the catalogue knows.
 //! - [`providers`]: one module per channel of the same shape (build the request, send it once,
 //!   classify the answer by the codes that the provider documents): [`sms`], [`email`], [`webhook`].
 //! - [`function`]: the batch in, the failures and the counters out.
@@ -15,6 +15,7 @@
 pub mod aws_answer;
 pub mod composer;
 pub mod email;
+pub mod enrichment;
 pub mod function;
 pub mod providers;
 pub mod records;

@@ -26,6 +26,7 @@ pub fn of(order: &DeliveryOrder, text: &str, now: Timestamp) -> Value {
             "decided_at": order.decided_at.to_string(),
             "user": { "id": person.id, "first_name": person.first_name, "last_name": person.last_name },
             "cart": cart(&order.data.cart),
+            "product": order.data.product.as_ref().map(product),
         },
     })
 }
@@ -47,6 +48,7 @@ fn product(product: &Product) -> Value {
         "quantity": product.quantity,
         "image_url": product.image_url,
         "url": product.url,
+        "category": product.category,
     })
 }
 
