@@ -1,5 +1,6 @@
 //! What is wrong with a playbook, said so that the person who wrote it can put it right.
 
+use core::cmp::Ordering;
 use core::fmt;
 
 use kairos_engine::playbook::{EventPattern, Moment, PlaceSelector, Property};
@@ -63,16 +64,36 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// What is shown of a line before and around a column, so that it fits into a terminal.
+const SHOWN_BEFORE: usize = 60;
+const SHOWN: usize = 100;
+
 /// The part of a line around a column that fits into a terminal, and where the column then stands.
-fn window(line: &str, column: usize) -> (String, usize) {
-    const BEFORE: usize = 60;
-    const WIDTH: usize = 100;
+fn window(excerpt: &str, column: usize) -> (String, usize) {
     let at = column.saturating_sub(1);
-    let skipped = at.saturating_sub(BEFORE);
+    let skipped = at.saturating_sub(SHOWN_BEFORE);
+    // Of a very long line only the window was kept.
+    let cut = if column > COLUMN_MAX { 0 } else { skipped };
     // A tab or a control character would put the mark elsewhere.
-    let shown =
-        line.chars().skip(skipped).take(WIDTH).map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+    let shown = excerpt.chars().skip(cut).take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
     (shown.trim_end().to_owned(), at - skipped)
+}
+
+/// What is kept of a line: all of it, but not the rest of one that is very long, nor its beginning when the
+/// column lies far behind it.
+fn excerpt(line: &str, column: usize) -> String {
+    if column > COLUMN_MAX {
+        line.chars().skip(column - 1 - SHOWN_BEFORE).take(SHOWN).collect()
+    } else {
+        line.chars().take(COLUMN_MAX + SHOWN).collect()
+    }
+}
+
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(MESSAGE_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 /// Everything found in all files: what is wrong, and the names they use that others have to explain.
@@ -82,10 +103,31 @@ pub(crate) struct Found {
     pub(crate) references: Vec<Reference>,
 }
 
+/// Most problems told at once: who has made more begins with these.
+const PROBLEMS_MAX: usize = 1_000;
+/// Most names that are remembered to be looked up.
+const REFERENCES_MAX: usize = 50_000;
+/// Longest message and help, in characters: a wrong text may be as long as its file.
+const MESSAGE_CHARS_MAX: usize = 1_000;
+/// Up to this column, in characters, a line is kept from its beginning.
+const COLUMN_MAX: usize = 1_000;
+
 impl Found {
     /// Adds a problem.
     pub(crate) fn push(&mut self, problem: Diagnostic) {
-        self.diagnostics.push(problem);
+        match self.diagnostics.len().cmp(&PROBLEMS_MAX) {
+            Ordering::Less => self.diagnostics.push(problem),
+            Ordering::Equal => self.diagnostics.push(Diagnostic {
+                severity: Severity::Error,
+                message: format!("there are more than {PROBLEMS_MAX} problems"),
+                help: Some("put the others right, and look again".to_owned()),
+                file: problem.file,
+                line: 0,
+                column: 0,
+                excerpt: None,
+            }),
+            Ordering::Greater => {}
+        }
     }
 
     /// How many errors there are so far: when there are more after reading a file, what was read is not whole.
@@ -123,6 +165,7 @@ pub(crate) enum Target {
         property: Property,
     },
     Trait(String),
+    Source(String),
 }
 
 /// Collects what is found in one file.
@@ -153,11 +196,20 @@ impl<'a> Report<'a> {
 
     /// Notes that a name is used at a place.
     pub(crate) fn refer(&mut self, at: Place, to: Target) {
+        match self.found.references.len().cmp(&REFERENCES_MAX) {
+            Ordering::Less => {}
+            Ordering::Equal => {
+                let message = format!("the playbook uses names in more than {REFERENCES_MAX} places");
+                self.problem(at, message, "remove what is no longer used");
+            }
+            Ordering::Greater => return,
+        }
         self.found.references.push(Reference { file: self.file.to_owned(), at, to });
     }
 
     fn add(&mut self, severity: Severity, at: Place, message: String, help: String) {
-        let excerpt = at.line.checked_sub(1).and_then(|line| self.text.lines().nth(line)).map(str::to_owned);
+        let line = at.line.checked_sub(1).and_then(|line| self.text.lines().nth(line));
+        let excerpt = line.map(|line| excerpt(line, at.column));
         // An empty file, or one that ends too early, has no line to show.
         let at = if excerpt.is_some() { at } else { Place::default() };
         self.found.push(Diagnostic {
@@ -166,8 +218,8 @@ impl<'a> Report<'a> {
             column: at.column,
             severity,
             excerpt,
-            message,
-            help: (!help.is_empty()).then_some(help),
+            message: shortened(message),
+            help: (!help.is_empty()).then(|| shortened(help)),
         });
     }
 }

@@ -2,7 +2,6 @@
 
 use kairos_engine::bounds::PLAY_SPAN_MAX;
 use kairos_engine::time::Span;
-use kairos_messages::closest;
 
 use crate::diagnostic::{Place, Report};
 use crate::node::{Entry, Node, Value};
@@ -11,16 +10,23 @@ use crate::node::{Entry, Node, Value};
 pub(crate) struct Fields<'n> {
     at: Place,
     entries: &'n [Entry],
+    /// The keys that were probably meant by unknown ones.
+    meant: Vec<String>,
+    /// Whether there are unknown keys.
+    unknown: bool,
 }
 
 impl<'n> Fields<'n> {
     /// The keys of `what` (as in "a play"); reports all that are not `known`.
     pub(crate) fn read(report: &mut Report<'_>, node: &'n Node, what: &str, known: &[&str]) -> Option<Self> {
         let entries = entries(report, node, what, &format!("write {}", listed(known)))?;
+        let (mut meant, mut unknown) = (Vec::new(), false);
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             report.problem(entry.at, format!("{what} has no `{}`", entry.key), instead(&entry.key, known));
+            meant.extend(closest(&entry.key, known.iter().copied()).map(str::to_owned));
+            unknown = true;
         }
-        Some(Self { at: node.at, entries })
+        Some(Self { at: node.at, entries, meant, unknown })
     }
 
     /// The value of a key, when it is there and not empty.
@@ -35,11 +41,17 @@ impl<'n> Fields<'n> {
     /// The value of a key that must be there.
     pub(crate) fn required(&self, report: &mut Report<'_>, what: &str, key: &str, help: &str) -> Option<&'n Node> {
         let found = self.get(key);
-        if found.is_none() {
+        // A slip in a key is told once.
+        if found.is_none() && !self.meant.iter().any(|meant| meant == key) {
             let at = self.entries.iter().find(|entry| entry.key == key).map_or(self.start(), |entry| entry.at);
             report.problem(at, format!("{what} needs `{key}`"), help);
         }
         found
+    }
+
+    /// Whether there are unknown keys, of which has been told.
+    pub(crate) fn has_unknown(&self) -> bool {
+        self.unknown
     }
 
     /// Where the group starts: at its first key.
@@ -104,9 +116,9 @@ pub(crate) fn text<'n>(report: &mut Report<'_>, node: &'n Node, what: &str) -> O
 }
 
 /// One of a few words.
-pub(crate) fn word<T: Copy>(report: &mut Report<'_>, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
+pub(crate) fn word<T: Clone>(report: &mut Report<'_>, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
     let text = text(report, node, what)?;
-    let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| value.clone());
     if found.is_none() {
         let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         report.problem(node.at, format!("{what} cannot be `{text}`"), instead(text, &names));
@@ -141,18 +153,33 @@ pub(crate) fn span(report: &mut Report<'_>, node: &Node, what: &str) -> Option<S
     }
 }
 
-/// A whole number within bounds.
+/// A whole number from 1.
 pub(crate) fn count(report: &mut Report<'_>, node: &Node, what: &str, max: u32) -> Option<u32> {
+    whole(report, node, what, 1, max)
+}
+
+/// A whole number from `min` to `max`.
+pub(crate) fn whole(report: &mut Report<'_>, node: &Node, what: &str, min: u32, max: u32) -> Option<u32> {
     match node.value {
-        Value::Number(number) if number.fract() == 0.0 && number >= 1.0 && number <= f64::from(max) => {
+        Value::Number(number) if number.fract() == 0.0 && number >= f64::from(min) && number <= f64::from(max) => {
             // Exact: whole and at most `max`.
             Some(number as u32)
         }
         _ => {
-            report.problem(node.at, format!("{what} is not a whole number from 1 to {max}"), "write one, as in `1`");
+            let help = format!("write one, as in `{}`", min.max(1));
+            report.problem(node.at, format!("{what} is not a whole number from {min} to {max}"), help);
             None
         }
     }
+}
+
+/// Yes or no.
+pub(crate) fn flag(report: &mut Report<'_>, node: &Node, what: &str) -> Option<bool> {
+    if let Value::Flag(flag) = node.value {
+        return Some(flag);
+    }
+    report.problem(node.at, format!("{what} is `true` or `false`, not {}", node.value.what()), "write `true`");
+    None
 }
 
 /// The entries of a list that is not empty; one value alone counts as a list of one.
@@ -171,6 +198,13 @@ pub(crate) fn list<'n>(report: &mut Report<'_>, node: &'n Node, what: &str) -> O
 pub(crate) fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// The candidate that is nearly what was given. What is longer than any name is not looked at: comparing takes
+/// as many steps as both have letters.
+pub(crate) fn closest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const CHARS_MAX: usize = 256;
+    if given.len() > CHARS_MAX { None } else { kairos_messages::closest(given, candidates) }
 }
 
 /// "did you mean …" when something is close, else everything there is.

@@ -3,6 +3,10 @@
 //! ```text
 //! sources.yaml       where events may come from, with their write keys
 //! channels.yaml      how each channel introduces itself
+//! policy.yaml        what holds for all plays: caps, quiet hours, control group, time zone
+//! moments.yaml       evidence of know, go, do and buy; the readiness to buy
+//! places.yaml        shops, cafés, showrooms
+//! segments/NAME.yaml who belongs together
 //! plays/NAME.yaml    what to do when, for whom, how often at most
 //! messages/NAME.yaml what to say, by language and channel; HTML may stand in NAME.liquid beside it
 //! ```
@@ -12,26 +16,50 @@
 //!
 //! **Invariant:** a playbook that loads refers to nothing that is not there, and every template in it renders.
 //!
-//! Reading order: `folder`, `node` (YAML with places), `fields` (typed reading), `settings`, `messages`,
-//! `plays`, `possible`, `diagnostic`.
+//! Reading order: `folder`, `node` (YAML with places), `fields` (typed reading); `values`, `hours`, `events`,
+//! `conditions`, `behaviour` (what all files are made of); `settings`, `policy`, `moments`, `places`, `segments`,
+//! `messages`, `plays` with `triggers` and `steps` (the files); `possible`, `relations` and `checks` (what can be told
+//! only of the whole); `diagnostic`.
 
+mod behaviour;
+mod checks;
+mod conditions;
+mod cost;
+pub mod describe;
 mod diagnostic;
+mod events;
 mod fields;
 mod folder;
+mod hours;
 mod messages;
+mod moments;
 mod node;
+mod places;
 mod plays;
+mod policy;
 mod possible;
+mod relations;
+mod schema;
+mod segments;
 mod settings;
+mod steps;
+mod tracking;
+mod triggers;
+mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use kairos_engine::bounds::{PLAYBOOK_BYTES_MAX, PLAYBOOK_FILE_BYTES_MAX, PLAYBOOK_FILES_MAX, PLAYS_MAX, TRAITS_MAX};
-use kairos_engine::playbook::{ChannelSettings, Playbook, PlaybookVersion};
+use kairos_engine::bounds::{
+    PLAYBOOK_BYTES_MAX, PLAYBOOK_FILE_BYTES_MAX, PLAYBOOK_FILES_MAX, PLAYBOOK_TEXT_BYTES_MAX, PLAYS_MAX, SEGMENTS_MAX,
+};
+use kairos_engine::playbook::{Channel, ChannelSettings, Message, Playbook, PlaybookVersion};
+use kairos_messages::names_in_message;
 use sha2::{Digest, Sha256};
 
+pub use cost::{Cost, RegisterCost, cost};
 pub use diagnostic::{Diagnostic, Severity};
+pub use schema::schemas;
 
 use diagnostic::{Found, Report};
 use fields::{instead, is_name};
@@ -95,12 +123,22 @@ fn sizes(files: &BTreeMap<String, String>, found: &mut Found) {
         let message = format!("the file has {} bytes, more than {PLAYBOOK_FILE_BYTES_MAX}", text.len());
         found.push(whole_file(path, message, "shorten it"));
     }
+    let bytes: usize = files.values().map(String::len).sum();
+    if bytes > PLAYBOOK_TEXT_BYTES_MAX {
+        let message = format!("the playbook's files have {bytes} bytes, more than {PLAYBOOK_TEXT_BYTES_MAX}");
+        found.push(whole_file(".", message, "shorten templates, or remove what is no longer used"));
+    }
 }
 
 /// What a file of a playbook is, by its path.
 enum Role<'a> {
     Sources,
     Channels,
+    TrackingPlan,
+    Policy,
+    Moments,
+    Places,
+    Segment(&'a str),
     Play(&'a str),
     Message(&'a str),
     Template,
@@ -112,9 +150,14 @@ fn role(path: &str) -> Role<'_> {
     match path {
         "sources.yaml" => Role::Sources,
         "channels.yaml" => Role::Channels,
-        _ => match (named("plays/"), named("messages/")) {
-            (Some(name), _) => Role::Play(name),
-            (_, Some(name)) => Role::Message(name),
+        "tracking_plan.yaml" => Role::TrackingPlan,
+        "policy.yaml" => Role::Policy,
+        "moments.yaml" => Role::Moments,
+        "places.yaml" => Role::Places,
+        _ => match (named("plays/"), named("messages/"), named("segments/")) {
+            (Some(name), ..) => Role::Play(name),
+            (_, Some(name), _) => Role::Message(name),
+            (.., Some(name)) => Role::Segment(name),
             _ if path.starts_with("messages/") && path.ends_with(".liquid") => Role::Template,
             _ => Role::Unknown,
         },
@@ -126,6 +169,7 @@ fn read(files: &BTreeMap<String, String>, found: &mut Found) -> Playbook {
     let mut channels = Some(ChannelSettings::default());
     let mut messages = BTreeMap::new();
     let mut plays = Vec::new();
+    let mut plan = None;
     if !files.contains_key("sources.yaml") {
         let help = "write sources.yaml with a name and a `write_key` for each source of events";
         found.push(whole_file("sources.yaml", "the file is missing".into(), help));
@@ -154,30 +198,65 @@ fn read(files: &BTreeMap<String, String>, found: &mut Found) -> Playbook {
                 check_name(path, name, "message", found);
                 messages.insert(name.to_owned(), message.filter(|_| found.errors() == before));
             }
+            Role::TrackingPlan => {
+                plan =
+                    yaml(path, text, found).and_then(|root| tracking::plan(&mut Report::new(path, text, found), &root));
+            }
+            // Read after `channels.yaml`: the files come in the order of their names.
+            Role::Policy => {
+                if let Some(root) = yaml(path, text, found) {
+                    let report = &mut Report::new(path, text, found);
+                    playbook.policy = policy::policy(report, &root, channels.as_ref());
+                }
+            }
+            Role::Moments => {
+                if let Some(root) = yaml(path, text, found) {
+                    playbook.moments = moments::moments(&mut Report::new(path, text, found), &root);
+                }
+            }
+            Role::Places => {
+                if let Some(root) = yaml(path, text, found) {
+                    playbook.places = places::places(&mut Report::new(path, text, found), &root);
+                }
+            }
+            Role::Segment(name) => {
+                check_name(path, name, "segment", found);
+                let segment = yaml(path, text, found)
+                    .and_then(|root| segments::segment(&mut Report::new(path, text, found), &root, name));
+                playbook.segments.extend(segment);
+            }
             Role::Play(name) => plays.push((path, name, text)),
             Role::Template => {}
             Role::Unknown => found.push(unknown_file(path)),
         }
     }
+    if playbook.segments.len() > SEGMENTS_MAX {
+        let message = format!("the playbook has {} segments, more than {SEGMENTS_MAX}", playbook.segments.len());
+        found.push(whole_file("segments/", message, "remove segments that are no longer used"));
+    }
+    segments::check_circles(files, found);
     if plays.len() > PLAYS_MAX {
         let message = format!("the playbook has {} plays, more than {PLAYS_MAX}", plays.len());
         found.push(whole_file("plays/", message, "remove plays that are no longer used"));
         return playbook;
     }
-    let known = plays::Known { messages: &messages, channels: channels.as_ref() };
+    let variables = messages.iter().map(|(name, message)| (name.clone(), variables(message.as_ref()))).collect();
+    let known = plays::Known { messages: &messages, channels: channels.as_ref(), variables: &variables };
+    let mut places = BTreeMap::new();
     for (path, name, text) in plays {
         check_name(path, name, "play", found);
-        if let Some(root) = yaml(path, text, found) {
-            playbook.plays.extend(plays::play(&mut Report::new(path, text, found), &root, name, &known));
+        let read = yaml(path, text, found)
+            .and_then(|root| plays::play(&mut Report::new(path, text, found), &root, name, &known));
+        if let Some(read) = read {
+            playbook.plays.push(read.play);
+            places.insert(name, read.places);
         }
     }
     playbook.channels = channels.unwrap_or_default();
     playbook.messages = messages.into_iter().filter_map(|(name, message)| Some((name, message?))).collect();
-    let traits = playbook.traits_used().len();
-    if traits > TRAITS_MAX {
-        let message = format!("the plays ask for {traits} traits, more than {TRAITS_MAX}");
-        found.push(whole_file("plays/", message, "ask for fewer; each is kept for every user"));
-    }
+    let whole =
+        checks::Whole { files, playbook: &playbook, plays: &places, variables: &variables, plan: plan.as_ref() };
+    checks::check(&whole, found);
     let json = json_without_version(&playbook);
     if json.len() > PLAYBOOK_BYTES_MAX {
         let message = format!("the compiled playbook has {} bytes, more than {PLAYBOOK_BYTES_MAX}", json.len());
@@ -185,6 +264,13 @@ fn read(files: &BTreeMap<String, String>, found: &mut Found) -> Playbook {
     }
     playbook.version = version_of_json(&json);
     playbook
+}
+
+/// What the templates of a message show.
+fn variables(message: Option<&Message>) -> BTreeSet<String> {
+    let templates = message.into_iter().flat_map(|message| message.locales.values());
+    let by_channel = templates.flat_map(|templates| Channel::ALL.map(|channel| names_in_message(templates, channel)));
+    by_channel.flatten().collect()
 }
 
 fn yaml(path: &str, text: &str, found: &mut Found) -> Option<Node> {
@@ -214,10 +300,20 @@ fn unknown_file(path: &str) -> Diagnostic {
     let help = if path.ends_with(".yml") {
         "rename it to end in `.yaml`".to_owned()
     } else {
-        let there_are =
-            ["sources.yaml", "channels.yaml", "plays/NAME.yaml", "messages/NAME.yaml", "messages/NAME.liquid"];
+        let there_are = [
+            "sources.yaml",
+            "channels.yaml",
+            "policy.yaml",
+            "moments.yaml",
+            "places.yaml",
+            "tracking_plan.yaml",
+            "segments/NAME.yaml",
+            "plays/NAME.yaml",
+            "messages/NAME.yaml",
+            "messages/NAME.liquid",
+        ];
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-        match (folder, kairos_messages::closest(folder, ["plays", "messages"])) {
+        match (folder, fields::closest(folder, ["plays", "messages", "segments"])) {
             ("", _) => instead(name, &there_are),
             (_, Some(meant)) if meant != folder => format!("did you mean `{meant}/{name}`?"),
             _ => instead(path, &there_are),

@@ -6,7 +6,16 @@ use core::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
+use kairos_engine::bounds::PLAYBOOK_FILE_BYTES_MAX;
+
 use crate::diagnostic::Place;
+
+/// Most values of one file, those counted that aliases repeat.
+const NODES_MAX: usize = 100_000;
+/// Most aliases of one file.
+const ALIASES_MAX: usize = 1_000;
+/// Deepest nesting of a file.
+const DEPTH_MAX: usize = 64;
 
 /// A value with its place.
 #[derive(Clone, Debug)]
@@ -124,7 +133,22 @@ fn place(location: Location) -> Place {
 
 /// Reads YAML; says what is wrong and where, when it is none.
 pub(crate) fn read(text: &str) -> Result<Node, (Place, String)> {
-    serde_saphyr::from_str::<Node>(text).map_err(|error| {
+    // A file has at most 256 KB; without aliases it can hardly have as many values as are allowed here.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_nodes: NODES_MAX,
+            max_events: 3 * NODES_MAX,
+            max_recorded_anchor_events: 3 * NODES_MAX,
+            max_aliases: ALIASES_MAX,
+            max_total_scalar_bytes: 2 * PLAYBOOK_FILE_BYTES_MAX,
+            max_recorded_anchor_bytes: 2 * PLAYBOOK_FILE_BYTES_MAX,
+            max_depth: DEPTH_MAX,
+            max_documents: 1,
+        },
+        // `country: NO` is Norway.
+        strict_booleans: true,
+    };
+    serde_saphyr::from_str_with_options::<Node>(text, options).map_err(|error| {
         let error = error.without_snippet();
         let at = error.location().map(place).unwrap_or_default();
         let said = error.to_string();
