@@ -13,9 +13,10 @@ use crate::figures::root;
 
 /// The playbook that comes with the project.
 pub fn shipped() -> Playbook {
-    kairos_playbook::load(&root().join("playbook")).unwrap_or_else(|problems| {
+    let loaded = kairos_playbook::load(&root().join("playbook")).unwrap_or_else(|problems| {
         panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"))
-    })
+    });
+    loaded.playbook
 }
 
 /// The shipped playbook, with another wait.

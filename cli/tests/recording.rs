@@ -34,7 +34,7 @@ fn recording() -> Option<Recording> {
 }
 
 fn playbook() -> Playbook {
-    kairos_playbook::load(&project().join("playbook")).unwrap()
+    kairos_playbook::load(&project().join("playbook")).unwrap().playbook
 }
 
 fn now() -> Timestamp {

@@ -168,7 +168,7 @@ fn every_function_is_introduced_to_newcomers() {
 
 #[test]
 fn example_deliveries_are_of_the_shipped_playbook() {
-    let playbook = kairos_playbook::load(&root().join("playbook")).unwrap();
+    let playbook = kairos_playbook::load(&root().join("playbook")).unwrap().playbook;
     for entry in fs::read_dir(root().join("functions/delivery/events")).unwrap() {
         let path = entry.unwrap().path();
         let batch: SqsEvent = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();

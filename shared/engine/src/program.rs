@@ -17,7 +17,7 @@ use crate::state::UserState;
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 
-pub use build::ProgramError;
+pub use build::{ProgramError, register_of, trigger_register};
 pub(crate) use steps::{Instruction, PlayProgram};
 
 /// A playbook that can run.

@@ -2,19 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kairos_engine::bounds::{
-    CAP_AT_MOST_MAX, CONDITION_DEPTH_MAX, EVENT_NAME_BYTES_MAX, ID_BYTES_MAX, STEPS_PER_PLAY_MAX,
-};
-use kairos_engine::event_name::EventName;
-use kairos_engine::playbook::{
-    Cap, CartTest, Channel, ChannelSettings, Condition, Entry, EventPattern, Message, Play, ReachTest, Step, TraitTest,
-    TraitValue, Trigger,
-};
+use kairos_engine::bounds::{CAP_AT_MOST_MAX, EVENT_PROPERTIES_MAX, PRIORITY_MAX};
+use kairos_engine::playbook::{Cap, ChannelSettings, Condition, Entry, Goal, InQuietHours, Message, Play, Share};
 
+use crate::conditions::condition;
 use crate::diagnostic::{Place, Report};
-use crate::fields::{Fields, count, instead, list, only_entry, span, text, word};
+use crate::events::matches;
+use crate::fields::{Fields, count, flag, list, span, text, word};
 use crate::node::{Node, Value};
 use crate::possible;
+use crate::steps::StepReader;
+use crate::triggers::{TRIGGER_HELP, trigger};
+use crate::values::percent;
 
 /// What plays may refer to.
 pub(crate) struct Known<'a> {
@@ -22,236 +21,172 @@ pub(crate) struct Known<'a> {
     pub(crate) messages: &'a BTreeMap<String, Option<Message>>,
     /// The channels, or nothing when their file is wrong.
     pub(crate) channels: Option<&'a ChannelSettings>,
+    /// The variables that the templates of each message show, as paths.
+    pub(crate) variables: &'a BTreeMap<String, BTreeSet<String>>,
 }
 
-const CHANNELS: [(&str, Channel); 3] =
-    [("email", Channel::Email), ("sms", Channel::Sms), ("webhook", Channel::Webhook)];
+/// A play, and where its parts stand.
+pub(crate) struct ReadPlay {
+    pub(crate) play: Play,
+    pub(crate) places: PlayPlaces,
+}
+
+/// Where the parts of a play stand that are compared with other files.
+pub(crate) struct PlayPlaces {
+    /// Its first key.
+    pub(crate) start: Place,
+    pub(crate) caps: Vec<Place>,
+    pub(crate) goal: Option<Place>,
+    pub(crate) quiet_hours: Option<Place>,
+    pub(crate) holdout: Option<Place>,
+    pub(crate) rollout: Option<Place>,
+    /// The messages it sends, each with the place that names it.
+    pub(crate) sent: Vec<(String, Place)>,
+}
+
+const KEYS: [&str; 15] = [
+    "title",
+    "trigger",
+    "who",
+    "unless",
+    "entry",
+    "cooldown",
+    "priority",
+    "rollout",
+    "holdout",
+    "goal",
+    "quiet_hours",
+    "to_control_group",
+    "valid_for",
+    "caps",
+    "steps",
+];
+
+const QUIET_HOURS: [(&str, InQuietHours); 3] =
+    [("hold", InQuietHours::Hold), ("skip", InQuietHours::Skip), ("send", InQuietHours::Send)];
 
 /// Reads one file of `plays/`.
-pub(crate) fn play(report: &mut Report<'_>, root: &Node, name: &str, known: &Known<'_>) -> Option<Play> {
-    const KEYS: [&str; 8] = ["title", "trigger", "who", "unless", "entry", "valid_for", "caps", "steps"];
-    let fields = Fields::read(report, root, "a play", &KEYS)?;
-    let title = fields.required(report, "a play", "title", "write `title:` and its name for people");
+pub(crate) fn play(report: &mut Report<'_>, root: &Node, name: &str, known: &Known<'_>) -> Option<ReadPlay> {
+    const WHAT: &str = "a play";
+    let fields = Fields::read(report, root, WHAT, &KEYS)?;
+    let title = fields.required(report, WHAT, "title", "write `title:` and its name for people");
     let title = title.and_then(|node| text(report, node, "`title`"));
-    let trigger = fields.required(report, "a play", "trigger", TRIGGER_HELP);
-    let trigger = trigger.and_then(|node| read_trigger(report, node));
+    let trigger = fields.required(report, WHAT, "trigger", TRIGGER_HELP).and_then(|node| trigger(report, node));
     // `who` that cannot be read must not become "everybody".
     let who = fields.get("who").map_or(Some(Condition::default()), |node| condition(report, node, 1));
-    let unless = fields.get("unless").map(|node| condition(report, node, 1));
-    let entry = match fields.get("entry") {
-        Some(node) => word(report, node, "`entry`", &[("once", Entry::Once), ("every_time", Entry::EveryTime)]),
-        None => Some(Entry::default()),
-    };
-    let valid_for = fields.required(
-        report,
-        "a play",
-        "valid_for",
-        "write how late its message still makes sense, as in `valid_for: 6h`",
-    );
+    let unless = optional(&fields, "unless", |node| condition(report, node, 1));
+    let entry = word_or_default(report, &fields, "entry", &[("once", Entry::Once), ("every_time", Entry::EveryTime)]);
+    let cooldown = optional(&fields, "cooldown", |node| span(report, node, "`cooldown`"));
+    let priority = fields.get("priority").map_or(Some(0), |node| priority(report, node));
+    let rollout = fields.get("rollout").map_or(Some(Share::ALL), |node| percent(report, node, "`rollout`"));
+    let holdout = fields.get("holdout").map_or(Some(Share::none()), |node| percent(report, node, "`holdout`"));
+    let goal = optional(&fields, "goal", |node| goal(report, node));
+    let quiet_hours = word_or_default(report, &fields, "quiet_hours", &QUIET_HOURS);
+    let to_control_group =
+        fields.get("to_control_group").map_or(Some(false), |node| flag(report, node, "`to_control_group`"));
+    let help = "write how late its message still makes sense, as in `valid_for: 6h`";
+    let valid_for = fields.required(report, WHAT, "valid_for", help);
     let valid_for = valid_for.and_then(|node| span(report, node, "`valid_for`"));
-    let mut caps = Vec::new();
-    if let Some(nodes) = fields.get("caps").and_then(|node| list(report, node, "`caps`")) {
-        caps.extend(nodes.iter().filter_map(|node| cap(report, node)));
+    let caps = fields.get("caps").map_or(Some(Vec::new()), |node| caps(report, node));
+    let mut reader = StepReader::new(known);
+    let steps = fields.required(report, WHAT, "steps", "write `steps:` and below it `- send:`");
+    let steps = steps.and_then(|node| reader.steps(report, node, "`steps`"));
+    if matches!((entry, cooldown), (Some(Entry::Once), Some(Some(_)))) {
+        let at = fields.get("cooldown").map_or(fields.start(), |node| node.at);
+        report.problem(at, "a play that is entered once has no cooldown", "remove `cooldown` or `entry: once`");
     }
-    let steps_node = fields.required(report, "a play", "steps", "write `steps:` and below it `- send:`");
-    let steps = steps_node.and_then(|node| read_steps(report, node, known));
-    let unless = match unless {
-        None => None,
-        Some(condition) => Some(condition?),
+    let event_properties = event_properties(report, &fields, &reader.sent, known);
+    let (caps, cap_places) = caps?.into_iter().unzip();
+    let place = |key| fields.get(key).map(|node| node.at);
+    let read = ReadPlay {
+        play: Play {
+            name: name.to_owned(),
+            title: title?.to_owned(),
+            trigger: trigger?,
+            who: who?,
+            unless: unless?,
+            entry: entry?,
+            cooldown: cooldown?,
+            goal: goal?,
+            priority: priority?,
+            rollout: rollout?,
+            holdout: holdout?,
+            quiet_hours: quiet_hours?,
+            to_control_group: to_control_group?,
+            valid_for: valid_for?,
+            caps,
+            event_properties: event_properties?,
+            steps: steps?,
+        },
+        places: PlayPlaces {
+            start: fields.start(),
+            caps: cap_places,
+            goal: place("goal"),
+            quiet_hours: place("quiet_hours"),
+            holdout: place("holdout"),
+            rollout: place("rollout"),
+            sent: reader.sent,
+        },
     };
-    let play = Play {
-        name: name.to_owned(),
-        title: title?.to_owned(),
-        trigger: trigger?,
-        who: who?,
-        unless,
-        entry: entry?,
-        valid_for: valid_for?,
-        caps,
-        steps: steps?,
-    };
-    if let Err(why) = possible::can_send(&play) {
-        let at = fields.get("who").or_else(|| fields.get("unless")).map_or(fields.start(), |node| node.at);
+    if let Err(why) = possible::can_send(&read.play) {
+        let at = place("who").or_else(|| place("unless")).unwrap_or(read.places.start);
         report.problem(at, "this play can never send anything", why);
     }
-    Some(play)
-}
-
-const TRIGGER_HELP: &str = "write `event: identify`, or `absence:` with `after`, `of` and `for`";
-
-fn read_trigger(report: &mut Report<'_>, node: &Node) -> Option<Trigger> {
-    let entry = only_entry(report, node, "a trigger", &["absence", "event"], "write a play for each trigger")?;
-    if entry.key == "event" {
-        return patterns(report, &entry.node, "`event`").map(|found| Trigger::Event(without_places(found)));
-    }
-    let fields = Fields::read(report, &entry.node, "`absence`", &["after", "of", "for"])?;
-    let after =
-        fields.required(report, "`absence`", "after", "name the events that start the wait: `after: [Product Added]`");
-    let after = after.and_then(|node| patterns(report, node, "`after`"));
-    let of = fields.required(report, "`absence`", "of", "name the events that end it: `of: [Order Completed]`");
-    let of = of.and_then(|node| patterns(report, node, "`of`"));
-    let wait = fields.required(report, "`absence`", "for", "write how long to wait, as in `for: 30m`");
-    let wait = wait.and_then(|node| span(report, node, "`for`"));
-    let (after, of) = (after?, of?);
-    for (pattern, at) in &of {
-        if after.iter().any(|(other, _)| other == pattern) {
-            report.problem(*at, format!("`{pattern}` starts the wait and ends it"), "keep it in `after` or in `of`");
-            return None;
+    for decision in &reader.decisions {
+        if let Some(holds) = possible::is_settled_by(&read.play, &decision.way, &decision.condition) {
+            let (message, help) = decision.problem(holds);
+            report.problem(decision.at, message, help);
         }
     }
-    Some(Trigger::Absence { after: without_places(after), of: without_places(of), wait: wait? })
+    Some(read)
 }
 
-fn without_places(patterns: Vec<(EventPattern, Place)>) -> Vec<EventPattern> {
-    patterns.into_iter().map(|(pattern, _)| pattern).collect()
-}
-
-fn patterns(report: &mut Report<'_>, node: &Node, what: &str) -> Option<Vec<(EventPattern, Place)>> {
-    let mut found: Vec<(EventPattern, Place)> = Vec::new();
-    let mut all_read = true;
-    for node in list(report, node, what)? {
-        match pattern(report, node) {
-            Some(pattern) if found.iter().any(|(known, _)| *known == pattern) => {
-                report.problem(
-                    node.at,
-                    format!("`{pattern}` stands here twice"),
-                    "remove one; GA4 and Segment names mean the same",
-                );
-            }
-            Some(pattern) => found.push((pattern, node.at)),
-            None => all_read = false,
-        }
+/// A part that may be missing, but not be wrong: nothing when it is.
+fn optional<T>(fields: &Fields<'_>, key: &str, mut read: impl FnMut(&Node) -> Option<T>) -> Option<Option<T>> {
+    match fields.get(key) {
+        Some(node) => read(node).map(Some),
+        None => Some(None),
     }
-    all_read.then_some(found)
 }
 
-fn pattern(report: &mut Report<'_>, node: &Node) -> Option<EventPattern> {
-    if matches!(node.value, Value::Map(_)) {
-        let entry = only_entry(report, node, "an event", &["track"], "write one event per line")?;
-        return tracked(report, &entry.node).map(EventPattern::Track);
-    }
-    let name = text(report, node, "an event")?;
-    Some(match name.to_ascii_lowercase().as_str() {
-        "identify" => EventPattern::Identify,
-        "page" => EventPattern::Page,
-        "screen" => EventPattern::Screen,
-        "group" => EventPattern::Group,
-        "alias" => {
-            report.problem(node.at, "`alias` joins two users and starts nothing", "use `identify`");
-            return None;
+fn word_or_default<T: Copy + Default>(
+    report: &mut Report<'_>,
+    fields: &Fields<'_>,
+    key: &str,
+    words: &[(&str, T)],
+) -> Option<T> {
+    fields.get(key).map_or(Some(T::default()), |node| word(report, node, &format!("`{key}`"), words))
+}
+
+fn priority(report: &mut Report<'_>, node: &Node) -> Option<i32> {
+    match node.value {
+        Value::Number(number) if number.fract() == 0.0 && number.abs() <= f64::from(PRIORITY_MAX) => {
+            // Exact: whole and within bounds.
+            Some(number as i32)
         }
         _ => {
-            let event = tracked(report, node)?;
-            if let EventName::Custom(custom) = &event {
-                let given = custom.to_lowercase();
-                let near = EventName::STANDARD
-                    .iter()
-                    .find(|standard| strsim::damerau_levenshtein(&given, &standard.as_str().to_lowercase()) == 1);
-                if let Some(standard) = near {
-                    report.problem(
-                        node.at,
-                        format!("`{custom}` is almost `{standard}`, but another event"),
-                        format!(
-                            "write `{standard}`; if the shop really sends the other one, write `{{track: {custom}}}`"
-                        ),
-                    );
-                    return None;
-                }
-            }
-            EventPattern::Track(event)
+            report.problem(
+                node.at,
+                format!("`priority` is not a whole number from -{PRIORITY_MAX} to {PRIORITY_MAX}"),
+                "write one, as in `10`; where several plays start at once, the higher goes first",
+            );
+            None
         }
-    })
+    }
 }
 
-fn tracked(report: &mut Report<'_>, node: &Node) -> Option<EventName> {
-    let name = text(report, node, "an event")?;
-    if name.len() > EVENT_NAME_BYTES_MAX {
-        report.problem(node.at, "this event's name is too long", format!("write at most {EVENT_NAME_BYTES_MAX} bytes"));
-        return None;
-    }
-    Some(EventName::parse(name))
+fn goal(report: &mut Report<'_>, node: &Node) -> Option<Goal> {
+    let fields = Fields::read(report, node, "`goal`", &["event", "within"])?;
+    let of = fields.required(report, "`goal`", "event", "name what has to happen: `event: Order Completed`");
+    let of = of.and_then(|node| matches(report, node, "`event`"));
+    let within = fields.required(report, "`goal`", "within", "write how long after a message it counts: `within: 3d`");
+    let within = within.and_then(|node| span(report, node, "`within`"));
+    Some(Goal { of: of?, within: within? })
 }
 
-const CONDITIONS: [&str; 6] = ["all", "any", "not", "cart", "reachable", "trait"];
-
-fn condition(report: &mut Report<'_>, node: &Node, depth: usize) -> Option<Condition> {
-    if depth > CONDITION_DEPTH_MAX {
-        report.problem(
-            node.at,
-            format!("conditions are nested deeper than {CONDITION_DEPTH_MAX}"),
-            "say it more simply",
-        );
-        return None;
-    }
-    let join = "join conditions with `all:` or `any:` and a list";
-    let entry = only_entry(report, node, "a condition", &CONDITIONS, join)?;
-    let node = &entry.node;
-    let what = format!("`{}`", entry.key);
-    Some(match entry.key.as_str() {
-        "all" | "any" => {
-            let parts: Vec<_> =
-                list(report, node, &what)?.iter().map(|node| condition(report, node, depth + 1)).collect();
-            let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
-            if entry.key == "all" { Condition::All(parts) } else { Condition::Any(parts) }
-        }
-        "not" => Condition::Not(Box::new(condition(report, node, depth + 1)?)),
-        "cart" => Condition::Cart(word(
-            report,
-            node,
-            &what,
-            &[("not_empty", CartTest::NotEmpty), ("empty", CartTest::Empty)],
-        )?),
-        "reachable" => {
-            let words = [
-                ("anyhow", ReachTest::Anyhow),
-                ("email", ReachTest::By(Channel::Email)),
-                ("sms", ReachTest::By(Channel::Sms)),
-            ];
-            Condition::Reachable(word(report, node, &what, &words)?)
-        }
-        _ => trait_condition(report, node)?,
-    })
-}
-
-fn trait_condition(report: &mut Report<'_>, node: &Node) -> Option<Condition> {
-    const TESTS: [&str; 3] = ["known", "equals", "older_than"];
-    let fields = Fields::read(report, node, "`trait`", &["name", "known", "equals", "older_than"])?;
-    let name =
-        fields.required(report, "`trait`", "name", "write the trait's name as the shop sends it: `name: createdAt`")?;
-    let name = text(report, name, "`name`")?;
-    if name.len() > ID_BYTES_MAX {
-        report.problem(node.at, "this trait's name is too long", format!("write at most {ID_BYTES_MAX} bytes"));
-        return None;
-    }
-    let given: Vec<_> = TESTS.iter().filter_map(|test| Some((*test, fields.get(test)?))).collect();
-    let [(test, value)] = given.as_slice() else {
-        report.problem(
-            fields.start(),
-            format!("a condition on a trait asks one thing, not {}", given.len()),
-            "write one of `known: true`, `equals: gold` or `older_than: 1d`",
-        );
-        return None;
-    };
-    let is = match (*test, &value.value) {
-        ("known", Value::Flag(true)) => TraitTest::Known,
-        ("known", Value::Flag(false)) => {
-            let known = Condition::Trait { name: name.to_owned(), is: TraitTest::Known };
-            return Some(Condition::Not(Box::new(known)));
-        }
-        ("known", _) => {
-            report.problem(value.at, "`known` is `true` or `false`", "write `known: true`");
-            return None;
-        }
-        ("older_than", _) => TraitTest::OlderThan(span(report, value, "`older_than`")?),
-        (_, Value::Flag(flag)) => TraitTest::Equal(TraitValue::Flag(*flag)),
-        (_, Value::Number(number)) if number.is_finite() => TraitTest::Equal(TraitValue::Number(*number)),
-        (_, Value::Text(text)) if text.len() <= ID_BYTES_MAX => TraitTest::Equal(TraitValue::Text(text.clone())),
-        _ => {
-            report.problem(value.at, "`equals` is a text, a number, `true` or `false`", "write `equals: gold`");
-            return None;
-        }
-    };
-    Some(Condition::Trait { name: name.to_owned(), is })
+fn caps(report: &mut Report<'_>, node: &Node) -> Option<Vec<(Cap, Place)>> {
+    let caps: Vec<_> = list(report, node, "`caps`")?.iter().map(|node| Some((cap(report, node)?, node.at))).collect();
+    caps.into_iter().collect()
 }
 
 fn cap(report: &mut Report<'_>, node: &Node) -> Option<Cap> {
@@ -263,76 +198,23 @@ fn cap(report: &mut Report<'_>, node: &Node) -> Option<Cap> {
     Some(Cap { at_most: at_most?, per: per? })
 }
 
-fn read_steps(report: &mut Report<'_>, node: &Node, known: &Known<'_>) -> Option<Vec<Step>> {
-    let nodes = list(report, node, "`steps`")?;
-    if nodes.len() > STEPS_PER_PLAY_MAX {
-        report.problem(
-            node.at,
-            format!("this play has {} steps", nodes.len()),
-            format!("keep it to {STEPS_PER_PLAY_MAX}"),
+/// The properties of the event that starts a play which its messages show.
+fn event_properties(
+    report: &mut Report<'_>,
+    fields: &Fields<'_>,
+    sent: &[(String, Place)],
+    known: &Known<'_>,
+) -> Option<Vec<String>> {
+    let shown = sent.iter().filter_map(|(message, _)| known.variables.get(message)).flatten();
+    let names: BTreeSet<&str> = shown.filter_map(|variable| variable.strip_prefix("event.")).collect();
+    if names.len() > EVENT_PROPERTIES_MAX {
+        let message = format!(
+            "the messages of this play show {} properties of its event, more than {EVENT_PROPERTIES_MAX}",
+            names.len()
         );
+        let at = fields.get("steps").map_or(fields.start(), |node| node.at);
+        report.problem(at, message, "show fewer; each is kept for every user on the way through the play");
         return None;
     }
-    let steps: Vec<_> = nodes.iter().map(|node| step(report, node, known)).collect();
-    steps.into_iter().collect()
-}
-
-fn step(report: &mut Report<'_>, node: &Node, known: &Known<'_>) -> Option<Step> {
-    let entry = only_entry(report, node, "a step", &["send"], "write each step behind its own `-`")?;
-    let fields = Fields::read(report, &entry.node, "`send`", &["message", "channels"])?;
-    let message_node = fields.required(report, "`send`", "message", "name a file of messages/: `message: welcome`");
-    let message = message_node.and_then(|node| Some((text(report, node, "`message`")?, node.at)));
-    let channels =
-        fields.required(report, "`send`", "channels", "name them, preferred first: `channels: [email, sms]`");
-    let channels = channels.and_then(|node| read_channels(report, node, known));
-    let (message, at) = message?;
-    match known.messages.get(message) {
-        None => {
-            let names: Vec<&str> = known.messages.keys().map(String::as_str).collect();
-            let help = if names.is_empty() {
-                format!("write messages/{message}.yaml")
-            } else {
-                format!("{}, or write messages/{message}.yaml", instead(message, &names))
-            };
-            report.problem(at, format!("there is no message `{message}`"), help);
-        }
-        Some(None) => {}
-        Some(Some(found)) => {
-            for (channel, at) in channels.iter().flatten() {
-                let missing: Vec<&str> = found
-                    .locales
-                    .iter()
-                    .filter(|(_, templates)| !templates.has(*channel))
-                    .map(|(locale, _)| locale.as_str())
-                    .collect();
-                if !missing.is_empty() {
-                    report.problem(
-                        *at,
-                        format!("message `{message}` has no `{channel}` in {}", crate::fields::listed(&missing)),
-                        format!("add `{channel}:` to messages/{message}.yaml, or take the channel out here"),
-                    );
-                }
-            }
-        }
-    }
-    Some(Step::Send {
-        message: message.to_owned(),
-        channels: channels?.into_iter().map(|(channel, _)| channel).collect(),
-    })
-}
-
-fn read_channels(report: &mut Report<'_>, node: &Node, known: &Known<'_>) -> Option<Vec<(Channel, Place)>> {
-    let mut seen = BTreeSet::new();
-    let mut channels = Vec::new();
-    for node in list(report, node, "`channels`")? {
-        let channel = word(report, node, "a channel", &CHANNELS)?;
-        if !seen.insert(channel) {
-            report.problem(node.at, format!("`{channel}` stands here twice"), "remove one");
-        }
-        if known.channels.is_some_and(|settings| !settings.has(channel)) {
-            report.problem(node.at, format!("`{channel}` is not set up"), format!("add `{channel}:` to channels.yaml"));
-        }
-        channels.push((channel, node.at));
-    }
-    Some(channels)
+    Some(names.into_iter().map(str::to_owned).collect())
 }

@@ -1,140 +1,234 @@
-//! Whether a play can ever send: tries every combination of what its conditions ask.
+//! Whether a play can ever send, and whether a condition is more than a word for "always" or "never".
+//!
+//! Conditions become formulas over atoms, the questions they ask. An atom may be true or false, unless another
+//! one decides it ([`crate::relations`]); all combinations that are left are tried. This finds no contradiction
+//! that is not there; it may miss one that only calculation would show.
 
 use kairos_engine::event_name::EventName;
-use kairos_engine::playbook::{
-    CartTest, Channel, Condition, EventPattern, Play, ReachTest, Step, TraitTest, TraitValue, Trigger,
-};
+use kairos_engine::playbook::{CartTest, Channel, Condition, EventMatch, EventPattern, Play, ReachTest, Step, Trigger};
 use kairos_engine::time::Span;
 
-/// Most questions about traits that are tried in all combinations; a play with more is let through.
-const TRAIT_TESTS_MAX: usize = 10;
+use crate::relations::{excludes, implies};
+
+/// Most atoms that are tried in all combinations; of what asks more, everything is taken to be possible.
+const ATOMS_MAX: usize = 16;
 
 /// Nothing when some user could get a message of the play, else what to change.
 pub(crate) fn can_send(play: &Play) -> Result<(), String> {
-    let mut tests = Vec::new();
-    for condition in [Some(&play.who), play.unless.as_ref()].into_iter().flatten() {
-        trait_tests(condition, &mut tests);
+    let mut channels = Vec::new();
+    let mut waits = false;
+    look_through(&play.steps, &mut channels, &mut waits);
+    if channels.is_empty() {
+        return Err("none of its steps sends anything; add a `send`".into());
     }
-    if tests.len() > TRAIT_TESTS_MAX {
-        return Ok(());
+    let who = starts(play);
+    if !Question::new(&who).can_be(true) {
+        return Err("no user can fulfil `who` and `unless` at once; look for conditions that exclude each other".into());
     }
-    let channels: Vec<Channel> = play
-        .steps
-        .iter()
-        .flat_map(|step| match step {
-            Step::Send { channels, .. } => channels,
-        })
-        .copied()
-        .collect();
-    let mut someone = false;
-    let mut someone_reachable = false;
-    for answers in 0..1_u32 << (3 + tests.len()) {
-        let user = User {
-            cart_empty: answers & 1 != 0,
-            email: answers & 2 != 0,
-            sms: answers & 4 != 0,
-            tests: &tests,
-            traits: answers >> 3,
-        };
-        if user.is_possible() && user.holds(&play.who) && !play.unless.as_ref().is_some_and(|unless| user.holds(unless))
-        {
-            someone = true;
-            someone_reachable |= channels.iter().any(|channel| user.has(*channel)) && user.may_follow(&play.trigger);
-        }
+    let begun = Condition::All(vec![who, start(&play.trigger)]);
+    let mut question = Question::new(&begun);
+    question.begin(&play.trigger);
+    if !question.can_be(true) {
+        return Err("what starts it excludes `who` and `unless`; compare them with its trigger".into());
     }
-    if !someone {
-        Err("no user can fulfil `who` and `unless` at once; look for conditions that exclude each other".into())
-    } else if !someone_reachable {
-        Err("no user of `who` can be reached on its channels after its trigger; widen `who` or add a channel".into())
-    } else {
-        Ok(())
+    // Who has no address now may have one after a wait.
+    let reachable = channels.iter().map(|channel| match channel {
+        Channel::Webhook => Condition::default(),
+        channel => Condition::Reachable(ReachTest::By(*channel)),
+    });
+    let reached = Condition::All(vec![begun, Condition::Any(reachable.collect())]);
+    let mut question = Question::new(&reached);
+    question.begin(&play.trigger);
+    if !waits && !question.can_be(true) {
+        return Err("no user of `who` can be reached on its channels; widen `who` or add a channel".into());
+    }
+    Ok(())
+}
+
+/// Whether a condition is the same for everybody, and then which.
+pub(crate) fn is_always(condition: &Condition) -> Option<bool> {
+    let question = Question::new(condition);
+    match (question.can_be(true), question.can_be(false)) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        _ => None,
     }
 }
 
-/// A user, as far as conditions ask.
-struct User<'a> {
-    cart_empty: bool,
-    email: bool,
-    sms: bool,
-    tests: &'a [(&'a str, &'a TraitTest)],
-    /// One bit for each of `tests`.
-    traits: u32,
+/// Whether a condition is the same for everybody who has just entered the play and of whom `way` holds, and then
+/// which.
+pub(crate) fn is_settled_by(play: &Play, way: &Condition, condition: &Condition) -> Option<bool> {
+    let entered = [starts(play), start(&play.trigger), way.clone()];
+    let can_be = |condition: Condition| {
+        let all = Condition::All(entered.iter().cloned().chain([condition]).collect());
+        let mut question = Question::new(&all);
+        question.begin(&play.trigger);
+        question.can_be(true)
+    };
+    match (can_be(condition.clone()), can_be(Condition::Not(Box::new(condition.clone())))) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        _ => None,
+    }
 }
 
-impl User<'_> {
-    fn has(&self, channel: Channel) -> bool {
-        match channel {
-            Channel::Email => self.email,
-            Channel::Sms => self.sms,
-            Channel::Webhook => true,
+/// `who`, and not `unless`.
+fn starts(play: &Play) -> Condition {
+    let unless = play.unless.iter().map(|unless| Condition::Not(Box::new(unless.clone())));
+    Condition::All(core::iter::once(play.who.clone()).chain(unless).collect())
+}
+
+/// What holds at the instant at which a trigger starts its play.
+fn start(trigger: &Trigger) -> Condition {
+    use kairos_engine::playbook::Change;
+    match trigger {
+        Trigger::Becomes(condition) => condition.clone(),
+        Trigger::Segment { name, on: Change::Entry } => Condition::Segment(name.clone()),
+        Trigger::Segment { name, on: Change::Exit } => Condition::Not(Box::new(Condition::Segment(name.clone()))),
+        Trigger::Place { of, on: Change::Entry } => Condition::Inside(of.clone()),
+        _ => Condition::default(),
+    }
+}
+
+fn look_through(steps: &[Step], channels: &mut Vec<Channel>, waits: &mut bool) {
+    for step in steps {
+        match step {
+            Step::Send { channels: more, .. } => channels.extend(more),
+            Step::Wait(_) | Step::WaitForHours(_) => *waits = true,
+            Step::WaitUntil { otherwise, .. } => {
+                *waits = true;
+                look_through(otherwise, channels, waits);
+            }
+            Step::Branch { then, otherwise, .. } => {
+                look_through(then, channels, waits);
+                look_through(otherwise, channels, waits);
+            }
+            Step::Split { variants, .. } => {
+                variants.iter().for_each(|variant| look_through(&variant.steps, channels, waits));
+            }
+            Step::Stop => {}
         }
     }
+}
 
-    /// An order empties the cart, so nothing that only an order triggers finds one.
-    fn may_follow(&self, trigger: &Trigger) -> bool {
-        let started_by = match trigger {
-            Trigger::Event(patterns) | Trigger::Absence { after: patterns, .. } => patterns,
-        };
-        self.cart_empty || started_by.iter().any(|pattern| *pattern != EventPattern::Track(EventName::OrderCompleted))
-    }
+/// A condition over atoms.
+enum Formula {
+    All(Vec<Formula>),
+    Any(Vec<Formula>),
+    Not(Box<Formula>),
+    Atom(usize),
+    /// What needs an address that nobody has.
+    Never,
+}
 
-    fn answer(&self, name: &str, test: &TraitTest) -> bool {
-        self.tests.iter().position(|known| *known == (name, test)).is_some_and(|at| self.traits & (1 << at) != 0)
-    }
-
-    /// Whether the answers about traits can be true together.
-    fn is_possible(&self) -> bool {
-        let given: Vec<_> = self
-            .tests
-            .iter()
-            .enumerate()
-            .map(|(at, (name, test))| (*name, *test, self.traits & (1 << at) != 0))
-            .collect();
-        given.iter().all(|(name, test, holds)| {
-            given.iter().filter(|(other_name, ..)| other_name == name).all(|(_, other, other_holds)| {
-                match (test, other) {
-                    // What equals something, or is old, is known.
-                    (TraitTest::Equal(_) | TraitTest::OlderThan(_), TraitTest::Known) => !holds || *other_holds,
-                    (TraitTest::Equal(one), TraitTest::Equal(two)) => one == two || !(*holds && *other_holds),
-                    (TraitTest::OlderThan(one), TraitTest::OlderThan(two)) => older(*one, *two, *holds, *other_holds),
-                    // Only texts are times.
-                    (TraitTest::Equal(TraitValue::Flag(_) | TraitValue::Number(_)), TraitTest::OlderThan(_)) => {
-                        !(*holds && *other_holds)
-                    }
-                    _ => true,
-                }
-            })
-        })
-    }
-
-    fn holds(&self, condition: &Condition) -> bool {
+impl Formula {
+    fn of(condition: &Condition, atoms: &mut Vec<Condition>) -> Self {
+        let mut each = |parts: &[Condition]| parts.iter().map(|part| Self::of(part, atoms)).collect();
         match condition {
-            Condition::All(parts) => parts.iter().all(|part| self.holds(part)),
-            Condition::Any(parts) => parts.iter().any(|part| self.holds(part)),
-            Condition::Not(part) => !self.holds(part),
-            Condition::Cart(CartTest::Empty) => self.cart_empty,
-            Condition::Cart(CartTest::NotEmpty) => !self.cart_empty,
-            Condition::Reachable(ReachTest::Anyhow) => self.email || self.sms,
-            Condition::Reachable(ReachTest::By(channel)) => *channel != Channel::Webhook && self.has(*channel),
-            Condition::Trait { name, is } => self.answer(name, is),
-        }
-    }
-}
-
-/// What is older than the longer span is older than the shorter one.
-fn older(one: Span, two: Span, holds: bool, other_holds: bool) -> bool {
-    if one >= two { !holds || other_holds } else { !other_holds || holds }
-}
-
-fn trait_tests<'a>(condition: &'a Condition, tests: &mut Vec<(&'a str, &'a TraitTest)>) {
-    match condition {
-        Condition::All(parts) | Condition::Any(parts) => parts.iter().for_each(|part| trait_tests(part, tests)),
-        Condition::Not(part) => trait_tests(part, tests),
-        Condition::Trait { name, is } => {
-            if !tests.contains(&(name.as_str(), is)) {
-                tests.push((name, is));
+            Condition::All(parts) => Self::All(each(parts)),
+            Condition::Any(parts) => Self::Any(each(parts)),
+            Condition::Not(part) => Self::Not(Box::new(Self::of(part, atoms))),
+            Condition::Cart(CartTest::Empty) => {
+                Self::Not(Box::new(Self::of(&Condition::Cart(CartTest::NotEmpty), atoms)))
+            }
+            Condition::Reachable(ReachTest::Anyhow) => {
+                let by = |channel| Condition::Reachable(ReachTest::By(channel));
+                Self::Any(each(&[by(Channel::Email), by(Channel::Sms)]))
+            }
+            Condition::Reachable(ReachTest::By(Channel::Webhook)) => Self::Never,
+            atom => {
+                let known = atoms.iter().position(|known| known == atom);
+                Self::Atom(known.unwrap_or_else(|| {
+                    atoms.push(atom.clone());
+                    atoms.len() - 1
+                }))
             }
         }
-        Condition::Cart(_) | Condition::Reachable(_) => {}
     }
+
+    fn holds(&self, answers: &[bool]) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().all(|part| part.holds(answers)),
+            Self::Any(parts) => parts.iter().any(|part| part.holds(answers)),
+            Self::Not(part) => !part.holds(answers),
+            Self::Atom(at) => answers[*at],
+            Self::Never => false,
+        }
+    }
+}
+
+/// A condition, and what is known of its atoms.
+struct Question {
+    formula: Formula,
+    atoms: Vec<Condition>,
+    /// Answers that are no longer open.
+    given: Vec<Option<bool>>,
+}
+
+impl Question {
+    fn new(condition: &Condition) -> Self {
+        let mut atoms = Vec::new();
+        let formula = Formula::of(condition, &mut atoms);
+        let given = vec![None; atoms.len()];
+        Self { formula, atoms, given }
+    }
+
+    /// Answers what a trigger answers: what has just happened was done, and was not long ago; an order has
+    /// emptied the cart.
+    fn begin(&mut self, trigger: &Trigger) {
+        let happened = match trigger {
+            Trigger::Event(of) | Trigger::Absence { after: of, .. } => of,
+            Trigger::Sequence { steps, .. } => match steps.last() {
+                Some(of) => of,
+                None => return,
+            },
+            _ => return,
+        };
+        let ordered = EventPattern::Track(EventName::OrderCompleted);
+        let only_orders = happened.iter().all(|event| event.event == ordered);
+        let is_among = |of: &[EventMatch]| happened.iter().all(|event| covers(of, event));
+        for (atom, given) in self.atoms.iter().zip(&mut self.given) {
+            match atom {
+                Condition::Did { of, at_least: 1, same: None, .. } if is_among(of) => *given = Some(true),
+                Condition::Last { of, ago } if *ago > Span::ZERO && is_among(of) => *given = Some(false),
+                Condition::Cart(CartTest::NotEmpty) if only_orders => *given = Some(false),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether the condition can come out so for some user.
+    fn can_be(&self, wanted: bool) -> bool {
+        self.atoms.len() > ATOMS_MAX || self.answer(&mut Vec::with_capacity(self.atoms.len()), wanted)
+    }
+
+    fn answer(&self, answers: &mut Vec<bool>, wanted: bool) -> bool {
+        let at = answers.len();
+        let Some(atom) = self.atoms.get(at) else {
+            return self.formula.holds(answers) == wanted;
+        };
+        [true, false].into_iter().any(|answer| {
+            let fits = self.given[at].is_none_or(|given| given == answer)
+                && self.atoms.iter().zip(&*answers).all(|(other, known)| match (answer, *known) {
+                    (true, true) => !excludes(atom, other) && !excludes(other, atom),
+                    (true, false) => !implies(atom, other),
+                    (false, true) => !implies(other, atom),
+                    (false, false) => true,
+                });
+            if !fits {
+                return false;
+            }
+            answers.push(answer);
+            let found = self.answer(answers, wanted);
+            answers.pop();
+            found
+        })
+    }
+}
+
+/// Whether an event is certainly one of these.
+pub(crate) fn covers(of: &[EventMatch], event: &EventMatch) -> bool {
+    of.iter().any(|known| {
+        known == event || (known.filters.is_empty() && (known.event == event.event || known.event == EventPattern::Any))
+    })
 }

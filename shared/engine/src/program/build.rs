@@ -14,9 +14,7 @@ use crate::bounds::{
 use crate::check::Check;
 use crate::identifiers::digest;
 use crate::local_time::LocalClock;
-use crate::playbook::{
-    Condition, ContextFact, EventMatch, EventPattern, Playbook, ReadinessValue, Step, Trigger,
-};
+use crate::playbook::{Condition, ContextFact, EventMatch, EventPattern, Playbook, ReadinessValue, Step, Trigger};
 use crate::register::{Register, RegisterId};
 
 /// Why a playbook cannot run.
@@ -107,8 +105,7 @@ fn fingerprint(playbook: &Playbook) -> u32 {
         .iter()
         .map(|play| (&play.name, &play.trigger, matches!(play.trigger, Trigger::Schedule(_)).then_some(&play.who)))
         .collect();
-    let watched =
-        (&playbook.segments, &playbook.moments, &playbook.places, &playbook.policy.time_zone, triggers);
+    let watched = (&playbook.segments, &playbook.moments, &playbook.places, &playbook.policy.time_zone, triggers);
     let text = serde_json::to_vec(&watched).expect("a playbook has only string keys and finite numbers");
     let hash = digest("program", &[&text]);
     u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
@@ -200,7 +197,7 @@ impl Wanted {
 }
 
 /// The register that answers a question about behaviour.
-fn register_of(condition: &Condition) -> Option<Register> {
+pub fn register_of(condition: &Condition) -> Option<Register> {
     Some(match condition.clone() {
         Condition::Did { of, at_least, same: Some(by), .. } => Register::RecentBy { of, by, keep: at_least },
         Condition::Did { of, at_least, within: Some(_), same: None } => Register::Recent { of, keep: at_least },
@@ -237,7 +234,7 @@ fn register_of(condition: &Condition) -> Option<Register> {
 }
 
 /// The register that a trigger watches.
-pub(super) fn trigger_register(trigger: &Trigger) -> Option<Register> {
+pub fn trigger_register(trigger: &Trigger) -> Option<Register> {
     match trigger.clone() {
         Trigger::Sequence { steps, within } => Some(Register::Sequence { steps, within, restart: true }),
         Trigger::RunOut { of, .. } => Some(Register::Refills { of }),

@@ -1,0 +1,110 @@
+//! Names that other files have to explain: segments, plays, places, moments.
+
+use std::collections::BTreeSet;
+
+use kairos_engine::bounds::TRAITS_MAX;
+use kairos_engine::playbook::PlaceSelector;
+
+use super::Whole;
+use crate::diagnostic::{Found, Reference, Target};
+use crate::fields::instead;
+
+const MOMENTS: &str = "moments.yaml";
+const PLACES: &str = "places.yaml";
+const SOURCES: &str = "sources.yaml";
+
+pub(super) fn check(whole: &Whole<'_>, references: &[Reference], found: &mut Found) {
+    let segments = whole.names("segments/");
+    let plays = whole.names("plays/");
+    for Reference { file, at, to } in references {
+        let said = match to {
+            // The readiness is known before the segments are.
+            Target::Segment(_) | Target::Readiness if file == MOMENTS => Some((
+                "the readiness to buy can be made neither of segments nor of itself".to_owned(),
+                "write here what the segment asks".to_owned(),
+            )),
+            Target::Segment(name) => unknown_file(name, "segment", "segments", &segments),
+            Target::Play(name) => unknown_file(name, "play", "plays", &plays),
+            Target::Places(_) if found.is_wrong(PLACES) => None,
+            Target::Places(selector) => unknown_places(whole, selector),
+            Target::Moment(_) | Target::Readiness if found.is_wrong(MOMENTS) => None,
+            Target::Moment(moment) if !whole.playbook.moments.moments.contains_key(moment) => {
+                let moment = moment.as_str();
+                Some((
+                    format!("the moment `{moment}` is never reached: nothing is evidence of it"),
+                    format!(
+                        "write `{moment}:` with `half_life`, `reached_at` and `evidence` below `moments:` in {MOMENTS}"
+                    ),
+                ))
+            }
+            Target::Readiness if whole.playbook.moments.readiness.is_none() => Some((
+                "nothing says how ready to buy somebody is".to_owned(),
+                format!("write `readiness:` with `intercept` and `terms` in {MOMENTS}"),
+            )),
+            Target::Source(_) if found.is_wrong(SOURCES) => None,
+            Target::Source(name) => unknown_source(whole, name),
+            Target::Moment(_) | Target::Readiness | Target::Event(_) | Target::Property { .. } | Target::Trait(_) => {
+                None
+            }
+        };
+        if let Some((message, help)) = said {
+            whole.problem(found, file, *at, message, help);
+        }
+    }
+    too_many_traits(whole, references, found);
+}
+
+fn unknown_file(name: &str, what: &str, folder: &str, known: &[&str]) -> Option<(String, String)> {
+    if known.contains(&name) {
+        return None;
+    }
+    let write = format!("write {folder}/{name}.yaml");
+    let help = if known.is_empty() { write } else { format!("{}, or {write}", instead(name, known)) };
+    Some((format!("there is no {what} `{name}`"), help))
+}
+
+fn unknown_source(whole: &Whole<'_>, name: &str) -> Option<(String, String)> {
+    let known: Vec<&str> = whole.playbook.sources.iter().map(|source| source.name.as_str()).collect();
+    (!known.contains(&name)).then(|| (format!("there is no source `{name}` in {SOURCES}"), instead(name, &known)))
+}
+
+fn unknown_places(whole: &Whole<'_>, selector: &PlaceSelector) -> Option<(String, String)> {
+    let places = &whole.playbook.places;
+    if places.is_empty() {
+        let message = "the playbook has no places".to_owned();
+        return Some((message, format!("write {PLACES} with the name, `latitude`, `longitude` and `radius` of each")));
+    }
+    if places.iter().any(|place| selector.matches(place)) {
+        return None;
+    }
+    let (message, name, known): (_, _, Vec<&str>) = match selector {
+        PlaceSelector::Any => return None,
+        PlaceSelector::Kind(kind) => (
+            format!("no place is of the kind `{kind}`"),
+            kind,
+            places.iter().filter_map(|place| place.kind.as_deref()).collect::<BTreeSet<_>>().into_iter().collect(),
+        ),
+        PlaceSelector::Named(name) => {
+            (format!("there is no place `{name}`"), name, places.iter().map(|place| place.name.as_str()).collect())
+        }
+    };
+    let help = match known.len() {
+        0 => format!("write `kind: {name}` at a place of {PLACES}"),
+        // A list of hundreds of shops would help nobody.
+        1..=12 => instead(name, &known),
+        _ => kairos_messages::closest(name, known.iter().copied())
+            .map_or_else(|| format!("look into {PLACES}"), |near| format!("did you mean `{near}`?")),
+    };
+    Some((message, help))
+}
+
+fn too_many_traits(whole: &Whole<'_>, references: &[Reference], found: &mut Found) {
+    let mut known = BTreeSet::new();
+    for Reference { file, at, to } in references {
+        let Target::Trait(name) = to else { continue };
+        if known.insert(name) && known.len() == TRAITS_MAX + 1 {
+            let message = format!("the playbook asks for more than {TRAITS_MAX} traits; `{name}` is one too many");
+            whole.problem(found, file, *at, message, "ask for fewer; each is kept for every user".to_owned());
+        }
+    }
+}

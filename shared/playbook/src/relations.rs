@@ -1,0 +1,279 @@
+//! What follows from an answer about a user for another one: a cart worth 50 EUR is not empty, and nobody is
+//! a customer of the plans gold and silver at once. Sound, not complete.
+
+use kairos_engine::playbook::{
+    CartTest, Condition, EventMatch, HabitTest, LocalHours, PlaceSelector, TraitValue, ValueTest,
+};
+use kairos_engine::time::Span;
+
+use crate::possible::covers;
+
+/// Whether the second holds of everybody of whom the first does.
+pub(crate) fn implies(one: &Condition, other: &Condition) -> bool {
+    use Condition as C;
+    match (one, other) {
+        (C::Cart(one), C::Cart(other)) => cart_implies(one, other),
+        (C::Trait { name, is }, C::Trait { name: other_name, is: other }) => {
+            name == other_name && test_implies(is, other)
+        }
+        (C::Context { fact, is }, C::Context { fact: other_fact, is: other }) => {
+            fact == other_fact && test_implies(is, other)
+        }
+        (C::LastValue { of, property, is }, C::LastValue { of: other_of, property: other_property, is: other }) => {
+            of == other_of && property == other_property && test_implies(is, other)
+        }
+        (
+            C::Did { of, at_least, within, same },
+            C::Did { of: other_of, at_least: other_least, within: other_within, same: other_same },
+        ) => {
+            all_covered(other_of, of)
+                && at_least >= other_least
+                && lies_within(*within, *other_within)
+                && (same == other_same || other_same.is_none())
+        }
+        (
+            C::Distinct { of, property, at_least, within },
+            C::Distinct { of: other_of, property: other_property, at_least: other_least, within: other_within },
+        ) => {
+            all_covered(other_of, of)
+                && property == other_property
+                && at_least >= other_least
+                && lies_within(*within, *other_within)
+        }
+        (
+            C::Distinct { of, at_least, within, .. },
+            C::Did { of: other_of, at_least: other_least, within: other, same: None },
+        ) => all_covered(other_of, of) && at_least >= other_least && lies_within(*within, *other),
+        (
+            C::Sum { of, property, at_least, currency, within, same },
+            C::Sum {
+                of: other_of,
+                property: other_property,
+                at_least: other_least,
+                currency: other_currency,
+                within: other_within,
+                same: other_same,
+            },
+        ) => {
+            at_least >= other_least
+                && (of, property, currency, within, same)
+                    == (other_of, other_property, other_currency, other_within, other_same)
+        }
+        (C::First { of, ago }, C::First { of: other_of, ago: other }) => all_covered(other_of, of) && ago >= other,
+        (C::Last { of, ago }, C::Last { of: other_of, ago: other }) => of == other_of && ago >= other,
+        (C::Last { of, ago }, C::First { of: other_of, ago: other }) => all_covered(other_of, of) && ago >= other,
+        (
+            C::First { of, .. } | C::Last { of, .. } | C::LastValue { of, .. },
+            C::Did { of: other_of, at_least: 1, within: None, same: None },
+        ) => all_covered(other_of, of),
+        (C::AverageInterval { of, less_than }, C::AverageInterval { of: other_of, less_than: other }) => {
+            of == other_of && less_than <= other
+        }
+        (
+            C::Habit { of, on, is: HabitTest::AtLeast(count) },
+            C::Habit { of: other_of, on: other_on, is: HabitTest::AtLeast(other) },
+        ) => of == other_of && on == other_on && count >= other,
+        (C::Visits { at_least, within }, C::Visits { at_least: other_least, within: other }) => {
+            at_least >= other_least && within <= other
+        }
+        (C::LocalTime(one), C::LocalTime(other)) => {
+            minutes(one).iter().zip(minutes(other)).all(|(one, other)| !one || other)
+        }
+        (C::Inside(_), C::Inside(PlaceSelector::Any)) => true,
+        (C::Moment { moment, at_least }, C::Moment { moment: other_moment, at_least: other }) => {
+            moment == other_moment
+                && match (at_least, other) {
+                    (_, None) => true,
+                    (Some(one), Some(other)) => one >= other,
+                    (None, Some(_)) => false,
+                }
+        }
+        (C::Readiness { at_least }, C::Readiness { at_least: other }) => at_least >= other,
+        (C::Messaged { play, within }, C::Messaged { play: other_play, within: other }) => {
+            (play == other_play || other_play.is_none()) && within <= other
+        }
+        _ => one == other,
+    }
+}
+
+/// Whether no user can fulfil both.
+pub(crate) fn excludes(one: &Condition, other: &Condition) -> bool {
+    use Condition as C;
+    match (one, other) {
+        (C::Trait { name, is }, C::Trait { name: other_name, is: other }) => {
+            name == other_name && test_excludes(is, other)
+        }
+        (C::Context { fact, is }, C::Context { fact: other_fact, is: other }) => {
+            fact == other_fact && test_excludes(is, other)
+        }
+        (C::LastValue { of, property, is }, C::LastValue { of: other_of, property: other_property, is: other }) => {
+            of == other_of && property == other_property && test_excludes(is, other)
+        }
+        // What was last done so long ago was not done since.
+        (C::Last { of, ago }, C::Did { of: did, within: Some(within), .. }) => all_covered(of, did) && within <= ago,
+        (C::Moment { moment, .. }, C::Moment { moment: other, .. }) => moment != other,
+        (C::LocalTime(one), C::LocalTime(other)) => {
+            !minutes(one).iter().zip(minutes(other)).any(|(one, other)| *one && other)
+        }
+        _ => false,
+    }
+}
+
+/// Whether each of these events is certainly one of those.
+fn all_covered(of: &[EventMatch], events: &[EventMatch]) -> bool {
+    events.iter().all(|event| covers(of, event))
+}
+
+/// Whether a window lies in another one; for ever without one.
+fn lies_within(one: Option<Span>, other: Option<Span>) -> bool {
+    match (one, other) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(one), Some(other)) => one <= other,
+    }
+}
+
+fn cart_implies(one: &CartTest, other: &CartTest) -> bool {
+    match (one, other) {
+        (CartTest::ItemsAtLeast(1..) | CartTest::Contains { .. }, CartTest::NotEmpty) => true,
+        (CartTest::TotalAtLeast { amount, .. }, CartTest::NotEmpty) => *amount > 0.0,
+        (CartTest::NotEmpty, CartTest::ItemsAtLeast(count)) => *count <= 1,
+        (CartTest::ItemsAtLeast(one), CartTest::ItemsAtLeast(other)) => one >= other,
+        (
+            CartTest::TotalAtLeast { amount, currency },
+            CartTest::TotalAtLeast { amount: other, currency: other_currency },
+        ) => amount >= other && (currency == other_currency || other_currency.is_none()),
+        (CartTest::Contains { property, is }, CartTest::Contains { property: other_property, is: other }) => {
+            property == other_property && test_implies(is, other)
+        }
+        _ => one == other,
+    }
+}
+
+/// Each minute of a week, whether it lies in the hours; Monday first.
+fn minutes(hours: &LocalHours) -> Vec<bool> {
+    const DAY: usize = 24 * 60;
+    let mut minutes = vec![false; 7 * DAY];
+    let (from, until) = (usize::from(hours.from), usize::from(hours.until));
+    let length = if until > from { until - from } else { until + DAY - from };
+    for weekday in (0..7).filter(|weekday| hours.weekdays.has(*weekday)) {
+        let start = usize::from(weekday) * DAY + from;
+        for minute in start..start + length {
+            minutes[minute % (7 * DAY)] = true;
+        }
+    }
+    minutes
+}
+
+/// Whether every value that fits the first test fits the second.
+fn test_implies(one: &ValueTest, other: &ValueTest) -> bool {
+    use ValueTest as T;
+    if one == other || *other == T::Known {
+        return true;
+    }
+    match (one, other) {
+        (T::Equal(value), _) => fits(other, value) == Some(true),
+        (T::OneOf(values), _) => values.iter().all(|value| fits(other, value) == Some(true)),
+        (T::AtLeast(one) | T::MoreThan(one), T::AtLeast(other)) | (T::MoreThan(one), T::MoreThan(other)) => {
+            one >= other
+        }
+        (T::AtLeast(one), T::MoreThan(other)) => one > other,
+        (T::AtMost(one) | T::LessThan(one), T::AtMost(other)) | (T::LessThan(one), T::LessThan(other)) => one <= other,
+        (T::AtMost(one), T::LessThan(other)) => one < other,
+        (T::OlderThan(one), T::OlderThan(other)) => one >= other,
+        (T::NewerThan(one), T::NewerThan(other)) => one <= other,
+        (T::Before(one), T::Before(other)) => one <= other,
+        (T::Since(one), T::Since(other)) => one >= other,
+        (T::Not(one), T::Not(other)) => test_implies(other, one),
+        (_, T::Not(other)) => test_excludes(one, other),
+        _ => false,
+    }
+}
+
+/// Whether no value fits both tests.
+fn test_excludes(one: &ValueTest, other: &ValueTest) -> bool {
+    apart(one, other) || apart(other, one)
+}
+
+fn apart(one: &ValueTest, other: &ValueTest) -> bool {
+    use ValueTest as T;
+    match (one, other) {
+        (T::Equal(value), _) => fits(other, value) == Some(false),
+        (T::OneOf(values), _) => values.iter().all(|value| fits(other, value) == Some(false)),
+        (T::AtLeast(one), T::AtMost(other)) => one > other,
+        (T::AtLeast(one) | T::MoreThan(one), T::LessThan(other)) | (T::MoreThan(one), T::AtMost(other)) => one >= other,
+        (T::OlderThan(one), T::NewerThan(other)) => one >= other,
+        (T::Since(one), T::Before(other)) => one >= other,
+        (T::StartsWith(one), T::StartsWith(other)) => {
+            let (one, other) = (one.to_lowercase(), other.to_lowercase());
+            !one.starts_with(&other) && !other.starts_with(&one)
+        }
+        (T::Not(one), _) => test_implies(other, one),
+        _ => false,
+    }
+}
+
+/// Whether a value fits a test, as far as it can be told without a clock and without reading one kind of
+/// value as another.
+fn fits(test: &ValueTest, value: &TraitValue) -> Option<bool> {
+    use ValueTest as T;
+    match (test, value) {
+        (T::Known, _) => Some(true),
+        (T::Not(test), _) => fits(test, value).map(|fits| !fits),
+        (_, TraitValue::Texts(_)) => None,
+        (T::Equal(other), _) => same(value, other),
+        (T::OneOf(others), _) => {
+            let each: Vec<_> = others.iter().map(|other| same(value, other)).collect();
+            if each.contains(&Some(true)) { Some(true) } else { (!each.contains(&None)).then_some(false) }
+        }
+        (T::AtLeast(bound), TraitValue::Number(number)) => Some(number >= bound),
+        (T::MoreThan(bound), TraitValue::Number(number)) => Some(number > bound),
+        (T::AtMost(bound), TraitValue::Number(number)) => Some(number <= bound),
+        (T::LessThan(bound), TraitValue::Number(number)) => Some(number < bound),
+        (T::Contains(part), TraitValue::Text(text)) => Some(text.to_lowercase().contains(&part.to_lowercase())),
+        (T::StartsWith(part), TraitValue::Text(text)) => Some(text.to_lowercase().starts_with(&part.to_lowercase())),
+        (T::EndsWith(part), TraitValue::Text(text)) => Some(text.to_lowercase().ends_with(&part.to_lowercase())),
+        // Yes and no are neither times nor amounts.
+        (_, TraitValue::Flag(_)) => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether two values are the same; open between kinds.
+fn same(one: &TraitValue, other: &TraitValue) -> Option<bool> {
+    (core::mem::discriminant(one) == core::mem::discriminant(other)).then(|| one == other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_answer_may_decide_another() {
+        use ValueTest as T;
+        let text = |text: &str| TraitValue::Text(text.into());
+        let gold = || T::Equal(text("gold"));
+        let day = Span::from_hours(24);
+        for (one, other, follows, apart) in [
+            (gold(), T::Known, true, false),
+            (gold(), T::Equal(text("silver")), false, true),
+            (gold(), T::OneOf(vec![text("silver"), text("gold")]), true, false),
+            (T::OneOf(vec![text("silver"), text("iron")]), gold(), false, true),
+            (gold(), T::Not(Box::new(gold())), false, true),
+            (gold(), T::Not(Box::new(T::Equal(text("iron")))), true, false),
+            (gold(), T::StartsWith("GO".into()), true, false),
+            (gold(), T::AtLeast(3.0), false, false),
+            (T::AtLeast(5.0), T::MoreThan(3.0), true, false),
+            (T::AtLeast(5.0), T::LessThan(5.0), false, true),
+            (T::AtLeast(5.0), T::AtMost(5.0), false, false),
+            (T::Equal(TraitValue::Number(5.0)), T::LessThan(5.0), false, true),
+            (T::OlderThan(day), T::OlderThan(Span::from_hours(1)), true, false),
+            (T::OlderThan(day), T::NewerThan(day), false, true),
+            (T::StartsWith("/a".into()), T::StartsWith("/b".into()), false, true),
+            (T::Contains("a".into()), T::Contains("b".into()), false, false),
+        ] {
+            assert_eq!((test_implies(&one, &other), test_excludes(&one, &other)), (follows, apart), "{one}; {other}");
+            assert_eq!(test_excludes(&other, &one), apart, "{other}; {one}");
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! The schema of each kind of file.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use kairos_engine::bounds::{
+    CAP_AT_MOST_MAX, LOW_STOCK_AT_MOST_MAX, PLACE_RADIUS_M_MAX, PRIORITY_MAX, VARIANT_WEIGHT_MAX, VARIANTS_MAX,
+};
+use kairos_engine::playbook::{Interest, Moment};
+
+use super::conditions;
+use super::parts::{
+    Key, NAME, above_zero, any_of, flag, group, name, named, number, one_or_more, only_one, part, shared, text, whole,
+    words,
+};
+
+/// Languages: BCP 47 tags.
+const LOCALE: &str = "^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*$";
+
+pub(super) fn all() -> BTreeMap<&'static str, Value> {
+    [
+        ("sources", file("sources.yaml: where events may come from", sources())),
+        ("channels", file("channels.yaml: how each channel introduces itself", channels())),
+        ("policy", file("policy.yaml: what holds for all plays", policy())),
+        ("moments", file("moments.yaml: evidence of moments, and the readiness to buy", moments())),
+        ("places", file("places.yaml: shops, cafés, showrooms", places())),
+        ("tracking_plan", file("tracking_plan.yaml: which events and traits the shop sends", tracking_plan())),
+        ("segment", file("segments/NAME.yaml: who belongs together", segment())),
+        ("play", file("plays/NAME.yaml: what to do when", play())),
+        ("message", file("messages/NAME.yaml: what to say, by language and channel", message())),
+    ]
+    .into()
+}
+
+/// A whole schema: what the file is, with the parts that it uses.
+fn file(title: &str, mut schema: Value) -> Value {
+    let mut defined: Map<String, Value> = shared();
+    defined.extend(conditions::parts());
+    defined.extend(steps());
+    let mut used = BTreeMap::new();
+    use_parts(&schema, &defined, &mut used);
+    if let Value::Object(schema) = &mut schema {
+        schema.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
+        schema.insert("title".into(), title.into());
+        if !used.is_empty() {
+            schema.insert("$defs".into(), json!(used));
+        }
+    }
+    schema
+}
+
+/// Collects the parts that a schema refers to, and those that they refer to.
+fn use_parts(schema: &Value, defined: &Map<String, Value>, used: &mut BTreeMap<String, Value>) {
+    match schema {
+        Value::Object(keys) => {
+            let name = keys.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix("#/$defs/"));
+            if let Some((name, part)) = name.and_then(|name| Some((name, defined.get(name)?)))
+                && used.insert(name.to_owned(), part.clone()).is_none()
+            {
+                use_parts(part, defined, used);
+            }
+            keys.values().for_each(|value| use_parts(value, defined, used));
+        }
+        Value::Array(values) => values.iter().for_each(|value| use_parts(value, defined, used)),
+        _ => {}
+    }
+}
+
+fn sources() -> Value {
+    let key = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{16,128}$" });
+    let source =
+        group(&["write_key"], vec![("write_key", key, "Public, can only write: 16 or more letters and digits")]);
+    group(&["sources"], vec![("sources", named(NAME, source), "Each source by its name")])
+}
+
+fn channels() -> Value {
+    let nothing = json!({ "type": "null" });
+    let sender_id = json!({ "type": "string", "pattern": "^(?=.*[A-Za-z])[A-Za-z0-9]{1,11}$" });
+    let sms = group(&[], vec![("sender_id", sender_id, "Shown on the phone, where the country allows one")]);
+    let url = json!({ "type": "string", "pattern": "^https?://\\S+$" });
+    let keys = vec![
+        (
+            "email",
+            group(
+                &["from"],
+                vec![
+                    ("from", address(), "The sender: Shop <hello@shop.example>"),
+                    ("reply_to", address(), "Where answers go, when not to the sender"),
+                ],
+            ),
+            "Email",
+        ),
+        ("sms", any_of(vec![nothing.clone(), sms]), "SMS"),
+        ("webhook", group(&["url"], vec![("url", url, "Gets a signed request for each message")]), "The webhook"),
+    ];
+    or_nothing(group(&[], keys))
+}
+
+fn address() -> Value {
+    json!({ "type": "string", "pattern": "^[^@]*[^@\\s<>]+@[^@\\s<>]+\\.[^@\\s<>]+>?$" })
+}
+
+/// A file that may be empty.
+fn or_nothing(mut schema: Value) -> Value {
+    if let Value::Object(schema) = &mut schema {
+        schema.insert("type".into(), json!(["object", "null"]));
+    }
+    schema
+}
+
+fn policy() -> Value {
+    let cap = group(
+        &["at_most", "per"],
+        cap_keys(vec![("channel", channel(), "On this channel; on all together without it")]),
+    );
+    or_nothing(group(
+        &[],
+        vec![
+            ("time_zone", text(), "Of users whose own is unknown: Europe/Berlin"),
+            ("caps", one_or_more(cap), "How often at most, over all plays"),
+            ("quiet_hours", one_or_more(part("hours")), "When nobody is to be disturbed, by the user's own time"),
+            ("control_group", part("percent"), "The share of all users who get no marketing"),
+        ],
+    ))
+}
+
+fn cap_keys<'a>(mut keys: Vec<Key<'a>>) -> Vec<Key<'a>> {
+    keys.extend([
+        ("at_most", whole(1, i64::from(CAP_AT_MOST_MAX)), "How many messages"),
+        ("per", part("span"), "In how long"),
+    ]);
+    keys
+}
+
+fn channel() -> Value {
+    words(&["email", "sms", "webhook"])
+}
+
+fn moments() -> Value {
+    let evidence = group(
+        &["event", "weight"],
+        vec![("event", part("events"), "Which events"), ("weight", above_zero(), "How much each adds")],
+    );
+    let moment = || {
+        group(
+            &["half_life", "reached_at", "evidence"],
+            vec![
+                ("half_life", part("span"), "In which time its strength halves"),
+                ("reached_at", above_zero(), "The strength at which it is reached"),
+                ("evidence", one_or_more(evidence.clone()), "What speaks for it"),
+            ],
+        )
+    };
+    let all = Moment::ALL.map(|(name, _)| (name, moment(), "What is evidence of this moment")).to_vec();
+    or_nothing(group(
+        &[],
+        vec![
+            ("moments", group(&[], all), "The moments that the shop tells apart"),
+            (
+                "readiness",
+                group(
+                    &["intercept", "terms"],
+                    vec![
+                        ("intercept", number(), "For a user of whom nothing else holds"),
+                        ("terms", one_or_more(conditions::term()), "What raises or lowers it"),
+                    ],
+                ),
+                "How ready to buy somebody is",
+            ),
+        ],
+    ))
+}
+
+fn places() -> Value {
+    let degrees = |most: i64| json!({ "type": "number", "minimum": -most, "maximum": most });
+    let place = group(
+        &["title", "latitude", "longitude", "radius"],
+        vec![
+            ("title", text(), "Its name for people"),
+            ("kind", name(), "What it is: cafe, store …"),
+            ("latitude", degrees(90), "Degrees north"),
+            ("longitude", degrees(180), "Degrees east"),
+            ("radius", whole(1, i64::from(PLACE_RADIUS_M_MAX)), "How near counts as there, in metres"),
+            ("address", text(), "Its address for people"),
+            ("url", json!({ "type": "string", "pattern": "^https?://[^/\\s]\\S*$" }), "Its page"),
+            ("time_zone", text(), "Its time zone: Europe/Berlin"),
+            ("hours", one_or_more(part("hours")), "When it is open; always without it"),
+        ],
+    );
+    or_nothing(group(&["places"], vec![("places", named(NAME, place), "Each place by its name")]))
+}
+
+fn tracking_plan() -> Value {
+    let names = json!({ "anyOf": [{ "type": "null" }, text(), { "type": "array", "items": text() }] });
+    group(
+        &[],
+        vec![
+            ("events", named(".", names.clone()), "Each event, and behind it the names of its properties"),
+            ("traits", names, "The names of the users' traits"),
+        ],
+    )
+}
+
+fn segment() -> Value {
+    group(&["title", "who"], vec![("title", text(), "Its name for people"), ("who", part("condition"), "Who is in it")])
+}
+
+fn message() -> Value {
+    let only_text = || group(&["text"], vec![("text", text(), "The text, a Liquid template")]);
+    let email = group(
+        &["subject", "text"],
+        vec![
+            ("subject", text(), "One line, a Liquid template"),
+            ("text", text(), "The text part, a Liquid template"),
+            ("html", text(), "The HTML part, a Liquid template"),
+            (
+                "html_file",
+                json!({ "type": "string", "pattern": "\\.liquid$" }),
+                "The file beside this one with the HTML part",
+            ),
+        ],
+    );
+    let channels = group(
+        &[],
+        vec![
+            ("email", email, "As an email"),
+            ("sms", only_text(), "As an SMS"),
+            ("webhook", only_text(), "As the text of a webhook"),
+        ],
+    );
+    group(
+        &["locales"],
+        vec![
+            (
+                "default_locale",
+                json!({ "type": "string", "pattern": LOCALE }),
+                "The language for everybody whose own is not here",
+            ),
+            ("locales", named(LOCALE, channels), "The texts by language"),
+        ],
+    )
+}
+
+fn play() -> Value {
+    let goal = group(
+        &["event", "within"],
+        vec![
+            ("event", part("events"), "What has to happen"),
+            ("within", part("span"), "How long after a message it is credited to it"),
+        ],
+    );
+    group(
+        &["title", "trigger", "valid_for", "steps"],
+        vec![
+            ("title", text(), "Its name for people"),
+            ("trigger", trigger(), "What starts it"),
+            ("who", part("condition"), "Who must be true of the user; everybody without it"),
+            ("unless", part("condition"), "What must not be true of the user"),
+            ("entry", words(&["every_time", "once"]), "Whether a user may pass through it again"),
+            ("cooldown", part("span"), "Not again for so long after entering"),
+            ("priority", whole(-i64::from(PRIORITY_MAX), i64::from(PRIORITY_MAX)), "Higher goes first; 0 without it"),
+            ("rollout", part("percent"), "The share of users who may get it; everybody without it"),
+            ("holdout", part("percent"), "The share for whom it is decided and recorded, but not sent"),
+            ("goal", goal, "What it wants to reach: ends the play, and credits the message"),
+            ("quiet_hours", words(&["hold", "skip", "send"]), "What becomes of a message that is due in quiet hours"),
+            ("to_control_group", flag(), "No marketing: the control group gets it, too"),
+            ("valid_for", part("span"), "How long after it was due the moment is still worth a message"),
+            ("caps", one_or_more(group(&["at_most", "per"], cap_keys(Vec::new()))), "How often at most"),
+            ("steps", part("steps"), "What happens then, in order"),
+        ],
+    )
+}
+
+fn trigger() -> Value {
+    let change = |what: Value| only_one(vec![("entered", what.clone(), "On coming"), ("left", what, "On going")]);
+    let interest =
+        || ("interest", one_or_more(words(&Interest::ALL.map(|(name, _)| name))), "How the user showed interest");
+    only_one(vec![
+        ("event", part("events"), "Something happens"),
+        (
+            "absence",
+            group(
+                &["after", "of", "for"],
+                vec![
+                    ("after", part("events"), "What starts (and restarts) the wait"),
+                    ("of", part("events"), "What ends the wait without a message"),
+                    ("for", part("span"), "How long to wait"),
+                ],
+            ),
+            "Something happens, and then something else does not",
+        ),
+        (
+            "sequence",
+            group(
+                &["events", "within"],
+                vec![
+                    ("events", json!({ "type": "array", "items": part("events"), "minItems": 2 }), "What, in order"),
+                    ("within", part("span"), "From the first to the last in less than this"),
+                ],
+            ),
+            "Things happen in this order",
+        ),
+        ("segment", change(name()), "The user enters or leaves a segment"),
+        ("becomes", part("condition"), "Something becomes true of the user"),
+        ("moment", part("moment"), "A moment is reached"),
+        ("place", change(part("places")), "The user enters or leaves a place"),
+        (
+            "schedule",
+            group(
+                &["at"],
+                vec![
+                    ("at", part("clock"), "The time of day"),
+                    ("on", part("weekdays"), "On these weekdays; all of them without it"),
+                    ("day_of_month", whole(1, 31), "Only on this day of the month; the last day of shorter ones"),
+                    ("time_zone", text(), "The time zone; each user's own without it"),
+                ],
+            ),
+            "It is a certain time",
+        ),
+        (
+            "price_drop",
+            group(&["at_least"], vec![("at_least", part("percent"), "By how much"), interest()]),
+            "A product costs less",
+        ),
+        (
+            "back_in_stock",
+            any_of(vec![json!({ "type": "null" }), group(&[], vec![interest()])]),
+            "A product can be had again",
+        ),
+        (
+            "low_stock",
+            group(
+                &["at_most"],
+                vec![("at_most", whole(1, i64::from(LOW_STOCK_AT_MOST_MAX)), "How many are left"), interest()],
+            ),
+            "A product is nearly sold out",
+        ),
+        (
+            "run_out",
+            group(
+                &["event", "before"],
+                vec![
+                    ("event", part("events"), "The purchases"),
+                    ("before", part("span"), "How long before the predicted end"),
+                    ("lasts", part("span"), "How long a product lasts after a single purchase"),
+                ],
+            ),
+            "A product that the user buys again and again is about to be used up",
+        ),
+    ])
+}
+
+/// The parts of steps, by their names.
+fn steps() -> Map<String, Value> {
+    let variant = group(
+        &["name", "steps"],
+        vec![
+            ("name", name(), "Its name in reports"),
+            (
+                "weight",
+                whole(1, i64::from(VARIANT_WEIGHT_MAX)),
+                "Its part of all, in proportion to the others; 1 without it",
+            ),
+            ("holdout", flag(), "What its steps send is decided and recorded, but not sent"),
+            ("steps", part("steps"), "What happens to those who draw it"),
+        ],
+    );
+    let step = only_one(vec![
+        (
+            "send",
+            group(
+                &["message", "channels"],
+                vec![
+                    ("message", text(), "A file of messages/, without .yaml"),
+                    ("channels", one_or_more(channel()), "The first on which the user can be reached"),
+                ],
+            ),
+            "Send a message",
+        ),
+        ("wait", part("span"), "Wait for so long"),
+        ("wait_for", part("hours"), "Wait for these hours of the user's own time"),
+        (
+            "wait_until",
+            group(
+                &["condition", "at_most"],
+                vec![
+                    ("condition", part("condition"), "Until this is true of the user"),
+                    ("at_most", part("span"), "For how long at most"),
+                    ("otherwise", part("steps"), "What happens when it did not become true"),
+                ],
+            ),
+            "Wait until something is true",
+        ),
+        (
+            "branch",
+            group(
+                &["if", "then"],
+                vec![
+                    ("if", part("condition"), "What decides"),
+                    ("then", part("steps"), "What happens when it holds"),
+                    ("else", part("steps"), "What happens when it does not"),
+                ],
+            ),
+            "Go one way or the other",
+        ),
+        (
+            "split",
+            group(
+                &["name", "variants"],
+                vec![
+                    ("name", name(), "The experiment's name: another one draws anew"),
+                    (
+                        "variants",
+                        json!({ "type": "array", "items": variant, "minItems": 2, "maxItems": VARIANTS_MAX }),
+                        "The ways, drawn by chance that stays the same for a user",
+                    ),
+                ],
+            ),
+            "Go one of several ways, by chance",
+        ),
+    ]);
+    let one = any_of(vec![words(&["stop"]), step]);
+    [("step".to_owned(), one), ("steps".to_owned(), one_or_more(part("step")))].into_iter().collect()
+}
