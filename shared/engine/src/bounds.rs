@@ -19,7 +19,7 @@ pub const EVENT_NAME_BYTES_MAX: usize = 200;
 /// Longest single text that is kept from an event (product name, trait, address), in bytes.
 pub const TEXT_BYTES_MAX: usize = 512;
 /// Longest link (picture, product page) that is kept, in bytes.
-pub const LINK_BYTES_MAX: usize = 1_024;
+pub const LINK_BYTES_MAX: usize = 720;
 /// Deepest nesting of an event's JSON that is read.
 pub const JSON_DEPTH_MAX: usize = 32;
 /// Most products that are read from one event.
@@ -70,7 +70,7 @@ pub const EVENT_NAME_BYTES_KEPT_MAX: usize = 64;
 pub const STATE_BYTES_MAX: usize = 140 * 1024;
 
 /// Most bytes that all registers of a playbook may take in one user's state.
-pub const REGISTER_BYTES_MAX: usize = 24 * 1024;
+pub const REGISTER_BYTES_MAX: usize = 20 * 1024;
 /// Different values of a detail that are counted apart for one user: those seen last.
 pub const GROUPS_MAX: usize = 8;
 /// Products whose purchases are remembered apart for one user: those bought last.
@@ -83,10 +83,12 @@ pub const SUM_BUCKETS: usize = 30;
 pub const FACT_BYTES_MAX: usize = 64;
 /// Longest id of a product that is remembered apart (interest, purchases), in bytes.
 pub const PRODUCT_KEY_BYTES_MAX: usize = 64;
+/// Longest name of a product that is kept, in bytes.
+pub const PRODUCT_NAME_BYTES_MAX: usize = 200;
 /// Longest category of a product that is kept, in bytes.
-pub const CATEGORY_BYTES_MAX: usize = 128;
+pub const CATEGORY_BYTES_MAX: usize = 96;
 /// Products looked at last that are kept, when messages or plays ask for them.
-pub const VIEWED_MAX: usize = 8;
+pub const VIEWED_MAX: usize = 6;
 /// Products that a user is known to care about: those of the newest interest.
 pub const INTERESTS_MAX: usize = 20;
 /// How long interest in a product lasts.
@@ -94,11 +96,13 @@ pub const INTEREST_RETENTION: Span = Span::from_secs(90 * 24 * 60 * 60);
 /// Plays on whose way one user can be at once.
 pub const RUNS_MAX: usize = 8;
 /// Longest name or link of a product that a play on its way, or the list of viewed products, keeps, in bytes.
-pub const SUBJECT_TEXT_BYTES_MAX: usize = 400;
+pub const SUBJECT_TEXT_BYTES_MAX: usize = 300;
 /// Properties of an event that a play on its way keeps for its messages, and the longest of each, in bytes.
-pub const EVENT_PROPERTIES_MAX: usize = 8;
+pub const EVENT_PROPERTIES_MAX: usize = 6;
+/// Longest name of such a property, in bytes.
+pub const EVENT_PROPERTY_NAME_BYTES_MAX: usize = 48;
 /// Longest property of an event that a play on its way keeps, in bytes.
-pub const EVENT_PROPERTY_BYTES_MAX: usize = 128;
+pub const EVENT_PROPERTY_BYTES_MAX: usize = 96;
 /// Places in which one user can be at once.
 pub const PLACES_INSIDE_MAX: usize = 8;
 /// How long somebody counts as being in a place without news of where they are.

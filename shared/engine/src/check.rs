@@ -28,28 +28,87 @@ pub(crate) enum Check {
     Not(Box<Check>),
     Cart(CartTest),
     Reachable(ReachTest),
-    Trait { name: String, is: ValueTest },
-    Recent { register: RegisterIndex, at_least: u32, within: Span },
-    RecentBy { register: RegisterIndex, at_least: u32, within: Option<Span> },
-    Total { register: RegisterIndex, at_least: u32 },
-    First { register: RegisterIndex, ago: Span },
-    Last { register: RegisterIndex, ago: Span },
-    LastValue { register: RegisterIndex, is: ValueTest },
-    Sum { register: RegisterIndex, at_least: i64, within: Option<Span> },
-    Distinct { register: RegisterIndex, at_least: u32, within: Option<Span> },
-    Sequence { register: RegisterIndex, last: Option<Span> },
-    Absence { register: RegisterIndex, wait: Span },
-    AverageInterval { register: RegisterIndex, less_than: Span },
-    Habit { register: RegisterIndex, on: HabitSlot, is: HabitTest },
-    Visits { register: RegisterIndex, at_least: u32, within: Span },
-    Fact { fact: ContextFact, is: ValueTest },
+    Trait {
+        name: String,
+        is: ValueTest,
+    },
+    Recent {
+        register: RegisterIndex,
+        at_least: u32,
+        within: Span,
+    },
+    RecentBy {
+        register: RegisterIndex,
+        at_least: u32,
+        within: Option<Span>,
+    },
+    Total {
+        register: RegisterIndex,
+        at_least: u32,
+    },
+    First {
+        register: RegisterIndex,
+        ago: Span,
+    },
+    Last {
+        register: RegisterIndex,
+        ago: Span,
+    },
+    LastValue {
+        register: RegisterIndex,
+        is: ValueTest,
+    },
+    Sum {
+        register: RegisterIndex,
+        at_least: i64,
+        within: Option<Span>,
+    },
+    Distinct {
+        register: RegisterIndex,
+        at_least: u32,
+        within: Option<Span>,
+    },
+    Sequence {
+        register: RegisterIndex,
+        last: Option<Span>,
+    },
+    Absence {
+        register: RegisterIndex,
+        wait: Span,
+    },
+    AverageInterval {
+        register: RegisterIndex,
+        less_than: Span,
+    },
+    Habit {
+        register: RegisterIndex,
+        on: HabitSlot,
+        is: HabitTest,
+    },
+    Visits {
+        register: RegisterIndex,
+        at_least: u32,
+        within: Span,
+    },
+    Fact {
+        fact: ContextFact,
+        is: ValueTest,
+    },
     LocalTime(LocalHours),
     Inside(PlaceSelector),
-    Moment { moment: Moment, at_least: Option<f64> },
-    Readiness { at_least: f64 },
+    Moment {
+        moment: Moment,
+        at_least: Option<f64>,
+    },
+    Readiness {
+        at_least: f64,
+    },
     /// By its place among the watched conditions.
     Segment(usize),
-    Messaged { play: Option<String>, within: Span },
+    Messaged {
+        play: Option<String>,
+        within: Span,
+    },
 }
 
 /// Asks about one user at one instant.
@@ -73,9 +132,7 @@ impl<'a> View<'a> {
             Check::Not(part) => self.verdict(part).negated(),
             Check::Cart(test) => Verdict::always(self.cart(test)),
             Check::Reachable(test) => Verdict::always(match test {
-                ReachTest::Anyhow => {
-                    Channel::ALL.iter().any(|channel| self.state.profile.address(*channel).is_some())
-                }
+                ReachTest::Anyhow => Channel::ALL.iter().any(|channel| self.state.profile.address(*channel).is_some()),
                 ReachTest::By(channel) => self.state.profile.address(*channel).is_some(),
             }),
             Check::Trait { name, is } => match self.state.profile.traits.get(name) {
@@ -197,9 +254,9 @@ impl<'a> View<'a> {
             CartTest::Contains { property, is } => {
                 let Property::Product(field) = property else { return false };
                 let field: ProductField = *field;
-                cart.items().iter().any(|item| {
-                    product_field(item, field).is_some_and(|value| is.verdict(&value, self.at).holds)
-                })
+                cart.items()
+                    .iter()
+                    .any(|item| product_field(item, field).is_some_and(|value| is.verdict(&value, self.at).holds))
             }
         }
     }

@@ -152,9 +152,9 @@ fn os(context: &Map<String, Value>) -> Option<String> {
 fn platform(event: &Event) -> Option<&'static str> {
     let context = &event.context;
     let library = context.get("library").and_then(|library| library.get("name")).and_then(Value::as_str).unwrap_or("");
-    let of_app = ["ios", "android", "swift", "kotlin", "react-native", "flutter"].iter().any(|part| {
-        library.to_ascii_lowercase().contains(part)
-    });
+    let of_app = ["ios", "android", "swift", "kotlin", "react-native", "flutter"]
+        .iter()
+        .any(|part| library.to_ascii_lowercase().contains(part));
     if of_app || matches!(event.kind, EventKind::Screen { .. }) {
         return Some("app");
     }

@@ -151,9 +151,13 @@ pub(crate) fn is_ready(view: &View<'_>, at_least: f64) -> Verdict {
     if !holds {
         return Verdict { holds, until: conditions_change };
     }
-    let fades = view.program.playbook().moments.readiness.as_ref().is_some_and(|formula| {
-        formula.terms.iter().any(|term| matches!(term.value, ReadinessValue::Strength(_)))
-    });
+    let fades = view
+        .program
+        .playbook()
+        .moments
+        .readiness
+        .as_ref()
+        .is_some_and(|formula| formula.terms.iter().any(|term| matches!(term.value, ReadinessValue::Strength(_))));
     let horizon = now.plus(PLAY_SPAN_MAX);
     let last = conditions_change.map_or(horizon, |change| change.plus(Span::from_millis(-1))).min(horizon);
     if !fades || reached(last) {

@@ -173,8 +173,14 @@ impl<'a> Run<'a> {
     /// Something is due.
     pub(crate) fn fire(&mut self, due_at: Timestamp) {
         let program = self.program;
-        let over: Vec<String> = self.out.state.inside.iter().filter(|inside| inside.until <= due_at)
-            .map(|inside| inside.place.clone()).collect();
+        let over: Vec<String> = self
+            .out
+            .state
+            .inside
+            .iter()
+            .filter(|inside| inside.until <= due_at)
+            .map(|inside| inside.place.clone())
+            .collect();
         over.iter().for_each(|place| self.leave_place(place, due_at));
         for (place, watched) in program.watched.iter().enumerate() {
             let standing = self.out.state.watched.get(watched.id);
@@ -183,9 +189,14 @@ impl<'a> Run<'a> {
             }
         }
         self.update_watched();
-        let due: Vec<String> = self.out.state.plays.iter()
+        let due: Vec<String> = self
+            .out
+            .state
+            .plays
+            .iter()
             .filter(|(_, standing)| standing.next_deadline().is_some_and(|next| next <= due_at))
-            .map(|(name, _)| name.clone()).collect();
+            .map(|(name, _)| name.clone())
+            .collect();
         let mut places = Vec::new();
         for name in due {
             match program.play_by_name(&name) {
@@ -277,9 +288,7 @@ impl<'a> Run<'a> {
                 .filter_map(|refill| {
                     let interval = match refill.count {
                         0 | 1 => (*lasts)?,
-                        count => {
-                            Span::from_millis(refill.last.since(refill.first).as_millis() / i64::from(count - 1))
-                        }
+                        count => Span::from_millis(refill.last.since(refill.first).as_millis() / i64::from(count - 1)),
                     };
                     let due_at = refill.last.plus(interval).minus(*before);
                     (due_at > clock).then(|| Scheduled { due_at, product: Some(refill.product.clone()) })

@@ -6,7 +6,10 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::bounds::{CATEGORY_BYTES_MAX, ID_BYTES_MAX, LINK_BYTES_MAX, PRODUCTS_PER_EVENT_MAX, SUBJECT_TEXT_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::bounds::{
+    CATEGORY_BYTES_MAX, ID_BYTES_MAX, LINK_BYTES_MAX, PRODUCT_NAME_BYTES_MAX, PRODUCTS_PER_EVENT_MAX,
+    SUBJECT_TEXT_BYTES_MAX,
+};
 use crate::money::{Currency, Micros};
 
 /// A product with a quantity, as a shopper handles it.
@@ -52,7 +55,7 @@ impl Product {
         let link = |link: &Option<String>| link.clone().filter(|link| link.len() <= SUBJECT_TEXT_BYTES_MAX);
         Self {
             id: self.id.clone(),
-            name: self.name.as_deref().map(|name| shortened(name, SUBJECT_TEXT_BYTES_MAX).to_string()),
+            name: self.name.clone(),
             image_url: link(&self.image_url),
             url: link(&self.url),
             category: self.category.clone(),
@@ -82,7 +85,7 @@ fn product_of(properties: &Map<String, Value>, currency: Option<Currency>) -> Op
     let own_currency = properties.get("currency").and_then(Value::as_str).and_then(Currency::parse);
     Some(Product {
         id,
-        name: first_text(properties, &["name", "product_name", "item_name"], TEXT_BYTES_MAX),
+        name: first_text(properties, &["name", "product_name", "item_name"], PRODUCT_NAME_BYTES_MAX),
         price: ["price", "item_price"].iter().find_map(|name| Micros::from_json(properties.get(*name)?)),
         currency: own_currency.or(currency),
         quantity: properties.get("quantity").and_then(quantity).unwrap_or(1),

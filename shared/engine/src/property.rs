@@ -1,13 +1,17 @@
 //! Reading the details of events, and testing values.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
+use crate::bounds::{EVENT_PROPERTIES_MAX, EVENT_PROPERTY_BYTES_MAX, EVENT_PROPERTY_NAME_BYTES_MAX};
 use crate::event::{Event, EventKind};
 use crate::money::{Currency, Micros};
 use crate::playbook::{EventMatch, EventPattern, ProductField, Property, PropertyFilter, TraitValue, ValueTest};
+use crate::product::{Product, shortened};
+use crate::register::remembered;
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 
@@ -81,7 +85,7 @@ pub(crate) fn each<'e>(property: &Property, event: &'e Event, mut show: impl FnM
 }
 
 /// A field of a product.
-pub(crate) fn product_field(product: &crate::product::Product, field: ProductField) -> Option<ValueRef<'_>> {
+pub(crate) fn product_field(product: &Product, field: ProductField) -> Option<ValueRef<'_>> {
     match field {
         ProductField::Id => Some(ValueRef::Text(&product.id)),
         ProductField::Name => product.name.as_deref().map(ValueRef::Text),
@@ -186,16 +190,18 @@ impl ValueTest {
                 ValueRef::List(list) => Verdict::always(
                     list.iter().any(|entry| entry.as_str().is_some_and(|entry| equal_but_for_case(entry, part))),
                 ),
-                ValueRef::Texts(texts) => {
-                    Verdict::always(texts.iter().any(|entry| equal_but_for_case(entry, part)))
-                }
+                ValueRef::Texts(texts) => Verdict::always(texts.iter().any(|entry| equal_but_for_case(entry, part))),
                 _ => text(&|text| lower(text).contains(lower(part).as_str())),
             },
             Self::StartsWith(part) => text(&|text| starts_with(text, part)),
             Self::EndsWith(part) => text(&|text| lower(text).ends_with(lower(part).as_str())),
             Self::OlderThan(span) => time().map_or(Verdict::always(false), |time| Verdict::from(time.plus(*span), at)),
             Self::NewerThan(span) => time().map_or(Verdict::always(false), |time| {
-                if at < time { Verdict { holds: false, until: Some(time) } } else { Verdict::before(time.plus(*span), at) }
+                if at < time {
+                    Verdict { holds: false, until: Some(time) }
+                } else {
+                    Verdict::before(time.plus(*span), at)
+                }
             }),
             Self::Before(limit) => Verdict::always(time().is_some_and(|time| time < *limit)),
             Self::Since(limit) => Verdict::always(time().is_some_and(|time| time >= *limit)),
@@ -222,17 +228,14 @@ fn starts_with(text: &str, part: &str) -> bool {
 }
 
 /// The values of some properties of an event, shortened, as a play on its way keeps them for its messages.
-pub(crate) fn kept(
-    event: &Event,
-    names: &[String],
-) -> alloc::collections::BTreeMap<String, TraitValue> {
+pub(crate) fn kept(event: &Event, names: &[String]) -> BTreeMap<String, TraitValue> {
     let (fields, name) = fields(event);
-    let mut kept = alloc::collections::BTreeMap::new();
-    for wanted in names.iter().take(crate::bounds::EVENT_PROPERTIES_MAX) {
+    let mut kept = BTreeMap::new();
+    for wanted in names.iter().take(EVENT_PROPERTIES_MAX) {
         let value = fields.and_then(|fields| fields.get(wanted)).and_then(ValueRef::of_json);
         let value = value.or(name.filter(|_| wanted == "name").map(ValueRef::Text));
-        if let Some(value) = value.as_ref().and_then(crate::register::remembered) {
-            kept.insert(wanted.to_string(), value);
+        if let Some(value) = value.as_ref().and_then(|value| remembered(value, EVENT_PROPERTY_BYTES_MAX)) {
+            kept.insert(shortened(wanted, EVENT_PROPERTY_NAME_BYTES_MAX).to_string(), value);
         }
     }
     kept
@@ -247,5 +250,5 @@ pub(crate) fn worth(event: &Event) -> Option<Micros> {
 /// The list that a JSON array of texts is remembered as.
 pub(crate) fn texts(list: &[Value], entries_max: usize, bytes_max: usize) -> Vec<String> {
     let texts = list.iter().filter_map(Value::as_str).take(entries_max);
-    texts.map(|text| crate::product::shortened(text, bytes_max).to_string()).collect()
+    texts.map(|text| shortened(text, bytes_max).to_string()).collect()
 }

@@ -45,68 +45,68 @@ pub struct UserState {
     pub forwarded_to: Option<UserKey>,
     /// Inputs applied of late.
     #[n(4)]
-    #[cbor(default)]
+    #[cbor(skip_if = "InputIds::is_empty")]
     pub seen: InputIds<SEEN_INPUTS_MAX>,
     /// Mailbox messages applied that are remembered as a whole: because they may never have been
     /// acknowledged, or because they carried many inputs.
     #[n(5)]
-    #[cbor(default)]
+    #[cbor(skip_if = "InputIds::is_empty")]
     pub messages: InputIds<MESSAGES_REMEMBERED_MAX>,
     /// Who they are and how to reach them.
     #[n(6)]
-    #[cbor(default)]
+    #[cbor(skip_if = "is_default")]
     pub profile: Profile,
     /// What they have put aside to buy.
     #[n(7)]
-    #[cbor(default)]
+    #[cbor(skip_if = "is_default")]
     pub cart: Cart,
     /// What they have bought.
     #[n(8)]
-    #[cbor(default)]
+    #[cbor(skip_if = "is_default")]
     pub orders: Orders,
     /// Where they stand in each play, by its name.
     #[n(9)]
-    #[cbor(default)]
+    #[cbor(skip_if = "BTreeMap::is_empty")]
     pub plays: BTreeMap<String, PlayState>,
     /// The newest considerations, oldest first.
     #[n(10)]
-    #[cbor(default)]
+    #[cbor(skip_if = "Vec::is_empty")]
     pub outcomes: Vec<OutcomeRecord>,
     /// How many messages were ever decided: numbers the delivery ids.
     #[n(11)]
-    #[cbor(default)]
+    #[cbor(skip_if = "is_default")]
     pub decisions: u64,
     /// Inputs passed on of late to the actor that has taken over, each with its hop
     /// ([`InputId::of_told`]).
     #[n(12)]
-    #[cbor(default)]
+    #[cbor(skip_if = "InputIds::is_empty")]
     pub passed_on: InputIds<SEEN_INPUTS_MAX>,
     /// When the user was first heard of; unknown of those who were remembered before this was.
     #[n(13)]
     pub first_seen_at: Option<Timestamp>,
     /// What was watched when the user was last looked at ([`crate::program::Program::fingerprint`]).
     #[n(14)]
-    #[cbor(default)]
+    #[cbor(skip_if = "is_default")]
     pub program: u32,
     /// What is remembered of behaviour.
     #[n(15)]
-    #[cbor(default)]
+    #[cbor(skip_if = "ById::is_empty")]
     pub registers: ById<RegisterValue>,
     /// How the user stands to each condition that is watched.
     #[n(16)]
-    #[cbor(default)]
+    #[cbor(skip_if = "ById::is_empty")]
     pub watched: ById<Standing>,
     /// How often the user has entered or left a segment.
     #[n(17)]
-    #[cbor(default)]
+    #[cbor(skip_if = "is_default")]
     pub segment_changes: u64,
     /// How strong each moment was when evidence last came.
     #[n(18)]
-    #[cbor(default)]
+    #[cbor(skip_if = "Vec::is_empty")]
     pub moments: Vec<MomentState>,
     /// Facts about the newest events, as far as the playbook asks for them.
     #[n(19)]
-    #[cbor(default)]
+    #[cbor(skip_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<ContextFact, String>,
     /// The IANA name of the user's time zone.
     #[n(20)]
@@ -116,19 +116,19 @@ pub struct UserState {
     pub position: Option<Position>,
     /// The places the user is in.
     #[n(22)]
-    #[cbor(default)]
+    #[cbor(skip_if = "Vec::is_empty")]
     pub inside: Vec<Inside>,
     /// The products looked at last, newest last, when the playbook asks for them.
     #[n(23)]
-    #[cbor(default)]
+    #[cbor(skip_if = "Vec::is_empty")]
     pub viewed: Vec<Product>,
     /// The products the user cares about, newest last, when plays watch the catalogue.
     #[n(24)]
-    #[cbor(default)]
+    #[cbor(skip_if = "Vec::is_empty")]
     pub interests: Vec<ProductInterest>,
     /// When messages were decided, over all plays, oldest first: as many as the policy's caps ask for.
     #[n(25)]
-    #[cbor(default)]
+    #[cbor(skip_if = "Vec::is_empty")]
     pub messaged: Vec<Messaged>,
 }
 
@@ -188,6 +188,10 @@ pub struct Standing {
     pub next: Option<Timestamp>,
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// Values by a 32-bit id, in the order of the ids.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 #[cbor(transparent)]
@@ -209,8 +213,8 @@ impl<T> ById<T> {
         self.position(id).ok().map(|position| &self.0[position].1)
     }
 
-    /// Takes the value with this id out, or puts one in.
-    pub(crate) fn set(&mut self, id: u32, value: Option<T>) {
+    /// Puts a value under this id, or takes the one out that is there.
+    pub fn set(&mut self, id: u32, value: Option<T>) {
         match (self.position(id), value) {
             (Ok(position), Some(value)) => self.0[position].1 = value,
             (Err(position), Some(value)) => self.0.insert(position, (id, value)),
@@ -278,11 +282,11 @@ pub struct PlayState {
     pub waiting: Option<Waiting>,
     /// How often the user has entered it.
     #[n(1)]
-    #[cbor(default)]
+    #[cbor(skip_if = "is_default")]
     pub entered: u32,
     /// When messages were decided, oldest first: as many as the caps ask for.
     #[n(2)]
-    #[cbor(default)]
+    #[cbor(skip_if = "Vec::is_empty")]
     pub sent_at: Vec<Timestamp>,
     /// How far the user is on the way through it.
     #[n(3)]
@@ -295,7 +299,7 @@ pub struct PlayState {
     pub exposure: Option<Exposure>,
     /// The ways drawn in its experiments, by the experiment's id.
     #[n(6)]
-    #[cbor(default)]
+    #[cbor(skip_if = "ById::is_empty")]
     pub variants: ById<u8>,
     /// When it starts by the clock, and with which product.
     #[n(7)]
@@ -333,7 +337,7 @@ pub struct PlayRun {
     pub held_since: Option<Timestamp>,
     /// What the play is about.
     #[n(4)]
-    #[cbor(default)]
+    #[cbor(skip_if = "is_default")]
     pub subject: Subject,
 }
 
@@ -353,7 +357,7 @@ pub struct Subject {
     pub product_was: Option<Micros>,
     /// Properties of the event.
     #[n(3)]
-    #[cbor(default)]
+    #[cbor(skip_if = "BTreeMap::is_empty")]
     pub event: BTreeMap<String, TraitValue>,
     /// A place.
     #[n(4)]

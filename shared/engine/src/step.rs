@@ -8,7 +8,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use crate::bounds::{
-    FORWARD_HOPS_MAX, INTERESTS_MAX, INTEREST_RETENTION, PLAYS_MAX, PRODUCT_KEY_BYTES_MAX, VIEWED_MAX,
+    FORWARD_HOPS_MAX, INTEREST_RETENTION, INTERESTS_MAX, PLAYS_MAX, PRODUCT_KEY_BYTES_MAX, VIEWED_MAX,
 };
 use crate::context;
 use crate::event::{Event, EventKind};

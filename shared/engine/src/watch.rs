@@ -5,6 +5,7 @@
 
 use alloc::string::ToString;
 
+use crate::bounds::PLACE_STAY;
 use crate::bounds::PLACES_INSIDE_MAX;
 use crate::check::View;
 use crate::event::{Event, EventKind};
@@ -18,7 +19,6 @@ use crate::property;
 use crate::state::{Inside, Standing, Subject};
 use crate::step::Run;
 use crate::time::{Span, Timestamp};
-use crate::bounds::PLACE_STAY;
 
 impl Run<'_> {
     /// Asks everything anew, because the playbook or the user's memory has changed as a whole: lets go of what is

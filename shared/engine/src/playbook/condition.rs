@@ -263,8 +263,7 @@ impl Weekdays {
     /// All seven.
     pub const ALL: Self = Self(0b111_1111);
     /// Their names, Monday first.
-    pub const NAMES: [&'static str; 7] =
-        ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    pub const NAMES: [&'static str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
     /// Whether a weekday (0 is Monday) is among them.
     pub const fn has(self, weekday: u8) -> bool {

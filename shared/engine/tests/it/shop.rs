@@ -8,10 +8,11 @@ use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{DeliveryOrder, Effect, Input, MailboxMessage};
 use kairos_engine::outcome::OutcomeRecord;
 use kairos_engine::playbook::{
-    Cap, CartTest, Channel, ChannelSettings, Condition, EmailSettings, EmailTemplate, Entry, EventPattern,
-    LocalizedMessage, Message, Play, Playbook, PlaybookVersion, ReachTest, SmsSettings, SmsTemplate, Step, TraitTest,
-    Trigger,
+    Cap, CartTest, Channel, ChannelSettings, Condition, EmailSettings, EmailTemplate, Entry, EventMatch, EventPattern,
+    LocalizedMessage, Message, Play, Playbook, PlaybookVersion, ReachTest, SmsSettings, SmsTemplate, Step, Trigger,
+    ValueTest,
 };
+use kairos_engine::program::Program;
 use kairos_engine::state::UserState;
 use kairos_engine::time::{Span, Timestamp};
 
@@ -28,27 +29,26 @@ pub(crate) fn playbook() -> Playbook {
         name: "abandoned_cart".into(),
         title: "Abandoned cart".into(),
         trigger: Trigger::Absence {
-            after: after.into_iter().map(EventPattern::Track).collect(),
-            of: vec![EventPattern::Track(EventName::OrderCompleted)],
+            after: after.into_iter().map(EventPattern::Track).map(EventMatch::all).collect(),
+            of: vec![EventMatch::all(EventPattern::Track(EventName::OrderCompleted))],
             wait: Span::from_mins(30),
         },
         who: Condition::Cart(CartTest::NotEmpty),
-        unless: None,
-        entry: Entry::EveryTime,
         valid_for: Span::from_hours(6),
         caps: vec![Cap { at_most: 1, per: Span::from_hours(24) }],
         steps: vec![Step::Send { message: "abandoned_cart".into(), channels: vec![Channel::Email, Channel::Sms] }],
+        ..Play::default()
     };
     let welcome = Play {
         name: "welcome".into(),
         title: "Welcome".into(),
-        trigger: Trigger::Event(vec![EventPattern::Identify]),
+        trigger: Trigger::Event(vec![EventMatch::all(EventPattern::Identify)]),
         who: Condition::Reachable(ReachTest::Anyhow),
-        unless: Some(Condition::Trait { name: "createdAt".into(), is: TraitTest::OlderThan(Span::from_hours(24)) }),
+        unless: Some(Condition::Trait { name: "createdAt".into(), is: ValueTest::OlderThan(Span::from_hours(24)) }),
         entry: Entry::Once,
         valid_for: Span::from_hours(1),
-        caps: Vec::new(),
         steps: vec![Step::Send { message: "welcome".into(), channels: vec![Channel::Email, Channel::Sms] }],
+        ..Play::default()
     };
     Playbook {
         version: PlaybookVersion("0123456789abcdef".into()),
@@ -60,7 +60,12 @@ pub(crate) fn playbook() -> Playbook {
         },
         plays: vec![cart, welcome],
         messages: BTreeMap::from([("abandoned_cart".to_owned(), message.clone()), ("welcome".to_owned(), message)]),
+        ..Playbook::default()
     }
+}
+
+pub(crate) fn program() -> Program {
+    Program::new(playbook()).unwrap()
 }
 
 /// What was decided.
@@ -72,7 +77,7 @@ pub(crate) struct Decided {
 
 /// The users and their mailboxes.
 pub(crate) struct Shop {
-    playbook: Playbook,
+    program: Program,
     users: BTreeMap<UserKey, StoredUser>,
     sequence: u128,
     now: Timestamp,
@@ -82,7 +87,7 @@ pub(crate) struct Shop {
 impl Shop {
     pub(crate) fn new() -> Self {
         Self {
-            playbook: playbook(),
+            program: program(),
             users: BTreeMap::new(),
             sequence: 0,
             now: Timestamp::default(),
@@ -100,7 +105,7 @@ impl Shop {
             let message = serde_json::from_str(&serde_json::to_string(&message).unwrap()).unwrap();
             let received = [Received { sequence: self.sequence, receives: 1, message }];
             let stored = self.users.get(&user);
-            let plan = commit::plan(&self.playbook, user, stored, "events.fifo", &received, now);
+            let plan = commit::plan(&self.program, user, stored, "events.fifo", &received, now);
             assert_eq!(plan.acknowledge, 1);
             let mut written = plan.write_after.or(plan.write).expect("a new message is a commit");
             // As it is stored: encoded.
@@ -111,7 +116,7 @@ impl Shop {
                 match effect {
                     Effect::Deliver(order) => self.decided.orders.push(*order),
                     Effect::Tell { user, input } => mailboxes.push_back(MailboxMessage::of_told(user, *input)),
-                    Effect::Wake { .. } => {}
+                    Effect::Wake { .. } | Effect::Member { .. } | Effect::Interested { .. } => {}
                 }
             }
         }
