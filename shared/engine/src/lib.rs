@@ -30,6 +30,7 @@ pub mod cart;
 mod check;
 pub mod commit;
 mod context;
+pub mod describe;
 pub mod event;
 pub mod event_name;
 pub mod identifiers;
