@@ -7,6 +7,7 @@ pub mod local;
 pub mod publish;
 pub mod refused;
 pub mod replay;
+pub mod segments;
 pub mod why;
 
 /// How a command ends.

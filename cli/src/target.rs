@@ -2,6 +2,8 @@
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use kairos_cloud::audiences::AudiencesTable;
+use kairos_cloud::backfills::Backfills;
 use kairos_cloud::configuration::http_client;
 use kairos_cloud::playbooks::PlaybookStore;
 
@@ -16,10 +18,10 @@ const TABLES_MAX: usize = 10_000;
 #[derive(Clone, Debug, clap::Args)]
 pub struct TargetArguments {
     /// Name of the local engine (`kairos local up --name NAME`), or with --aws of the CloudFormation stack
-    #[arg(long, default_value = crate::local::DEFAULT_NAME, env = "KAIROS_STACK")]
+    #[arg(long, global = true, default_value = crate::local::DEFAULT_NAME, env = "KAIROS_STACK")]
     pub stack: String,
     /// The stack in AWS, with the credentials and region that the AWS CLI would use
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub aws: bool,
 }
 
@@ -116,6 +118,22 @@ impl Target {
             None => self.table("PlaybookTable", true).await?,
         };
         Ok(PlaybookStore::new(self.dynamodb(), table))
+    }
+
+    /// Who is in which segment.
+    ///
+    /// # Errors
+    /// When the table cannot be found.
+    pub async fn audiences(&self) -> Result<AudiencesTable, TargetError> {
+        Ok(AudiencesTable::new(self.dynamodb(), self.table("AudiencesTable", false).await?))
+    }
+
+    /// How far users have been brought to the playbook in force.
+    ///
+    /// # Errors
+    /// When the table cannot be found.
+    pub async fn backfills(&self) -> Result<Backfills, TargetError> {
+        Ok(Backfills::new(self.dynamodb(), self.table("PlaybookTable", false).await?))
     }
 
     /// What is recorded of users and deliveries.

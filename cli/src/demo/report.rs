@@ -179,7 +179,13 @@ fn reasons(findings: &Findings) -> Vec<(usize, String)> {
             Some(format!("{}: the moment had passed", record.play))
         }
         PlayOutcome::NotSent { .. } => Some(format!("{}: {}", record.play, record.outcome)),
-        PlayOutcome::Waiting { .. } | PlayOutcome::Sent { .. } => None,
+        PlayOutcome::HeldOut { group, .. } => Some(format!("{}: held out by {group}", record.play)),
+        PlayOutcome::Waiting { .. }
+        | PlayOutcome::Held { .. }
+        | PlayOutcome::Sent { .. }
+        | PlayOutcome::Converted { .. }
+        | PlayOutcome::Assigned { .. }
+        | PlayOutcome::Finished => None,
     });
     let mut reasons: Vec<(usize, String)> = counted(texts).into_iter().map(|(text, count)| (count, text)).collect();
     reasons.sort_by(|one, other| other.cmp(one));
