@@ -3,11 +3,13 @@
 //! - [`commands`]: one file for each subcommand.
 //! - [`target`], [`records`], [`local`]: the installation that a command speaks to.
 //! - [`rees46`], [`shop_day`]: where events come from. [`calls`], [`sender`]: how they are sent.
+//! - [`feed`]: a file of products, sent to the catalogue.
 //! - [`demo`]: what `make demo` does. [`terminal`]: how it looks.
 
 pub mod calls;
 pub mod commands;
 pub mod demo;
+pub mod feed;
 pub mod local;
 pub mod records;
 pub mod rees46;

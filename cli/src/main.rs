@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use kairos_cli::commands::{check, demo, local, publish, refused, replay, segments, why};
+use kairos_cli::commands::{catalogue, check, demo, local, publish, refused, replay, segments, why};
 use kairos_cli::terminal::{Style, note};
 
 /// Reach each shopper at the right moment, by rules that are files.
@@ -24,6 +24,8 @@ enum Command {
     Why(why::Arguments),
     /// Show who is in which segment, count and export them
     Segments(segments::Arguments),
+    /// Bring in the shop's products, and show what is known of one
+    Catalogue(catalogue::Arguments),
     /// Show the events of a source that were not taken, and what was wrong with them
     Refused(refused::Arguments),
     /// Send a recording of a shop's events as if it had just happened
@@ -42,6 +44,7 @@ async fn main() -> ExitCode {
         Command::Publish(arguments) => publish::run(&arguments).await,
         Command::Why(arguments) => why::run(&arguments).await,
         Command::Segments(arguments) => segments::run(&arguments).await,
+        Command::Catalogue(arguments) => catalogue::run(&arguments).await,
         Command::Refused(arguments) => refused::run(&arguments).await,
         Command::Replay(arguments) => replay::run(&arguments).await,
         Command::Local(arguments) => local::run(&arguments).await,

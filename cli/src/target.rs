@@ -4,6 +4,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use kairos_cloud::audiences::AudiencesTable;
 use kairos_cloud::backfills::Backfills;
+use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::configuration::http_client;
 use kairos_cloud::playbooks::PlaybookStore;
 
@@ -134,6 +135,20 @@ impl Target {
     /// When the table cannot be found.
     pub async fn backfills(&self) -> Result<Backfills, TargetError> {
         Ok(Backfills::new(self.dynamodb(), self.table("PlaybookTable", false).await?))
+    }
+
+    /// The shop's products.
+    ///
+    /// # Errors
+    /// When the table cannot be found.
+    pub async fn catalogue(&self) -> Result<CatalogueTable, TargetError> {
+        Ok(CatalogueTable::new(self.dynamodb(), self.table("CatalogueTable", false).await?))
+    }
+
+    /// The name of the secret that opens the catalogue, as template.yaml gives it.
+    pub fn catalogue_key(&self) -> String {
+        let stack = self.local.as_ref().map_or(&self.stack, |stack| &stack.stack);
+        format!("{stack}/catalogue-key")
     }
 
     /// What is recorded of users and deliveries.

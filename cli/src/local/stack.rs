@@ -41,6 +41,15 @@ pub struct Stack {
     pub started: bool,
 }
 
+impl Stack {
+    /// Where a Function URL, named by its output, is reached here without name resolution.
+    pub fn function_url(&self, output: &str) -> Option<String> {
+        let (_, address) = self.outputs.get(output)?.split_once("://")?;
+        let id = address.split('.').next()?;
+        Some(format!("{}/_aws/lambda-url/{id}", self.endpoint))
+    }
+}
+
 /// Static credentials of an AWS client.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Credentials {
@@ -98,7 +107,7 @@ mod tests {
             "ingest_url": "http://127.0.0.1:4566/_aws/lambda-url/x",
             "ingest_browser_url": "http://x.lambda-url.us-east-1.localhost:4566",
             "log": "engine.log", "digest": "d",
-            "outputs": {"UsersTable": "users"},
+            "outputs": {"UsersTable": "users", "CatalogueUrl": "https://u1.lambda-url.us-east-1.on.aws/"},
             "functions": {"DecideFunction": {
                 "name": "kairos-decide", "binary": "decide", "log_group": "/aws/lambda/kairos-decide",
                 "environment": {"USERS_TABLE": "users"}
@@ -108,6 +117,8 @@ mod tests {
         let stack: Stack = serde_json::from_str(answer).unwrap();
         assert_eq!(stack.outputs["UsersTable"], "users");
         assert_eq!(stack.functions["DecideFunction"].environment["USERS_TABLE"], "users");
+        assert_eq!(stack.function_url("CatalogueUrl").as_deref(), Some("http://127.0.0.1:4566/_aws/lambda-url/u1"));
+        assert_eq!(stack.function_url("UsersTable"), None);
         assert!(!stack.started);
     }
 }
