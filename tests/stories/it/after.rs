@@ -27,6 +27,7 @@ fn whoever_opens_the_guide_at_once_needs_no_message() {
         Mon 12:00 ann is a customer with an email
         Mon 12:30 ann orders Oak Shelf (furniture, 380 EUR)
         Mon 21:00 ann does Guide Opened
+        => Mon 21:00 ann: how_to cancelled
         Wed 12:00 that's all
         "#,
     );
@@ -83,7 +84,7 @@ fn prices_that_fall_at_night_are_told_in_the_morning_and_only_the_first_of_many(
         => Tue 02:01 ann: price_drop not sent: on the way through this play already
         => Tue 08:00 ann: price_drop by sms "Trail Runner now costs 69.00 EUR instead of 89.00 EUR: https://shop.example/trail-runner"
         Tue 12:00 shop lowers Rain Jacket to 70 EUR
-        => Tue 12:00 ann: price_drop not sent: already 1 in the last 3 d
+        => Tue 12:00 ann: price_drop not sent: already 1 in the last 3 days
         Wed 12:00 that's all
         "#,
     );
@@ -116,7 +117,7 @@ fn the_coffee_that_is_bought_every_month_is_thought_of_before_it_ends() {
         14 Dec 12:00 ann orders House Espresso
         => 31 Dec 17:00 ann: refill by email "Time for more House Espresso?"
         2 Jan 12:00 ann orders House Espresso
-        => 2 Jan 12:00 ann: refill reached its goal 1 d 19 h after the message, worth 24.00
+        => 2 Jan 12:00 ann: refill reached its goal 43 h after the message, worth 24.00
         4 Jan 12:00 that's all
         "#,
     );

@@ -51,7 +51,9 @@ pub(crate) fn write(at: Timestamp) -> String {
 
 #[test]
 fn times_read_back_as_they_are_written() {
-    for text in ["Mon 00:00", "Sun 23:59:59", "1 Dec 10:00", "24 Dec 18:30", "1 Jan 00:00", "29 Mar 12:00", "1 Aug 12:00"] {
+    for text in
+        ["Mon 00:00", "Sun 23:59:59", "1 Dec 10:00", "24 Dec 18:30", "1 Jan 00:00", "29 Mar 12:00", "1 Aug 12:00"]
+    {
         let (at, rest) = read(text);
         assert_eq!((write(at).as_str(), rest), (text, ""));
     }

@@ -11,7 +11,7 @@ fn whoever_stops_after_the_first_lesson_gets_a_hand() {
         Mon 20:00 ann does Lesson Watched lesson=1 course="Bread at Home"
         => Wed 20:00 ann: first_lesson by email "Lesson two of Bread at Home is waiting"
         Thu 20:00 ann does Course Purchased
-        => Thu 20:00 ann: first_lesson reached its goal 1 d after the message
+        => Thu 20:00 ann: first_lesson reached its goal 24 h after the message
         Fri 12:00 that's all
         "#,
     );
@@ -27,8 +27,9 @@ fn whoever_goes_on_is_shown_the_rest_and_whoever_has_bought_is_left_to_learn() {
         Mon 20:00 ann does Lesson Watched lesson=1 course="Bread at Home"
         Mon 20:00 ben does Lesson Watched lesson=1 course="Bread at Home"
         Tue 19:00 ann does Lesson Watched lesson=2 course="Bread at Home"
-        => Tue 19:00 ann: first_lesson not sent: on the way through this play already
+        => Tue 19:00 ann: first_lesson not sent: this play is once for each user
         Tue 19:00 ben does Course Purchased
+        => Tue 19:00 ben: first_lesson cancelled
         => Wed 19:00 ann: first_lesson by email "You have begun well: the rest of Bread at Home"
         Sun 12:00 that's all
         "#,
@@ -64,7 +65,8 @@ fn a_trial_that_goes_well_is_only_told_when_it_ends_and_a_subscription_ends_it_a
         Tue 11:00 ann does Project Created
         Tue 11:00 ben does Project Created
         Wed 11:00 ben does Subscription Started
-        => Wed 11:00 ben: trial_started reached its goal 2 d 1 h after the message
+        => Wed 11:00 ben: trial_started reached its goal 2 days 1 h after the message
+        => Wed 11:00 ben: trial_started cancelled
         => 5 Dec 10:00 ann: trial_started by email "Your trial ends in three days"
         20 Dec 12:00 that's all
         "#,

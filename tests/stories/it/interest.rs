@@ -9,7 +9,9 @@ fn the_third_time_in_the_promotions_within_a_week() {
         r#"
         Mon 10:00 ann is a customer with a phone
         Mon 10:00 ann opens /promo
-        Wed 12:00 ann opens /promo/shoes
+        Mon 10:01 ann opens /promo/shoes from /promo
+        Mon 10:02 ann opens /promo/hats from /promo
+        Wed 12:00 ann opens /promo/shoes from /
         Fri 18:00 ann opens /promo/shoes
         => Fri 18:20 ann: promo_third_visit by sms "Ann, you know our offers by now. 10 % on top, for 3 days with EXTRA10: https://shop.example/promo"
         Sat 11:00 ann orders Trail Runner (shoes, 59 EUR)
@@ -49,6 +51,7 @@ fn whoever_has_just_bought_or_buys_meanwhile_needs_no_discount_and_nobody_gets_i
         => Mon 11:02 ann: promo_third_visit not sent: `unless` held
         Mon 11:02 ben opens /promo
         Mon 11:10 ben orders Socks
+        => Mon 11:10 ben: promo_third_visit cancelled
         Mon 12:00 that's all
         "#,
     );
@@ -113,6 +116,7 @@ fn whoever_buys_the_album_while_it_plays_is_left_alone() {
         Mon 19:00 ann is a customer with a phone
         Mon 19:10 ann does Track Played percent=85 title="So What" of Kind of Blue (music, 10 EUR)
         Mon 19:15 ann orders Kind of Blue
+        => Mon 19:15 ann: demo_track cancelled
         Mon 20:00 that's all
         "#,
     );

@@ -59,7 +59,8 @@ fn the_first_order_ends_the_drip() {
         Mon 11:00 ann does Subscribed
         => Mon 11:00 ann: subscriber_drip by email "Good to have you here, Ann"
         Tue 12:00 ann orders Trail Runner (shoes, 89 EUR)
-        => Tue 12:00 ann: subscriber_drip reached its goal 1 d 1 h after the message, worth 89.00
+        => Tue 12:00 ann: subscriber_drip reached its goal 25 h after the message, worth 89.00
+        => Tue 12:00 ann: subscriber_drip cancelled
         2 Dec 12:00 that's all
         "#,
     );
@@ -80,7 +81,8 @@ fn who_has_not_been_there_for_thirty_days_is_asked_back() {
         => 24 Dec 12:00 ben: win_back by sms "Ben, a lot has come in since you were here last: https://shop.example/new"
         => 24 Dec 12:00 eva: win_back not sent: `who` did not hold
         2 Jan 12:00 ben orders Socks (socks, 9 EUR)
-        => 2 Jan 12:00 ben: win_back reached its goal 9 d after the message, worth 9.00
+        => 2 Jan 12:00 ben: win_back reached its goal 9 days after the message, worth 9.00
+        => 1 Feb 12:00 ben: win_back not sent: too soon, again from 24 Mar 12:00
         20 Mar 12:00 that's all
         "#,
     );

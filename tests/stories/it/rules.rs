@@ -19,7 +19,7 @@ fn nobody_gets_more_than_four_messages_a_day_whatever_they_do() {
         Mon 14:00 ann does Trial Started
         => Mon 14:00 ann: trial_started by email "Your trial: three steps for the first ten minutes"
         Mon 15:00 shop has 5 of Rain Jacket again
-        => Mon 15:00 ann: back_in_stock not sent: already 4 messages (of all plays) in the last 1 d
+        => Mon 15:00 ann: back_in_stock not sent: already 4 messages (of all plays) in the last 24 h
         Mon 16:00 that's all
         "#,
     );

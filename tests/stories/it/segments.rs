@@ -220,8 +220,9 @@ fn ready_to_buy_is_who_is_in_the_checkout_until_the_moment_has_gone() {
         "
         Mon 10:00 adds Socks (socks, 9 EUR)
         Mon 10:05 does Checkout Started
-        => Mon 10:05 in
-        => Mon 10:30 out
+        Mon 10:06 does Payment Info Entered
+        => Mon 10:06 in
+        => Mon 10:31:47 out
         Mon 12:00
         ",
     );

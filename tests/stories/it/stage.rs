@@ -106,9 +106,4 @@ impl Stage {
     pub(crate) fn who_cares_about(&self, product: &str) -> Vec<UserKey> {
         self.interested.iter().filter(|(id, _)| id == product).map(|(_, user)| *user).collect()
     }
-
-    /// How many bytes a user's memory takes.
-    pub(crate) fn bytes_of(&self, user: UserKey) -> usize {
-        self.users[&user].state.encode().len()
-    }
 }

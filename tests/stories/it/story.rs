@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use kairos_delivery::enrichment::{Needs, completed, store};
 use kairos_engine::identifiers::{DeliveryId, InputId, UserKey};
-use kairos_engine::mailbox::{CatalogueChange, DeliveryOrder, Input};
+use kairos_engine::mailbox::{CatalogueChange, Input};
 use kairos_engine::money::Micros;
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use kairos_engine::product::{Product, products_of};
 use kairos_engine::time::Timestamp;
-use kairos_messages::{RenderedMessage, Store, render_with};
+use kairos_messages::{RenderedMessage, render_with};
+use kairos_protocol::catalogue::{Listing, Stock};
 
 use crate::clock;
 use crate::stage::{SHIPPED, Stage, place};
-use crate::words::Words;
+use crate::words::{Article, Words};
 
 /// A story under way.
 #[derive(Default)]
@@ -34,8 +36,11 @@ pub(crate) fn story(play: &str, table: &str) {
     let expected: Vec<&str> = lines().filter_map(|line| line.strip_prefix("=> ")).collect();
     let mut story = Story::default();
     lines().filter(|line| !line.starts_with("=>")).for_each(|line| story.line(line));
+    let mut considered: Vec<_> = story.stage.considered.iter().collect();
+    // Those to whom something happens at the same instant have no order of their own.
+    considered.sort_by_key(|(user, record)| (record.at, &story.names[user]));
     let happened: Vec<String> =
-        story.stage.considered.iter().filter_map(|(user, record)| story.shown(play, *user, record)).collect();
+        considered.into_iter().filter_map(|(user, record)| story.shown(play, *user, record)).collect();
     assert!(happened == expected, "\nexpected:\n{}\n\nhappened:\n{}\n", expected.join("\n"), happened.join("\n"));
 }
 
@@ -90,15 +95,10 @@ impl Story {
     /// The catalogue changes, and tells those who care.
     fn change(&mut self, name: &str, change: CatalogueChange, now: Timestamp) {
         self.changes += 1;
-        let product: Product = products_of(self.words.article(name).to_json(1).as_object().unwrap()).remove(0);
+        let product = product(&self.words.article(name));
         let id = InputId::from_bytes(self.changes.to_be_bytes());
-        let input = || Input::Catalogue {
-            id,
-            at: now,
-            product: Box::new(product.clone()),
-            changes: vec![change],
-            hops: 0,
-        };
+        let input =
+            || Input::Catalogue { id, at: now, product: Box::new(product.clone()), changes: vec![change], hops: 0 };
         let told = self.stage.who_cares_about(&product.id).into_iter().map(|user| (user, input())).collect();
         self.stage.tell(told);
     }
@@ -128,9 +128,14 @@ impl Story {
     /// A message as it is sent.
     fn message(&self, delivery: DeliveryId) -> String {
         let order = &self.stage.orders[&delivery];
-        let message = &SHIPPED.playbook().messages[&order.message];
-        let templates = message.localized(order.locale.as_deref()).unwrap();
-        let mut shown = match render_with(templates, order.channel, &order.data, self.store(order).as_ref()).unwrap() {
+        let playbook = SHIPPED.playbook();
+        let templates = playbook.messages[&order.message].localized(order.locale.as_deref()).unwrap();
+        let needs = Needs::of(templates, order.channel, &order.data);
+        let product = order.data.product.as_ref().filter(|_| needs.listing);
+        let listing = product.map(|product| self.listing(&product.id));
+        let data = completed(&order.data, listing.as_ref());
+        let store = if needs.store { store(playbook, &order.data, listing.as_ref()) } else { None };
+        let mut shown = match render_with(templates, order.channel, &data, store.as_ref()).unwrap() {
             RenderedMessage::Email { subject, .. } => format!("by email \"{subject}\""),
             RenderedMessage::Sms { text, segments, .. } => {
                 assert_eq!(segments, 1, "{text}");
@@ -144,31 +149,17 @@ impl Story {
         shown
     }
 
-    /// The place that was entered, else the nearest one that has the product, as delivery finds it.
-    fn store(&self, order: &DeliveryOrder) -> Option<Store> {
-        let places = &SHIPPED.playbook().places;
-        let distance = |name: &str| {
-            let place = places.iter().find(|place| place.name == name)?;
-            Some(order.data.position?.distance_m(place.position()).round() as u32)
-        };
-        let name = match (&order.data.place, &order.data.product) {
-            (Some(name), _) => name.as_str(),
-            (None, Some(product)) => {
-                let all = self.stock.iter().filter(|(id, _)| *id == product.id).map(|(_, place)| *place);
-                all.min_by_key(|name| distance(name))?
-            }
-            (None, None) => places.iter().map(|place| place.name.as_str()).min_by_key(|name| distance(name))?,
-        };
-        let place = places.iter().find(|place| place.name == name)?;
-        let distance_m = distance(name)?;
-        Some(Store {
-            name: place.name.clone(),
-            title: place.title.clone(),
-            address: place.address.clone(),
-            url: place.url.clone(),
-            distance_m: Some(distance_m),
-        })
+    /// What the catalogue knows of a product.
+    fn listing(&self, id: &str) -> Listing {
+        let article = self.words.articles().find(|article| article.id() == id).unwrap();
+        let there = self.stock.iter().filter(|(product, _)| product == id);
+        let stock = Stock::Places(there.map(|(_, place)| ((*place).to_owned(), 3)).collect());
+        Listing { product: product(article), stock: Some(stock) }
     }
+}
+
+fn product(article: &Article) -> Product {
+    products_of(article.to_json(1).as_object().unwrap()).remove(0)
 }
 
 fn micros(amount: f64) -> Micros {

@@ -6,7 +6,7 @@
 //! | `opens an account with an email` | `identify`, of a new one |
 //! | `reads German`, `takes the phone`, `sits down at the desk`, `is near Showroom Mitte` | nothing; it goes with what comes then |
 //! | `views P`, `adds P`, `removes P`, `wishes for P`, `orders P and P` | the ecommerce events, where P is `Trail Runner (shoes, 89 EUR)`, and later `Trail Runner` |
-//! | `opens /promo/shoes` | `page` |
+//! | `opens /promo/shoes`, `opens /promo/hats from /promo` | `page` |
 //! | `searches for trail shoes` | `Products Searched` |
 //! | `spends 40 s with P` | `Element Dwelled` |
 //! | `is about to leave` | `Exit Intended` |
@@ -92,7 +92,8 @@ impl Words {
         call.insert("messageId".into(), format!("line {}", self.lines).into());
         call.insert("timestamp".into(), now.to_string().into());
         call.insert("context".into(), context);
-        let facts = Facts { source: "website", received_at: now, sent_at: None, call: None, index: 0, historical: false };
+        let facts =
+            Facts { source: "website", received_at: now, sent_at: None, call: None, index: 0, historical: false };
         inputs_of(decode(Value::Object(call), &facts).unwrap().event)
     }
 
@@ -120,16 +121,19 @@ impl Words {
             return None;
         }
         if let Some(place) = does.strip_prefix("walks past ") {
-            person.location = Some(position(place));
-            return Some(track("Application Backgrounded", json!({})));
+            let (latitude, longitude) = position(place);
+            return Some(track("Position Reported", json!({"latitude": latitude, "longitude": longitude})));
         }
         let (verb, rest) = does.split_once(' ').unwrap_or((does, ""));
         Some(match verb {
             "is" if rest == "about to leave" => track("Exit Intended", json!({})),
             "is" | "opens" if rest.contains(" with ") => identify(who, rest, now),
             "opens" => {
-                let mut call = object(json!({"type": "page", "properties": {"path": rest}}));
-                call.insert("page".into(), json!({"path": rest}));
+                let (path, from) = rest.split_once(" from ").unwrap_or((rest, ""));
+                let referrer = if from.is_empty() { String::new() } else { format!("https://shop.example{from}") };
+                let page = json!({"path": path, "referrer": referrer});
+                let mut call = object(json!({"type": "page", "properties": {"path": path}}));
+                call.insert("page".into(), page);
                 call
             }
             "views" => track("Product Viewed", self.products(rest)[0].clone()),
@@ -140,9 +144,13 @@ impl Words {
             }
             "orders" => {
                 let products = self.products(rest);
-                let worth = |product: &Value| product["price"].as_f64().unwrap() * product["quantity"].as_f64().unwrap();
+                let worth =
+                    |product: &Value| product["price"].as_f64().unwrap() * product["quantity"].as_f64().unwrap();
                 let total: f64 = products.iter().map(worth).sum();
-                track("Order Completed", json!({"products": products, "total": total, "currency": products[0]["currency"]}))
+                track(
+                    "Order Completed",
+                    json!({"products": products, "total": total, "currency": products[0]["currency"]}),
+                )
             }
             "searches" => track("Products Searched", json!({"query": rest.strip_prefix("for ").unwrap_or(rest)})),
             "spends" => {
@@ -210,6 +218,11 @@ impl Words {
         self.products.get(name).unwrap_or_else(|| panic!("{name:?}: which category, and how much?")).clone()
     }
 
+    /// Every product that was named.
+    pub(crate) fn articles(&self) -> impl Iterator<Item = &Article> {
+        self.products.values()
+    }
+
     /// What a product costs from now on.
     pub(crate) fn reprice(&mut self, name: &str, price: f64) {
         self.products.get_mut(name).unwrap().price = price;
@@ -224,7 +237,8 @@ fn identify(who: &str, how: &str, now: Timestamp) -> Map<String, Value> {
     let mut name = who.to_owned();
     name[..1].make_ascii_uppercase();
     let mut traits = json!({"firstName": name});
-    traits["createdAt"] = if how.starts_with("a customer") { "2020-01-01T00:00:00Z".into() } else { now.to_string().into() };
+    traits["createdAt"] =
+        if how.starts_with("a customer") { "2020-01-01T00:00:00Z".into() } else { now.to_string().into() };
     if how.contains("email") {
         traits["email"] = format!("{who}@mail.example").into();
     }
