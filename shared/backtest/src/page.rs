@@ -1,0 +1,8 @@
+//! The report as a page.
+
+use crate::report::Report;
+
+/// The page.
+pub fn page(report: &Report) -> String {
+    report.playbook.version.clone()
+}
