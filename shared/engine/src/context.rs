@@ -64,13 +64,14 @@ fn read(fact: ContextFact, state: &UserState, event: &Event) -> Option<String> {
             (own.as_deref().and_then(self::host) != Some(host)).then(|| host.to_string())
         }
         ContextFact::Language => {
-            let locale = text(context.get("locale")).or_else(|| state.profile.locale.clone())?;
+            let locale = locale(fact, state, event)?;
             Some(locale.split(['-', '_']).next()?.to_ascii_lowercase())
         }
         ContextFact::Country => {
             let located = of("location", "country").map(|country| country.to_ascii_uppercase());
             located.or_else(|| {
-                let locale = text(context.get("locale")).or_else(|| state.profile.locale.clone())?;
+                // Where somebody was found to be says more than the language of their device.
+                let locale = locale(fact, state, event).filter(|_| !state.facts.contains_key(&fact))?;
                 let region = locale.split(['-', '_']).nth(1)?;
                 (region.len() == 2).then(|| region.to_ascii_uppercase())
             })
@@ -78,6 +79,16 @@ fn read(fact: ContextFact, state: &UserState, event: &Event) -> Option<String> {
         ContextFact::Region => of("location", "region"),
         ContextFact::City => of("location", "city"),
     }
+}
+
+/// The locale that an event tells; the profile's as long as the fact is not known.
+fn locale(fact: ContextFact, state: &UserState, event: &Event) -> Option<String> {
+    let of_traits = match &event.kind {
+        EventKind::Identify { traits } => text(traits.get("locale").or_else(|| traits.get("language"))),
+        _ => None,
+    };
+    let of_profile = || state.profile.locale.clone().filter(|_| !state.facts.contains_key(&fact));
+    of_traits.or_else(|| text(event.context.get("locale"))).or_else(of_profile)
 }
 
 fn text(value: Option<&Value>) -> Option<String> {

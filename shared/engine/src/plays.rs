@@ -67,11 +67,9 @@ impl<'a> Run<'a> {
     pub(crate) fn see(&mut self, event: &Event, completed: &[(usize, usize)], at: Timestamp) {
         let program = self.program;
         let mut roles: Vec<(PlayRole, usize)> = Vec::new();
-        for dispatch in program.dispatch(event).into_iter().flatten() {
-            for (place, role, filters) in &dispatch.plays {
-                if crate::property::pass(filters, event, at) {
-                    roles.push((*role, *place));
-                }
+        for (place, role, ways) in &program.dispatch(event).plays {
+            if crate::property::meant(ways, event, at) {
+                roles.push((*role, *place));
             }
         }
         if roles.is_empty() {

@@ -111,10 +111,13 @@ pub(crate) enum Whose {
 /// Who watches events of one kind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dispatch {
-    pub(crate) registers: Vec<(RegisterIndex, usize, Vec<PropertyFilter>)>,
-    pub(crate) evidence: Vec<(Moment, f64, Vec<PropertyFilter>)>,
-    pub(crate) plays: Vec<(usize, PlayRole, Vec<PropertyFilter>)>,
+    pub(crate) registers: Vec<(RegisterIndex, usize, Ways)>,
+    pub(crate) evidence: Vec<(Moment, f64, Ways)>,
+    pub(crate) plays: Vec<(usize, PlayRole, Ways)>,
 }
+
+/// In which ways an event of a kind can be meant: each with what must be true of its details.
+pub(crate) type Ways = Vec<Vec<PropertyFilter>>;
 
 /// What an event is to a play. In the order in which they are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -195,8 +198,8 @@ impl Program {
         self.by_name.get(name).copied()
     }
 
-    /// Who watches an event: those of its kind, and those of any.
-    pub(crate) fn dispatch(&self, event: &Event) -> [Option<&Dispatch>; 2] {
+    /// Who watches an event: those of its kind and of any, or, of a kind that nobody watches, those of any.
+    pub(crate) fn dispatch(&self, event: &Event) -> &Dispatch {
         let of_kind = match &event.kind {
             EventKind::Track { event, .. } => self.tracked(event),
             EventKind::Identify { .. } => self.dispatch.get(&EventPattern::Identify),
@@ -205,7 +208,7 @@ impl Program {
             EventKind::Group { .. } => self.dispatch.get(&EventPattern::Group),
             EventKind::Alias { .. } => None,
         };
-        [of_kind, Some(&self.any)]
+        of_kind.unwrap_or(&self.any)
     }
 
     fn tracked(&self, name: &crate::event_name::EventName) -> Option<&Dispatch> {

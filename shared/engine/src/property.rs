@@ -143,6 +143,11 @@ impl EventMatch {
     }
 }
 
+/// Whether an event is meant in one of these ways.
+pub(crate) fn meant(ways: &[Vec<PropertyFilter>], event: &Event, at: Timestamp) -> bool {
+    ways.iter().any(|filters| pass(filters, event, at))
+}
+
 /// Whether the details of an event fit.
 pub(crate) fn pass(filters: &[PropertyFilter], event: &Event, at: Timestamp) -> bool {
     filters.iter().all(|filter| {

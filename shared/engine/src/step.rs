@@ -213,9 +213,6 @@ impl Run<'_> {
         let state = &mut self.out.state;
         keep_newest(&mut state.user_id, event.user_id.as_ref());
         keep_newest(&mut state.anonymous_id, event.anonymous_id.as_ref());
-        if event.context.is_empty() {
-            return;
-        }
         state.profile.apply_context(&event.context);
         if !program.needs.facts.is_empty() && context::apply(state, &program.needs.facts, event) {
             self.dirty.add(program.touches.facts);
@@ -235,41 +232,40 @@ impl Run<'_> {
     fn remember(&mut self, event: &Event, at: Timestamp) -> Vec<(usize, usize)> {
         let program = self.program;
         let mut changed = Vec::new();
-        for dispatch in program.dispatch(event).into_iter().flatten() {
-            for (index, role, filters) in &dispatch.registers {
-                if !crate::property::pass(filters, event, at) {
-                    continue;
-                }
-                let id = program.register_id(*index);
-                let register = program.register(*index);
-                // The clock is asked for by habits only, and they are few.
-                let mut clock = self.clock.take();
-                let state = &mut self.out.state;
-                let zone = state.time_zone.as_deref();
-                let local = || {
-                    let clock = clock.get_or_insert_with(|| program.clock_in(zone));
-                    let (weekday, minute) = clock.weekday_and_minute(at);
-                    (weekday, (minute / 60) as u8)
-                };
-                if state.registers.change(id, |slot| register.apply(slot, *role, event, at, local)) {
-                    self.dirty.add(program.touches.by_register[*index]);
-                    if register.is_ordered() {
-                        changed.push((*index, *role));
-                    }
-                }
-                self.clock = clock;
+        let dispatch = program.dispatch(event);
+        for (index, role, ways) in &dispatch.registers {
+            if !crate::property::meant(ways, event, at) {
+                continue;
             }
-            for (moment, weight, filters) in &dispatch.evidence {
-                let Some(settings) = program.playbook().moments.moments.get(moment) else { continue };
-                if crate::property::pass(filters, event, at) {
-                    let moments = &mut self.out.state.moments;
-                    let position = moments.iter().position(|known| known.moment == *moment).unwrap_or_else(|| {
-                        moments.push(MomentState { moment: *moment, strength: 0.0, at });
-                        moments.len() - 1
-                    });
-                    moments[position].add(*weight, at, settings.half_life);
-                    self.dirty.add(program.touches.moments);
+            let id = program.register_id(*index);
+            let register = program.register(*index);
+            // The clock is asked for by habits only, and they are few.
+            let mut clock = self.clock.take();
+            let state = &mut self.out.state;
+            let zone = state.time_zone.as_deref();
+            let local = || {
+                let clock = clock.get_or_insert_with(|| program.clock_in(zone));
+                let (weekday, minute) = clock.weekday_and_minute(at);
+                (weekday, (minute / 60) as u8)
+            };
+            if state.registers.change(id, |slot| register.apply(slot, *role, event, at, local)) {
+                self.dirty.add(program.touches.by_register[*index]);
+                if register.is_ordered() {
+                    changed.push((*index, *role));
                 }
+            }
+            self.clock = clock;
+        }
+        for (moment, weight, ways) in &dispatch.evidence {
+            let Some(settings) = program.playbook().moments.moments.get(moment) else { continue };
+            if crate::property::meant(ways, event, at) {
+                let moments = &mut self.out.state.moments;
+                let position = moments.iter().position(|known| known.moment == *moment).unwrap_or_else(|| {
+                    moments.push(MomentState { moment: *moment, strength: 0.0, at });
+                    moments.len() - 1
+                });
+                moments[position].add(*weight, at, settings.half_life);
+                self.dirty.add(program.touches.moments);
             }
         }
         changed

@@ -117,22 +117,23 @@ impl Run<'_> {
         if places.is_empty() {
             return;
         }
-        // An app that watches the places itself names them.
+        // An app that watches the places itself names them: of that place, its word counts more than a position.
+        let mut told = None;
         if let EventKind::Track { event: name @ (EventName::PlaceEntered | EventName::PlaceLeft), properties } =
             &event.kind
         {
             let named = properties.get("place").and_then(serde_json::Value::as_str);
             if let Some(place) = places.iter().find(|place| Some(place.name.as_str()) == named) {
-                let name_of = place.name.clone();
+                told = Some(place.name.as_str());
                 match name {
-                    EventName::PlaceEntered => self.enter_place(&name_of, at),
-                    _ => self.leave_place(&name_of, at),
+                    EventName::PlaceEntered => self.enter_place(&place.name, at),
+                    _ => self.leave_place(&place.name, at),
                 }
             }
         }
         let Some(position) = Position::of(event) else { return };
         self.out.state.position = Some(position);
-        for place in places {
+        for place in places.iter().filter(|place| told != Some(place.name.as_str())) {
             if place.contains(position) {
                 self.enter_place(&place.name, at);
             } else {

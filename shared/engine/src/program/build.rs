@@ -7,14 +7,16 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::steps::{self, PlayProgram};
-use super::{Dispatch, Needs, PlayRole, Program, Touches, Watched, WatchedSet, Whose};
+use super::{Dispatch, Needs, PlayRole, Program, Touches, Watched, WatchedSet, Ways, Whose};
 use crate::bounds::{
     CONDITIONS_MAX, PLAYS_MAX, REGISTER_BYTES_MAX, REGISTERS_MAX, TIMES_KEPT_MAX, WATCHED_CONDITIONS_MAX,
 };
-use crate::check::Check;
+use crate::check::{Check, RegisterIndex};
 use crate::identifiers::digest;
 use crate::local_time::LocalClock;
-use crate::playbook::{Condition, ContextFact, EventMatch, EventPattern, Playbook, ReadinessValue, Step, Trigger};
+use crate::playbook::{
+    Condition, ContextFact, EventMatch, EventPattern, Moment, Playbook, ReadinessValue, Step, Trigger,
+};
 use crate::register::{Register, RegisterId};
 
 /// Why a playbook cannot run.
@@ -433,52 +435,59 @@ fn depend(program: &Program, check: &Check, place: usize, touches: &mut Touches)
     }
 }
 
-/// Tells each kind of event who watches it.
+/// Who watches events, whatever kind they are of.
+enum Watcher {
+    Register(RegisterIndex, usize),
+    Evidence(Moment, f64),
+    Play(usize, PlayRole),
+}
+
+/// Tells each kind of event who watches it. Who watches any event is told of each kind, in the same order, so
+/// that an event that is meant in several ways is seen once in each role.
 fn dispatch(program: &mut Program) {
-    let mut found: BTreeMap<EventPattern, Dispatch> = BTreeMap::new();
+    let mut watchers: Vec<(Watcher, &[EventMatch])> = Vec::new();
     for (index, register) in program.registers.iter().enumerate() {
-        for (role, matches) in register.watches() {
-            for one in matches {
-                let entry = found.entry(one.event.clone()).or_default();
-                entry.registers.push((index, role, one.filters.clone()));
-            }
-        }
+        watchers.extend(register.watches().into_iter().map(|(role, of)| (Watcher::Register(index, role), of)));
     }
     for (moment, settings) in &program.playbook.moments.moments {
-        for evidence in &settings.evidence {
-            for one in &evidence.of {
-                let entry = found.entry(one.event.clone()).or_default();
-                entry.evidence.push((*moment, evidence.weight, one.filters.clone()));
-            }
-        }
+        let evidence = settings.evidence.iter();
+        watchers.extend(evidence.map(|one| (Watcher::Evidence(*moment, one.weight), one.of.as_slice())));
     }
     for (place, built) in program.plays.iter().enumerate() {
         let play = &program.playbook.plays[built.play];
-        let mut add = |role: PlayRole, matches: &[EventMatch]| {
-            for one in matches {
-                found.entry(one.event.clone()).or_default().plays.push((place, role, one.filters.clone()));
-            }
-        };
+        let mut add = |role: PlayRole, of| watchers.push((Watcher::Play(place, role), of));
         if let Some(goal) = &play.goal {
             add(PlayRole::Goal, &goal.of);
         }
         match &play.trigger {
-            Trigger::Event(of) => add(PlayRole::Starts, of),
+            Trigger::Event(of) | Trigger::RunOut { of, .. } => add(PlayRole::Starts, of),
             Trigger::Absence { after, of, .. } => {
                 add(PlayRole::EndsWait, of);
                 add(PlayRole::StartsWait, after);
             }
-            Trigger::Sequence { steps, .. } => {
-                if let Some(last) = steps.last() {
-                    add(PlayRole::Starts, last);
-                }
-            }
-            Trigger::RunOut { of, .. } => add(PlayRole::Starts, of),
+            Trigger::Sequence { steps, .. } => steps.last().into_iter().for_each(|last| add(PlayRole::Starts, last)),
             Trigger::Segment { .. }
             | Trigger::Becomes(_)
             | Trigger::Place { .. }
             | Trigger::Schedule(_)
             | Trigger::Catalogue { .. } => {}
+        }
+    }
+    let mut found: BTreeMap<EventPattern, Dispatch> = BTreeMap::new();
+    let kinds: BTreeSet<&EventPattern> = watchers.iter().flat_map(|(_, of)| of.iter().map(|one| &one.event)).collect();
+    for kind in kinds {
+        let entry = found.entry(kind.clone()).or_default();
+        for (watcher, of) in &watchers {
+            let meant = of.iter().filter(|one| one.event == *kind || one.event == EventPattern::Any);
+            let ways: Ways = meant.map(|one| one.filters.clone()).collect();
+            if ways.is_empty() {
+                continue;
+            }
+            match watcher {
+                Watcher::Register(index, role) => entry.registers.push((*index, *role, ways)),
+                Watcher::Evidence(moment, weight) => entry.evidence.push((*moment, *weight, ways)),
+                Watcher::Play(place, role) => entry.plays.push((*place, *role, ways)),
+            }
         }
     }
     program.any = found.remove(&EventPattern::Any).unwrap_or_default();

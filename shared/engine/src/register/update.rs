@@ -3,6 +3,7 @@
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
+use serde_json::Value;
 
 use super::Register;
 use super::value::{Bucket, Group, Refill, RegisterValue, SumGroup};
@@ -43,20 +44,48 @@ pub(crate) const fn bucket_ends(part: i64, window: Span) -> Timestamp {
     Timestamp::from_millis((part + 1).saturating_mul(bucket_width(window)).saturating_add(window.as_millis()))
 }
 
-/// The numbers that an event adds to a sum, in millionths.
+/// A number in millionths, half away from zero, when it is one that counts.
+fn millionths(value: &ValueRef<'_>, of: Option<Currency>, currency: Option<Currency>) -> Option<i64> {
+    match value {
+        ValueRef::Number(number) if number.abs() < 1e12 && (currency.is_none() || of == currency) => {
+            Some(libm::round(number * 1e6) as i64)
+        }
+        _ => None,
+    }
+}
+
+/// The numbers that an event adds to a sum.
 fn amount(event: &Event, property: &Property, currency: Option<Currency>) -> Option<i64> {
     let mut sum = None;
     property::each(property, event, |value, of| {
-        if let ValueRef::Number(number) = value
-            && number.abs() < 1e12
-            && currency.is_none_or(|currency| of == Some(currency))
-        {
-            // Half away from zero to the millionth.
-            let millionths = libm::round(number * 1e6) as i64;
-            sum = Some(sum.unwrap_or(0_i64).saturating_add(millionths));
+        if let Some(amount) = millionths(&value, of, currency) {
+            sum = Some(sum.unwrap_or(0_i64).saturating_add(amount));
         }
     });
     sum
+}
+
+/// The numbers that an event adds for each value of a detail. What a product costs counts for that product's
+/// value, whatever else was bought with it; a number of the event itself counts for each value.
+fn amounts_by(event: &Event, property: &Property, currency: Option<Currency>, by: &Property) -> Vec<(u32, i64)> {
+    let (Property::Product(number), Property::Product(value)) = (property, by) else {
+        let Some(amount) = amount(event, property, currency) else { return Vec::new() };
+        let mut keys = Vec::new();
+        property::each(by, event, |value, _| keys.push(stamp_of(&value)));
+        return unique(keys).into_iter().map(|key| (key, amount)).collect();
+    };
+    let mut amounts: Vec<(u32, i64)> = Vec::new();
+    for product in &event.products {
+        let key = property::product_field(product, *value).map(|value| stamp_of(&value));
+        let amount = property::product_field(product, *number);
+        let amount = amount.and_then(|amount| millionths(&amount, product.currency, currency));
+        let (Some(key), Some(amount)) = (key, amount) else { continue };
+        match amounts.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, sum)) => *sum = sum.saturating_add(amount),
+            None => amounts.push((key, amount)),
+        }
+    }
+    amounts
 }
 
 fn touch<T>(groups: &mut Vec<T>, key: impl Fn(&T) -> bool, keep: usize, new: impl FnOnce() -> T) -> &mut T {
@@ -141,15 +170,13 @@ impl Register {
                 }
             }
             Self::SumBy { property, currency, within, by, .. } => {
-                let Some(amount) = amount(event, property, *currency) else { return false };
-                let mut keys = Vec::new();
-                property::each(by, event, |value, _| keys.push(stamp_of(&value)));
-                if keys.is_empty() {
+                let amounts = amounts_by(event, property, *currency, by);
+                if amounts.is_empty() {
                     return false;
                 }
                 let value = slot.get_or_insert_with(|| RegisterValue::SumBy(Vec::new()));
                 let RegisterValue::SumBy(groups) = value else { return false };
-                for key in unique(keys) {
+                for (key, amount) in amounts {
                     let new = || SumGroup { key, buckets: Vec::new() };
                     let group = touch(groups, |group| group.key == key, GROUPS_MAX, new);
                     add(&mut group.buckets, amount, *within, at);
@@ -255,12 +282,23 @@ fn unique(mut keys: Vec<u32>) -> Vec<u32> {
     keys
 }
 
-/// A value in the form in which it is remembered; a text shortened.
+/// A value in the form in which it is remembered; a text shortened, of a list the texts for which there is room.
 pub(crate) fn remembered(value: &ValueRef<'_>, bytes_max: usize) -> Option<TraitValue> {
     match value {
         ValueRef::Flag(flag) => Some(TraitValue::Flag(*flag)),
         ValueRef::Number(number) => Some(TraitValue::Number(*number)),
         ValueRef::Text(text) => Some(TraitValue::Text(shortened(text, bytes_max).to_string())),
-        ValueRef::List(_) | ValueRef::Texts(_) => None,
+        ValueRef::List(list) => {
+            let mut room = bytes_max;
+            let texts = list.iter().filter_map(Value::as_str).take_while(|text| {
+                // Each takes up to two bytes more than its own.
+                let taken = text.len() + 2;
+                let fits = taken <= room;
+                room = room.saturating_sub(taken);
+                fits
+            });
+            Some(TraitValue::Texts(texts.map(ToString::to_string).collect()))
+        }
+        ValueRef::Texts(_) => None,
     }
 }
