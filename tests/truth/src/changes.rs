@@ -20,25 +20,30 @@ pub struct Change {
     pub holds: bool,
 }
 
-/// Every change of a condition's answer from a user's first event to `until`. Before the first event there
-/// is no user, of whom nothing holds. Where time alone changes an answer at the very instant of an event,
-/// it does so before the event.
+/// Every change of a condition's answer from a user's first event to `until`. A user begins at the instant of
+/// the first event, as somebody who has done nothing yet; before that, nothing holds. Where time alone
+/// changes an answer at the very instant of an event, it does so before the event.
 pub fn changes(playbook: &Playbook, life: &Life, condition: &Condition, until: Timestamp) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
-    let mut ask = |count: usize, at: Timestamp| {
-        let holds = life.view(playbook, count, at).holds(condition);
+    let mut ask = |count: usize, answered: usize, at: Timestamp| {
+        let holds = life.view_before_answer(playbook, count, answered, at).holds(condition);
         if holds != changes.last().is_some_and(|change| change.holds) {
             changes.push(Change { at, holds });
         }
     };
     let asked = Asked::of(playbook, condition);
     let fixed = asked.fixed_instants(life);
+    if let Some(first) = life.done.first() {
+        ask(0, 0, first.at);
+    }
     for count in 1..=life.done.len() {
         let at = life.done[count - 1].at;
-        ask(count, at);
+        // A message comes after the event that it answers.
+        ask(count, count - 1, at);
+        ask(count, count, at);
         let end = life.done.get(count).map_or(until, |next| next.at);
         for instant in asked.instants(playbook, life, count, &fixed, at, end) {
-            ask(count, instant);
+            ask(count, count, instant);
         }
     }
     changes
@@ -118,7 +123,7 @@ impl Asked {
         let told = told.flat_map(|value| value.as_array().map_or(vec![value], |list| list.iter().collect()));
         let told = told.filter_map(|value: &Value| time_of(value).map(Timestamp::from_millis));
         let done = life.done.iter().map(|done| done.at);
-        let messages = life.messages.iter().map(|(_, at)| *at);
+        let messages = life.messages.iter().map(|message| message.at);
         let times: BTreeSet<Timestamp> = done.chain(messages).chain(told).collect();
         for at in times {
             self.spans.iter().for_each(|span| add(at.plus(*span)));

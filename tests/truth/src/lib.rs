@@ -14,4 +14,4 @@ mod life;
 mod moments;
 mod places;
 
-pub use life::{Done, Life, View};
+pub use life::{Done, Life, Message, View};

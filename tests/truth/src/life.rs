@@ -27,13 +27,24 @@ pub struct Done {
     pub at: Timestamp,
 }
 
+/// A message that was decided.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Of which play.
+    pub play: String,
+    /// When.
+    pub at: Timestamp,
+    /// After how many events: the last of these is what it answers.
+    pub after: usize,
+}
+
 /// Everything that ever happened to a user.
 #[derive(Clone, Debug, Default)]
 pub struct Life {
     /// Every event, in the order in which they were applied.
     pub done: Vec<Done>,
-    /// Every message that was decided: of which play, and when.
-    pub messages: Vec<(String, Timestamp)>,
+    /// Every message that was decided.
+    pub messages: Vec<Message>,
     clock: Timestamp,
 }
 
@@ -49,9 +60,22 @@ impl Life {
         self.clock = self.clock.max(at);
     }
 
-    /// What is known at `now`, after the first `count` events.
+    /// What is known at `now`, after the first `count` events and what was answered to them.
     pub fn view<'a>(&'a self, playbook: &'a Playbook, count: usize, now: Timestamp) -> View<'a> {
-        View { playbook, done: &self.done[..count], messages: &self.messages, now }
+        self.view_before_answer(playbook, count, count, now)
+    }
+
+    /// What is known at `now`, after the first `count` events, but only what was answered to the first
+    /// `answered` of them.
+    pub(crate) fn view_before_answer<'a>(
+        &'a self,
+        playbook: &'a Playbook,
+        count: usize,
+        answered: usize,
+        now: Timestamp,
+    ) -> View<'a> {
+        let decided = self.messages.iter().filter(|message| message.after <= answered).count();
+        View { playbook, done: &self.done[..count], messages: &self.messages[..decided], now }
     }
 }
 
@@ -60,7 +84,7 @@ impl Life {
 pub struct View<'a> {
     pub(crate) playbook: &'a Playbook,
     pub(crate) done: &'a [Done],
-    pub(crate) messages: &'a [(String, Timestamp)],
+    pub(crate) messages: &'a [Message],
     pub(crate) now: Timestamp,
 }
 
@@ -151,8 +175,8 @@ impl View<'_> {
                 let segment = self.playbook.segments.iter().find(|segment| segment.name == *name);
                 self.holds(&segment.expect("the segment is in the playbook").who)
             }
-            Condition::Messaged { play, within } => self.messages.iter().any(|(of, at)| {
-                *at <= self.now && play.as_ref().is_none_or(|play| play == of) && self.is_within(*at, Some(*within))
+            Condition::Messaged { play, within } => self.messages.iter().any(|message| {
+                play.as_ref().is_none_or(|play| *play == message.play) && self.is_within(message.at, Some(*within))
             }),
         }
     }

@@ -245,7 +245,7 @@ fn circumstance() -> BoxedStrategy<Condition> {
         1 => context_fact().prop_map(|(fact, is)| Condition::Context { fact, is }),
         1 => hours.prop_map(Condition::LocalTime),
         2 => place.prop_map(Condition::Inside),
-        2 => (select(MOMENTS.to_vec()), option::of(select(vec![1.3, 3.7])))
+        2 => (select(MOMENTS.to_vec()), option::of(select(vec![1.43, 3.7])))
             .prop_map(|(moment, at_least)| Condition::Moment { moment, at_least }),
     ]
     .boxed()
@@ -270,12 +270,18 @@ fn condition() -> BoxedStrategy<Condition> {
     nested(prop_oneof![6 => behaviour(), 3 => circumstance(), 1 => more].boxed())
 }
 
+/// Weights that no whole half-lives lead from one to another, within a moment or between two, so that no
+/// rounding decides; only one moment can reach the greatest strength.
+const WEIGHTS: [[f64; 3]; 4] = [[0.7, 1.0, 2.1], [0.77, 1.1, 2.31], [0.91, 1.3, 2.73], [1.19, 1.7, 990.0]];
+
+fn moment_settings(weights: [f64; 3]) -> impl Strategy<Value = MomentSettings> {
+    let evidence = (of(), select(weights.to_vec())).prop_map(|(of, weight)| Evidence { of, weight });
+    (span(), select(vec![0.61, 1.37, 2.9]), proptest::collection::vec(evidence, 1..3))
+        .prop_map(|(half_life, reached_at, evidence)| MomentSettings { half_life, reached_at, evidence })
+}
+
 fn moments() -> impl Strategy<Value = Moments> {
-    let evidence = (of(), select(vec![0.7, 1.0, 2.0, 990.0])).prop_map(|(of, weight)| Evidence { of, weight });
-    // No whole half-lives lead from sums of weights to these, so that no rounding decides.
-    let settings = (span(), select(vec![0.61, 1.3, 2.9]), proptest::collection::vec(evidence, 1..3))
-        .prop_map(|(half_life, reached_at, evidence)| MomentSettings { half_life, reached_at, evidence });
-    let settings = proptest::collection::vec(option::weighted(0.7, settings), 4);
+    let settings = WEIGHTS.map(|weights| option::weighted(0.7, moment_settings(weights)));
     let holds = nested(prop_oneof![behaviour(), circumstance()].boxed());
     let term = prop_oneof![
         (holds, select(vec![-0.83, 0.47, 1.9]))

@@ -7,8 +7,8 @@ use kairos_engine::program::Program;
 use kairos_engine::state::UserState;
 use kairos_engine::step::step;
 use kairos_engine::time::Timestamp;
-use kairos_truth::Life;
 use kairos_truth::changes::Change;
+use kairos_truth::{Life, Message};
 
 /// More alarms than this between two events would be an alarm that rings for ever.
 const ALARMS_IN_A_ROW_MAX: usize = 100_000;
@@ -30,16 +30,11 @@ pub(crate) fn live(program: &Program, user: UserKey, events: &[Event], until: Ti
         Driven { state: UserState::default(), effects: Vec::new(), inputs: Vec::new(), life: Life::default() };
     for event in events {
         ring(program, user, &mut driven, event.at, until);
-        give(program, user, &mut driven, Input::event(event.clone()), until);
         driven.life.apply(event.clone());
+        give(program, user, &mut driven, Input::event(event.clone()), until);
     }
     ring(program, user, &mut driven, until, until);
     give(program, user, &mut driven, Input::Tick { at: until }, until);
-    for effect in &driven.effects {
-        if let Effect::Deliver(order) = effect {
-            driven.life.messages.push((order.play.clone(), order.due_at));
-        }
-    }
     driven
 }
 
@@ -58,6 +53,12 @@ fn give(program: &Program, user: UserKey, driven: &mut Driven, input: Input, now
     let stepped = step(program, user, state, std::slice::from_ref(&input), now);
     // As it is stored.
     driven.state = UserState::decode(&stepped.state.encode()).unwrap();
+    for effect in &stepped.effects {
+        if let Effect::Deliver(order) = effect {
+            let after = driven.life.done.len();
+            driven.life.messages.push(Message { play: order.play.clone(), at: order.due_at, after });
+        }
+    }
     driven.effects.extend(stepped.effects);
     driven.inputs.push(input);
 }

@@ -5,6 +5,7 @@
 mod conditions;
 mod definitions;
 mod drive;
+mod found;
 mod histories;
 mod online_retail;
 mod random;

@@ -1,6 +1,7 @@
 //! Random conditions and histories: every entry and exit of the engine is that of the definitions, at the
 //! same millisecond, however its inputs are grouped.
 
+use std::fmt::{self, Debug, Formatter};
 use std::hash::{BuildHasher, RandomState};
 
 use kairos_engine::event::Event;
@@ -14,6 +15,7 @@ use kairos_engine::time::{Span, Timestamp};
 use kairos_truth::changes::changes;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestCaseResult, TestRng, TestRunner};
+use serde::Serialize;
 
 use crate::conditions::playbook;
 use crate::drive::{Driven, entries_and_exits, live};
@@ -60,10 +62,38 @@ fn lived(playbook: Playbook, events: &[Event]) -> Option<(Program, Driven, Times
     Some((program, driven, until))
 }
 
+/// A playbook and what a user does, told briefly when something is wrong with them.
+struct Case {
+    playbook: Playbook,
+    events: Vec<Event>,
+}
+
+impl Debug for Case {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let Playbook { policy, moments, segments, .. } = &self.playbook;
+        writeln!(formatter, "{}\n{}", told(policy), told(moments))?;
+        segments.iter().try_for_each(|segment| writeln!(formatter, "{}: {}", segment.name, told(&segment.who)))?;
+        let first = self.events.first().map_or(0, |event| event.at.as_millis());
+        self.events.iter().try_for_each(|event| {
+            let Event { kind, context, source, .. } = event;
+            let after_ms = event.at.as_millis() - first;
+            writeln!(formatter, "{after_ms} ms: {} {} {source}", told(kind), told(context))
+        })
+    }
+}
+
+fn told(part: &impl Serialize) -> String {
+    serde_json::to_string(part).unwrap()
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    (playbook(), history()).prop_map(|(playbook, events)| Case { playbook, events })
+}
+
 #[test]
 fn every_entry_and_exit_is_that_of_the_definitions() {
-    for_random("entries and exits", &(playbook(), history()), |(playbook, events)| {
-        let Some((program, driven, until)) = lived(playbook, &events) else {
+    for_random("entries and exits", &case(), |case| {
+        let Some((program, driven, until)) = lived(case.playbook, &case.events) else {
             return Err(TestCaseError::reject("the playbook asks for too much"));
         };
         for segment in &program.playbook().segments {
@@ -78,8 +108,8 @@ fn every_entry_and_exit_is_that_of_the_definitions() {
 #[test]
 fn how_inputs_are_grouped_changes_no_entry_and_no_exit() {
     let sizes = proptest::collection::vec(1..9_usize, 1..20);
-    for_random("grouping", &(playbook(), history(), sizes), |(playbook, events, sizes)| {
-        let Some((program, driven, until)) = lived(playbook, &events) else {
+    for_random("grouping", &(case(), sizes), |(case, sizes)| {
+        let Some((program, driven, until)) = lived(case.playbook, &case.events) else {
             return Err(TestCaseError::reject("the playbook asks for too much"));
         };
         let together = step(&program, user(), UserState::default(), &driven.inputs, until);

@@ -1,0 +1,106 @@
+//! What random cases have found, each as small as it can be.
+
+use kairos_engine::event::Event;
+use kairos_engine::identifiers::{InputId, UserKey};
+use kairos_engine::playbook::{Playbook, Segment};
+use kairos_engine::program::Program;
+use kairos_engine::time::{Span, Timestamp};
+use kairos_truth::changes::changes;
+use serde_json::{Map, Value, json};
+
+use crate::drive::{entries_and_exits, live};
+
+fn event(number: usize, at_ms: i64, kind: &Value, context: &Value) -> Event {
+    let id = InputId::of_message("truth", &number.to_string());
+    let kind = serde_json::from_value(kind.clone()).unwrap();
+    let context: Map<String, Value> = context.as_object().unwrap().clone();
+    Event::new(id, Timestamp::from_millis(at_ms), "web".into(), Some("1".into()), None, kind, context)
+}
+
+#[test]
+fn what_went_wrong_once_is_right() {
+    let track = |name: &str, properties: Value| json!({"type": "track", "event": name, "properties": properties});
+    let viewed = json!({"event": {"track": "Product Viewed"}});
+    let any = json!({"event": "any"});
+    let view = track("Product Viewed", json!({}));
+    let no_context = json!({});
+    for (what, who, events) in [
+        (
+            "an event that is meant in two ways counts once",
+            json!({"did": {"of": [viewed, any], "at_least": 2, "within": 1_000}}),
+            vec![(view.clone(), no_context.clone())],
+        ),
+        (
+            "evidence that is meant in two ways weighs once",
+            json!({"moment": {"moment": "go", "at_least": 1.5}}),
+            vec![(view.clone(), no_context.clone())],
+        ),
+        (
+            "one event is never two parts of a sequence",
+            json!({"sequence": {"steps": [[viewed], [any]], "within": 1_000}}),
+            vec![(view.clone(), no_context.clone())],
+        ),
+        (
+            "what both begins and ends a wait ends it",
+            json!({"absence": {"after": [any], "of": [viewed], "wait": 1_000}}),
+            vec![(view.clone(), no_context.clone())],
+        ),
+        (
+            "the source is known of events without a context",
+            json!({"context": {"fact": "source", "is": {"equal": "web"}}}),
+            vec![(view.clone(), no_context.clone())],
+        ),
+        (
+            "an event that tells no language leaves the newest one told",
+            json!({"context": {"fact": "language", "is": {"equal": "de"}}}),
+            vec![
+                (view.clone(), json!({"locale": "fr"})),
+                (view.clone(), json!({"locale": "de-DE"})),
+                (view.clone(), json!({"page": {"path": "/"}})),
+            ],
+        ),
+        (
+            "the newest value may be a list",
+            json!({"last_value": {"of": [viewed], "property": "tags", "is": {"contains": "NEW"}}}),
+            vec![(track("Product Viewed", json!({"tags": ["sale", "new"]})), no_context.clone())],
+        ),
+        (
+            "what a product costs counts for its own category",
+            json!({"sum": {"of": [viewed], "property": "product.price", "at_least": 5.0, "same": "product.category"}}),
+            vec![(
+                track(
+                    "Product Viewed",
+                    json!({"products": [
+                        {"product_id": "a", "price": 4, "category": "bags"}, {"product_id": "b", "price": 1, "category": "shoes"},
+                    ]}),
+                ),
+                no_context.clone(),
+            )],
+        ),
+        (
+            "an app's word about a place counts more than the position beside it",
+            json!({"inside": {"named": "cafe"}}),
+            vec![(
+                track("Place Entered", json!({"place": "cafe"})),
+                json!({"location": {"latitude": 10.0, "longitude": 10.0}}),
+            )],
+        ),
+    ] {
+        let playbook: Playbook = serde_json::from_value(json!({
+            "sources": [], "channels": {}, "plays": [], "messages": {},
+            "moments": {"moments": {"go": {
+                "half_life": 1_000, "reached_at": 0.6, "evidence": [{"of": [viewed, any], "weight": 1.0}],
+            }}},
+            "places": [{"name": "cafe", "title": "Café", "latitude": 52.5, "longitude": 13.4, "radius_m": 500}],
+        }))
+        .unwrap();
+        let segment = Segment { name: "s".into(), title: what.into(), who: serde_json::from_value(who).unwrap() };
+        let program = Program::new(Playbook { segments: vec![segment.clone()], ..playbook }).unwrap();
+        let number_of = |(number, (kind, context)): (usize, &(Value, Value))| event(number, 500, kind, context);
+        let events: Vec<Event> = events.iter().enumerate().map(number_of).collect();
+        let until = Timestamp::from_millis(500).plus(Span::from_hours(5));
+        let driven = live(&program, UserKey::known("1"), &events, until);
+        let expected = changes(program.playbook(), &driven.life, &segment.who, until);
+        assert_eq!(entries_and_exits(&driven.effects, "s"), expected, "{what}");
+    }
+}
