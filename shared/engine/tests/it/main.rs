@@ -5,6 +5,7 @@
 
 mod commits;
 mod golden;
+mod hostile;
 mod largest;
 mod properties;
 mod purity;
