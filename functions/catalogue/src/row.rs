@@ -126,7 +126,7 @@ pub fn listing(
     product.quantity = 1;
     // What cannot be read in an event is passed over; here somebody can be told.
     let lost = |names: &[&str], is_read: bool| {
-        names.iter().find_map(|name| fields.get(*name)).filter(|_| !is_read).map(|given| excerpt(given))
+        names.iter().find_map(|name| fields.get(*name)).filter(|_| !is_read).map(excerpt)
     };
     if let Some(given) = lost(PRICE, product.price.is_some()) {
         return Err(RowRefusal::Price(given));

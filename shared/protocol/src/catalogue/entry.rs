@@ -231,7 +231,9 @@ impl Wanted {
         match change {
             CatalogueChange::Price { from, to } => self.price_drops && to < from,
             CatalogueChange::Stock { from: 0, .. } if self.back_in_stock => true,
-            CatalogueChange::Stock { from, to } => self.low_stock.iter().any(|most| from > most && to <= most),
+            CatalogueChange::Stock { from, to } => {
+                self.low_stock.iter().any(|most| from > most && (1..=*most).contains(to))
+            },
         }
     }
 }

@@ -274,6 +274,7 @@ fn only_what_some_play_waits_for_is_told() {
         (row("mug", None, Some(Stock::Total(9))), row("mug", None, Some(Stock::Total(5))), false),
         (row("mug", None, Some(Stock::Total(5))), row("mug", None, Some(Stock::Total(3))), true),
         (row("mug", None, Some(Stock::Total(3))), row("mug", None, Some(Stock::Total(2))), false),
+        (row("mug", None, Some(Stock::Total(5))), row("mug", None, Some(Stock::Total(0))), false),
         (row("mug", None, places(&[("a", 0), ("b", 4)])), row("mug", None, places(&[("b", 2)])), true),
     ] {
         for (wanted, told) in [(&all, told), (&Wanted::default(), false)] {
