@@ -8,17 +8,17 @@ use kairos_benches::shoppers::{REES46, Shop, TAOBAO};
 use kairos_engine::commit::{self, Received, StoredUser};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{Input, MailboxMessage};
-use kairos_engine::playbook::Playbook;
+use kairos_engine::program::Program;
 
 /// DynamoDB's write unit.
 const WRITE_UNIT_BYTES: usize = 1024;
 
 fn main() -> std::io::Result<()> {
-    let playbook = plays::shipped();
+    let program = Program::new(plays::shipped()).expect("the shipped playbook runs");
     let mut figures = Figures::new("state", "bytes remembered of a user after replaying recorded events");
     for (file, key, name) in [(REES46, "rees46", "REES46"), (TAOBAO, "taobao", "Taobao")] {
         let Some(shop) = Shop::read(file) else { continue };
-        let (users, writes) = replayed(&playbook, &shop);
+        let (users, writes) = replayed(&program, &shop);
         figures.note(
             name,
             format!("{} events of {} users", grouped(shop.events.len() as f64), grouped(shop.people.len() as f64)),
@@ -55,27 +55,27 @@ fn sizes(users: &[(UserKey, StoredUser)], size: impl Fn(&(UserKey, StoredUser)) 
 }
 
 /// Everybody's item at the end, and the size of each write on the way.
-fn replayed(playbook: &Playbook, shop: &Shop) -> (Vec<(UserKey, StoredUser)>, Vec<usize>) {
+fn replayed(program: &Program, shop: &Shop) -> (Vec<(UserKey, StoredUser)>, Vec<usize>) {
     let mut users: Vec<(UserKey, StoredUser)> = shop.people.iter().map(|user| (*user, StoredUser::default())).collect();
     let mut writes = Vec::new();
     let mut met = vec![false; users.len()];
     for (number, (person, input)) in shop.events.iter().enumerate() {
         let (user, stored) = &mut users[*person];
         if !std::mem::replace(&mut met[*person], true) {
-            apply(playbook, *user, stored, &shop.introductions[*person], 2 * number);
+            apply(program, *user, stored, &shop.introductions[*person], 2 * number);
         }
-        apply(playbook, *user, stored, input, 2 * number + 1);
+        apply(program, *user, stored, input, 2 * number + 1);
         writes.push(item_bytes(*user, stored));
     }
     (users, writes)
 }
 
-fn apply(playbook: &Playbook, user: UserKey, stored: &mut StoredUser, input: &Input, number: usize) {
+fn apply(program: &Program, user: UserKey, stored: &mut StoredUser, input: &Input, number: usize) {
     // As long as a sequence number and a queue's ARN are on AWS.
     let sequence = 18_880_000_000_000_000_000 + number as u128;
     let received = Received { sequence, receives: 1, message: MailboxMessage::of_inputs(user, vec![input.clone()]) };
     let before = (stored.revision > 0).then_some(&*stored);
     let queue = "arn:aws:sqs:us-east-1:123456789012:kairos-events.fifo";
-    let plan = commit::plan(playbook, user, before, queue, &[received], input.at());
+    let plan = commit::plan(program, user, before, queue, &[received], input.at());
     *stored = plan.write.expect("a new message is written");
 }

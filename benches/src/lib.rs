@@ -15,6 +15,7 @@ pub mod figures;
 pub mod items;
 pub mod plays;
 pub mod provider;
+pub mod segments;
 pub mod server;
 pub mod shoppers;
 pub mod stack;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kairos_engine::event_name::EventName;
 use kairos_engine::playbook::{
-    Channel, ChannelSettings, Condition, Entry, EventPattern, LocalizedMessage, Message, Play, Playbook,
+    Channel, ChannelSettings, EventMatch, EventPattern, LocalizedMessage, Message, Play, Playbook,
     PlaybookVersion, Step, Trigger, WebhookSettings, WebhookTemplate,
 };
 use kairos_engine::time::Span;
@@ -30,29 +30,9 @@ pub fn waiting(time: Span) -> Playbook {
     playbook
 }
 
-/// Twenty plays: those of the shipped playbook again and again, each with a name and a wait of its own.
-pub fn twenty() -> Playbook {
-    let mut playbook = shipped();
-    let originals = std::mem::take(&mut playbook.plays);
-    for (copy, original) in originals.iter().cycle().take(20).enumerate() {
-        let mut play = original.clone();
-        play.name = format!("{}_{copy}", original.name);
-        if let Trigger::Absence { wait, .. } = &mut play.trigger {
-            *wait = wait.plus_minutes(copy);
-        }
-        playbook.plays.push(play);
-    }
-    playbook
-}
-
-trait Later {
-    fn plus_minutes(self, minutes: usize) -> Self;
-}
-
-impl Later for Span {
-    fn plus_minutes(self, minutes: usize) -> Self {
-        Self::from_millis(self.as_millis() + 60_000 * minutes as i64)
-    }
+/// Twenty plays and thirty segments.
+pub fn measured() -> Playbook {
+    crate::segments::twenty_plays_thirty_segments(&shipped())
 }
 
 /// The event after which [`webhooks`] waits.
@@ -60,20 +40,20 @@ pub const AWAITED: &str = "Alarm Set";
 
 /// Messages that arrive at `url`: one at once for each `identify`, and one a `wait` after [`AWAITED`].
 pub fn webhooks(url: &str, wait: Span) -> Playbook {
-    let identified = Trigger::Event(vec![EventPattern::Identify]);
+    let identified = Trigger::Event(vec![EventMatch::all(EventPattern::Identify)]);
     let waited = Trigger::Absence {
-        after: vec![EventPattern::Track(EventName::parse(AWAITED))],
-        of: vec![EventPattern::Track(EventName::OrderCompleted)],
+        after: vec![EventMatch::all(EventPattern::Track(EventName::parse(AWAITED)))],
+        of: vec![EventMatch::all(EventPattern::Track(EventName::OrderCompleted))],
         wait,
     };
     let webhook = Some(WebhookTemplate { text: "Hello".into() });
     let locales = BTreeMap::from([("en".to_owned(), LocalizedMessage { webhook, ..LocalizedMessage::default() })]);
     Playbook {
         version: PlaybookVersion("webhooks".into()),
-        sources: Vec::new(),
         channels: ChannelSettings { webhook: Some(WebhookSettings { url: url.into() }), ..ChannelSettings::default() },
         plays: [("at_once", identified), ("later", waited)].map(|(name, trigger)| play(name, trigger)).into(),
         messages: BTreeMap::from([("hello".to_owned(), Message { default_locale: "en".into(), locales })]),
+        ..Playbook::default()
     }
 }
 
@@ -82,11 +62,8 @@ fn play(name: &str, trigger: Trigger) -> Play {
         name: name.into(),
         title: name.into(),
         trigger,
-        who: Condition::default(),
-        unless: None,
-        entry: Entry::EveryTime,
         valid_for: Span::from_hours(1),
-        caps: Vec::new(),
         steps: vec![Step::Send { message: "hello".into(), channels: vec![Channel::Webhook] }],
+        ..Play::default()
     }
 }
