@@ -12,7 +12,7 @@ use kairos_engine::product::Product;
 use kairos_messages::{RenderedMessage, SmsEncoding, Store, render_with};
 use kairos_playbook::{Diagnostic, load};
 
-fn folder() -> PathBuf {
+pub(super) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../playbook")
 }
 
