@@ -3,7 +3,7 @@
 //! | item | attributes |
 //! |---|---|
 //! | `current` | `version`; `program_since`: since when what is watched has not changed; `published_at` |
-//! | `version#HASH` | `playbook`: JSON; the same for ever but for `watched_since`, which is of its newest publication |
+//! | `version#HASH` | `playbook`: JSON; the same for ever but for what its newest publication fills in |
 //! | `backfill` | see [`crate::backfills`] |
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use kairos_engine::bounds::{PLAYBOOK_REFRESH, PLAYBOOK_VERSIONS_KEPT_MAX};
+use kairos_engine::bounds::{PLAYBOOK_REFRESH, PLAYBOOK_VERSIONS_KEPT_MAX, SEGMENTS_MAX};
 use kairos_engine::playbook::{Playbook, PlaybookVersion};
 use kairos_engine::program::Program;
 use kairos_engine::register::Register;
@@ -36,11 +36,19 @@ pub struct PlaybookStore {
 
 #[derive(Debug, Default)]
 struct Cache {
-    /// When it was last asked for.
-    current: Option<(Timestamp, Arc<Playbook>)>,
-    /// The newest that could be made to run, and the version at which that was last tried.
-    program: Option<(PlaybookVersion, Arc<Program>)>,
+    /// The one in force, and when it was last asked for.
+    current: Option<(Timestamp, Published)>,
+    /// The newest that could be made to run, and the publication at which that was last tried.
+    program: Option<(String, Arc<Program>)>,
     versions: Vec<Arc<Playbook>>,
+}
+
+/// A playbook as it was put in force.
+#[derive(Clone, Debug)]
+struct Published {
+    playbook: Arc<Playbook>,
+    /// [`InForce::published_at`].
+    published_at: String,
 }
 
 /// What the pointer says of the playbook in force.
@@ -48,6 +56,8 @@ struct Cache {
 pub struct InForce {
     /// Which.
     pub version: PlaybookVersion,
+    /// By which one publication is told from another of the same version.
+    pub published_at: String,
     /// Since when playbooks that watch the same have been in force without a break; unknown of one that an earlier
     /// Kairos has published.
     pub program_since: Option<Timestamp>,
@@ -65,10 +75,10 @@ impl PlaybookStore {
     /// # Errors
     /// When none is published, or none is known and DynamoDB fails or the playbook cannot run.
     pub async fn current(&self) -> Result<Arc<Program>, Fault> {
-        let playbook = self.in_force().await?;
+        let Published { playbook, published_at } = self.published().await?;
         let known = self.cached(|cache| cache.program.clone());
         if let Some((tried, program)) = &known
-            && *tried == playbook.version
+            && *tried == published_at
         {
             return Ok(Arc::clone(program));
         }
@@ -80,7 +90,7 @@ impl PlaybookStore {
             }
             (Err(error), None) => return Err(error),
         };
-        self.cached(|cache| cache.program = Some((playbook.version.clone(), Arc::clone(&program))));
+        self.cached(|cache| cache.program = Some((published_at, Arc::clone(&program))));
         Ok(program)
     }
 
@@ -90,32 +100,42 @@ impl PlaybookStore {
     /// # Errors
     /// When none is published, or none is known and DynamoDB fails.
     pub async fn in_force(&self) -> Result<Arc<Playbook>, Fault> {
+        Ok(self.published().await?.playbook)
+    }
+
+    async fn published(&self) -> Result<Published, Fault> {
         let now = SystemClock.now();
         let known = self.cached(|cache| cache.current.clone());
-        if let Some((asked_at, playbook)) = &known
+        if let Some((asked_at, published)) = &known
             && now.since(*asked_at) < PLAYBOOK_REFRESH
         {
-            return Ok(Arc::clone(playbook));
+            return Ok(published.clone());
         }
-        let playbook = match (self.read_current().await, known) {
-            (Ok(playbook), _) => playbook,
-            (Err(error), Some((_, playbook))) => {
+        let known = known.map(|(_, published)| published);
+        let published = match (self.read_current(known.as_ref()).await, known) {
+            (Ok(published), _) => published,
+            (Err(error), Some(known)) => {
                 tracing::warn!(%error, "the playbook could not be asked for anew; the one known stays in force");
-                playbook
+                known
             }
             (Err(error), None) => return Err(error),
         };
         // Also after a fault: a table that does not answer must not cost every request its time-out.
-        self.cached(|cache| cache.current = Some((now, Arc::clone(&playbook))));
-        Ok(playbook)
+        self.cached(|cache| cache.current = Some((now, published.clone())));
+        Ok(published)
     }
 
-    async fn read_current(&self) -> Result<Arc<Playbook>, Fault> {
-        let in_force = self.pointer().await?.ok_or_else(|| Fault::Permanent {
+    async fn read_current(&self, known: Option<&Published>) -> Result<Published, Fault> {
+        let InForce { version, published_at, .. } = self.pointer().await?.ok_or_else(|| Fault::Permanent {
             what: "reading the playbook",
             why: "none is published yet: run `kairos publish`".into(),
         })?;
-        self.version(&in_force.version).await
+        let playbook = match known.filter(|known| known.published_at == published_at) {
+            Some(known) => Arc::clone(&known.playbook),
+            // A version that is put in force again says anew what was before it.
+            None => self.read_version(&version).await?,
+        };
+        Ok(Published { playbook, published_at })
     }
 
     /// What the pointer says, read anew; none when no playbook is published.
@@ -135,6 +155,10 @@ impl PlaybookStore {
         {
             return Ok(known);
         }
+        self.read_version(version).await
+    }
+
+    async fn read_version(&self, version: &PlaybookVersion) -> Result<Arc<Playbook>, Fault> {
         let item = self.get(format!("version#{version}")).await?.ok_or_else(|| Fault::Permanent {
             what: "reading the playbook",
             why: format!("version {version} is not in the table: publish that playbook again"),
@@ -147,6 +171,7 @@ impl PlaybookStore {
         })?;
         let playbook = Arc::new(playbook);
         self.cached(|cache| {
+            cache.versions.retain(|known| known.version != *version);
             if cache.versions.len() == PLAYBOOK_VERSIONS_KEPT_MAX {
                 cache.versions.remove(0);
             }
@@ -170,7 +195,8 @@ impl PlaybookStore {
             Some(pointer) => self.before(in_force(pointer)?).await?,
         };
         let watched_since = before.watched_since(program.registers(), now);
-        let published = Playbook { watched_since, ..playbook.clone() };
+        let retired_segments = before.retired_segments(playbook);
+        let published = Playbook { watched_since, retired_segments, ..playbook.clone() };
         let body = serde_json::to_string(&published)
             .map_err(|error| Fault::Permanent { what: "writing the playbook", why: error.to_string() })?;
         let version = playbook.version.to_string();
@@ -273,6 +299,15 @@ impl Before {
         registers.iter().map(Register::watch_key).filter_map(|key| Some((key.clone(), since(&key)?))).collect()
     }
 
+    /// The segments that there were and are no more, the newest last.
+    fn retired_segments(&self, next: &Playbook) -> Vec<String> {
+        let Self::Known { program, .. } = self else { return Vec::new() };
+        let before = program.playbook();
+        let names = before.retired_segments.iter().chain(before.segments.iter().map(|segment| &segment.name));
+        let retired: Vec<&String> = names.filter(|name| next.segment(name).is_none()).collect();
+        retired[retired.len().saturating_sub(SEGMENTS_MAX)..].iter().map(|name| (*name).clone()).collect()
+    }
+
     /// Since when programs that watch the same as this one have been in force without a break.
     fn program_since(&self, program: &Program, now: Timestamp) -> Timestamp {
         match self {
@@ -301,7 +336,7 @@ fn in_force(pointer: &Item) -> Result<InForce, Fault> {
         true => Timestamp::parse(&text(pointer, "program_since")?),
         false => None,
     };
-    Ok(InForce { version, program_since })
+    Ok(InForce { version, published_at: text(pointer, "published_at")?, program_since })
 }
 
 fn item<const N: usize>(name: String, attributes: [(&str, String); N]) -> Item {
@@ -340,12 +375,16 @@ mod tests {
         PlaybookStore::new(Client::from_conf(config), "playbook".into())
     }
 
+    fn published(playbook: &Arc<Playbook>) -> Published {
+        Published { playbook: Arc::clone(playbook), published_at: "now".into() }
+    }
+
     #[tokio::test]
     async fn while_the_table_does_not_answer_the_playbook_known_is_asked_for_anew_only_now_and_then() {
         let store = unreachable();
         let known = Arc::new(Playbook::default());
         let stale = SystemClock.now().minus(PLAYBOOK_REFRESH).minus(Span::from_secs(1));
-        store.cached(|cache| cache.current = Some((stale, Arc::clone(&known))));
+        store.cached(|cache| cache.current = Some((stale, published(&known))));
         assert!(Arc::ptr_eq(&store.in_force().await.unwrap(), &known));
         let asked_at = store.cached(|cache| cache.current.as_ref().map(|(asked_at, _)| *asked_at));
         assert!(asked_at.is_some_and(|asked_at| asked_at > stale), "the next request must not wait for it again");
@@ -398,6 +437,30 @@ mod tests {
     }
 
     #[test]
+    fn segments_that_are_gone_are_named_until_they_come_back() {
+        let playbook = |names: &[&str], retired: &[&str]| Playbook {
+            segments: names.iter().map(|name| Segment { name: (*name).into(), ..nobody() }).collect(),
+            retired_segments: retired.iter().map(|name| (*name).into()).collect(),
+            ..Playbook::default()
+        };
+        for (before, retired, next, named) in [
+            (&["loyal", "new"][..], &[][..], &["loyal"][..], &["new"][..]),
+            (&["loyal"], &["new"], &[], &["new", "loyal"]),
+            (&[], &["new", "loyal"], &["new"], &["loyal"]),
+        ] {
+            let program = Box::new(Program::new(playbook(before, retired)).unwrap());
+            let before = Before::Known { program, since: None };
+            assert_eq!(before.retired_segments(&playbook(next, &[])), named);
+        }
+        assert!(Before::Nothing.retired_segments(&playbook(&["new"], &[])).is_empty());
+    }
+
+    /// A segment nobody is in.
+    fn nobody() -> Segment {
+        Segment { name: "nobody".into(), title: "Nobody".into(), who: Condition::Any(Vec::new()) }
+    }
+
+    #[test]
     fn a_program_counts_as_in_force_until_another_one_comes_between() {
         let (one, other) = (watching(2, &[]), watching(3, &[]));
         let (since, now) = (Timestamp::from_millis(1_000), Timestamp::from_millis(2_000));
@@ -420,10 +483,10 @@ mod tests {
             ..Playbook::default()
         };
         let known = Arc::new(watching(2, &[]));
-        store.cached(|cache| cache.current = Some((SystemClock.now(), Arc::new(broken))));
+        store.cached(|cache| cache.current = Some((SystemClock.now(), published(&Arc::new(broken)))));
         let error = store.current().await.unwrap_err().to_string();
         assert!(error.contains("cannot run"), "{error}");
-        store.cached(|cache| cache.program = Some((PlaybookVersion("before".into()), Arc::clone(&known))));
+        store.cached(|cache| cache.program = Some(("before".into(), Arc::clone(&known))));
         assert!(Arc::ptr_eq(&store.current().await.unwrap(), &known));
     }
 }

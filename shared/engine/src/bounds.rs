@@ -130,7 +130,7 @@ pub const PLAYBOOK_TEXT_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const PLAYS_MAX: usize = 64;
 /// Most steps in one play, all ways counted.
 pub const STEPS_PER_PLAY_MAX: usize = 64;
-/// Most segments in a playbook.
+/// Most segments in a playbook, and most segments of earlier playbooks that a publication names.
 pub const SEGMENTS_MAX: usize = 100;
 /// Most conditions that are watched for every user: segments, and plays that start when something becomes
 /// true or at a time.

@@ -71,6 +71,10 @@ pub struct Playbook {
     /// the playbook before. A register that is not named was there from the beginning.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub watched_since: BTreeMap<String, Timestamp>,
+    /// Segments that playbooks before had and this one has not: filled in by whoever publishes, so that those who
+    /// were in them leave them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired_segments: Vec<String>,
 }
 
 /// A place that events come from, with its public key.

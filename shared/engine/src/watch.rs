@@ -14,7 +14,7 @@ use crate::mailbox::Effect;
 use crate::place::Position;
 use crate::playbook::{Change, Trigger};
 use crate::plays::Start;
-use crate::program::{WatchedSet, Whose};
+use crate::program::{WatchedSet, Whose, segment_id};
 use crate::property;
 use crate::state::{Inside, Standing, Subject};
 use crate::step::Run;
@@ -24,6 +24,7 @@ impl Run<'_> {
     /// Asks everything anew, because the playbook or the user's memory has changed as a whole: lets go of what is
     /// no longer asked for. Segments are entered and left; plays do not start, they tell changes.
     pub(crate) fn reconsider(&mut self) {
+        self.leave_retired_segments();
         let program = self.program;
         let state = &mut self.out.state;
         state.program = program.fingerprint();
@@ -40,6 +41,27 @@ impl Run<'_> {
             if let Trigger::RunOut { .. } = program.playbook().plays[play.play].trigger {
                 self.schedule_run_out(place);
             }
+        }
+    }
+
+    /// Whoever was in a segment that is gone has left it: lists and counts must not keep them.
+    fn leave_retired_segments(&mut self) {
+        let playbook = self.program.playbook();
+        for name in playbook.retired_segments.iter().filter(|name| playbook.segment(name).is_none()) {
+            let id = segment_id(name);
+            let state = &mut self.out.state;
+            if state.watched.get(id).is_none_or(|standing| standing.since.is_none()) {
+                continue;
+            }
+            state.watched.set(id, None);
+            state.segment_changes += 1;
+            self.out.effects.push(Effect::Member {
+                user: self.user,
+                segment: name.clone(),
+                entered: false,
+                at: state.clock,
+                number: state.segment_changes,
+            });
         }
     }
 

@@ -104,8 +104,12 @@ pub fn version_of(playbook: &Playbook) -> PlaybookVersion {
 }
 
 fn json_without_version(playbook: &Playbook) -> Vec<u8> {
-    let unversioned =
-        Playbook { version: PlaybookVersion::default(), watched_since: BTreeMap::new(), ..playbook.clone() };
+    let unversioned = Playbook {
+        version: PlaybookVersion::default(),
+        watched_since: BTreeMap::new(),
+        retired_segments: Vec::new(),
+        ..playbook.clone()
+    };
     serde_json::to_vec(&unversioned).expect("a playbook has only string keys and finite numbers")
 }
 

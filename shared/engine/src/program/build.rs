@@ -355,9 +355,18 @@ fn watch(program: &mut Program, order: &[usize]) -> Result<(), ProgramError> {
     at_most("watched conditions", program.watched.len(), WATCHED_CONDITIONS_MAX)
 }
 
-fn push(program: &mut Program, what: &str, name: &str, check: Check, whose: Whose) -> Result<(), ProgramError> {
+/// By which users remember how they stand to a segment's condition.
+pub(crate) fn segment_id(name: &str) -> u32 {
+    watched_id("segment", name)
+}
+
+fn watched_id(what: &str, name: &str) -> u32 {
     let hash = digest(what, &[name.as_bytes()]);
-    let id = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
+    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
+}
+
+fn push(program: &mut Program, what: &str, name: &str, check: Check, whose: Whose) -> Result<(), ProgramError> {
+    let id = watched_id(what, name);
     if program.watched.iter().any(|watched| watched.id == id) {
         return Err(ProgramError::Collision(name.to_string()));
     }
