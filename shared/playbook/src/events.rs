@@ -194,6 +194,14 @@ fn filters(report: &mut Report<'_>, node: &Node) -> Option<Vec<(PropertyFilter, 
         };
         for test in tests {
             match test {
+                Asked::Is(_, Some(_)) if matches!(property, Property::Context(_)) => {
+                    report.problem(
+                        entry.node.at,
+                        format!("{what} is in no currency"),
+                        "write the number alone; amounts are details of events and products",
+                    );
+                    all_read = false;
+                }
                 Asked::Is(is, currency) => {
                     filters.push((PropertyFilter { property: property.clone(), is, currency }, entry.at));
                 }

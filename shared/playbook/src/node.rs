@@ -14,8 +14,8 @@ use crate::diagnostic::Place;
 const NODES_MAX: usize = 100_000;
 /// Most aliases of one file.
 const ALIASES_MAX: usize = 1_000;
-/// Deepest nesting of a file.
-const DEPTH_MAX: usize = 64;
+/// Deepest nesting of a file: the deepest conditions fit, and so does the reader into a thread's usual stack.
+const DEPTH_MAX: usize = 40;
 
 /// A value with its place.
 #[derive(Clone, Debug)]
@@ -157,6 +157,14 @@ pub(crate) fn read(text: &str) -> Result<Node, (Place, String)> {
         let said = said.rsplit_once(" at line ").map_or(said, |(said, _)| said);
         let said = match said.strip_prefix("duplicate mapping key: ") {
             Some(key) => format!("`{}` stands here twice", key.split(", set ").next().unwrap_or(key)),
+            None if said.starts_with("budget breached: Depth") || said.starts_with("recursion limit") => {
+                format!("this is nested deeper than {DEPTH_MAX} levels")
+            }
+            None if said.starts_with("budget breached: Documents") => "a second document begins here".to_owned(),
+            None if said.starts_with("budget breached") => {
+                "this file has too many values, or repeats too many by aliases".to_owned()
+            }
+            None if said.starts_with("non-finite float") => "this number is infinite, or none".to_owned(),
             None => said.to_owned(),
         };
         (at, said)

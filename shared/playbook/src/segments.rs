@@ -58,11 +58,11 @@ pub(crate) fn check_circles(files: &BTreeMap<String, String>, found: &mut Found)
     for (file, at, way) in circles {
         let Some(text) = files.get(&file) else { continue };
         let name = |file: &str| file.trim_start_matches("segments/").trim_end_matches(".yaml").to_owned();
-        let between: Vec<String> = way[..way.len() - 1].iter().map(|file| format!("`{}`", name(file))).collect();
-        let message = if between.is_empty() {
+        let message = if way.len() == 1 {
             format!("segment `{}` asks for itself", name(&file))
         } else {
-            format!("segment `{}` leads back to itself, by way of {}", name(&file), between.join(", "))
+            let way: Vec<String> = [&file].into_iter().chain(&way).map(|file| format!("`{}`", name(file))).collect();
+            format!("these segments ask for one another in a circle: {}", way.join(" → "))
         };
         let help = "take one of these conditions out, or move what they share into a segment of its own";
         Report::new(&file, text, found).problem(at, message, help);
