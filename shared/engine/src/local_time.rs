@@ -5,7 +5,7 @@ use jiff::{ToSpan, civil};
 
 use crate::playbook::{LocalHours, Schedule};
 use crate::time::{Span, Timestamp};
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, earlier};
 
 const MINUTES_PER_DAY: u16 = 24 * 60;
 
@@ -55,19 +55,18 @@ impl LocalClock {
     pub fn among(&self, hours: &LocalHours, at: Timestamp) -> Verdict {
         let holds = self.is_among(hours, at);
         let today = self.civil(at).date();
-        let mut changes: alloc::vec::Vec<Timestamp> = (-1..=8)
+        let minutes = [hours.from.min(hours.until % MINUTES_PER_DAY), hours.from.max(hours.until % MINUTES_PER_DAY)];
+        let flips = |change: &Timestamp| *change > at && self.is_among(hours, *change) != holds;
+        let boundary = (0..=8)
             .filter_map(|days| today.checked_add(days.days()).ok())
-            .flat_map(|date| [hours.from, hours.until % MINUTES_PER_DAY].map(|minute| (date, minute)))
+            .flat_map(|date| minutes.map(|minute| (date, minute)))
             .filter_map(|(date, minute)| self.instant(date.at((minute / 60) as i8, (minute % 60) as i8, 0, 0)))
-            .collect();
+            .find(flips);
         // Where the clock is put forward or back, a boundary can be jumped over.
-        if let Ok(from) = jiff::Timestamp::from_millisecond(at.as_millis()) {
-            let next = self.0.following(from).next();
-            changes.extend(next.map(|change| Timestamp::from_millis(change.timestamp().as_millisecond())));
-        }
-        changes.sort_unstable();
-        let until = changes.into_iter().find(|change| *change > at && self.is_among(hours, *change) != holds);
-        Verdict { holds, until }
+        let from = jiff::Timestamp::from_millisecond(at.as_millis()).ok();
+        let jump = from.and_then(|from| self.0.following(from).next());
+        let jump = jump.map(|jump| Timestamp::from_millis(jump.timestamp().as_millisecond())).filter(flips);
+        Verdict { holds, until: earlier(boundary, jump) }
     }
 
     fn is_among(&self, hours: &LocalHours, at: Timestamp) -> bool {

@@ -83,6 +83,11 @@ pub(crate) fn is_current(view: &View<'_>, moment: Moment, at_least: Option<f64>)
         current(view, at)
             .is_some_and(|(current, strength)| current == moment && at_least.is_none_or(|least| strength >= least))
     };
+    let wanted = settings(view, moment).map(|settings| settings.reached_at.max(at_least.unwrap_or(0.0)));
+    if wanted.is_none_or(|wanted| strength(view, moment, now) < wanted) {
+        // Without evidence, a moment only fades.
+        return Verdict::always(false);
+    }
     let holds = holds_at(now);
     // What can change it: a moment falls below its threshold, this one below what is asked for, or below
     // another that fades more slowly.
@@ -165,10 +170,60 @@ pub(crate) fn is_ready(view: &View<'_>, at_least: f64) -> Verdict {
         let until = if fades { earlier(conditions_change, Some(horizon)) } else { conditions_change };
         return Verdict { holds, until };
     }
-    let (mut reaches, mut fails) = (now.as_millis(), last.as_millis());
+    let (mut reaches, mut fails) = narrowed(view, at_least, now, last, reached);
     while fails - reaches > 1 {
         let middle = reaches + (fails - reaches) / 2;
         *(if reached(Timestamp::from_millis(middle)) { &mut reaches } else { &mut fails }) = middle;
     }
     Verdict { holds, until: Some(Timestamp::from_millis(fails)) }
+}
+
+/// A few milliseconds between which the readiness falls below a value: Newton's method on the logit, which is
+/// convex and falling, comes from the left and never oversteps. Where rounding spoils that, the whole span
+/// is given.
+fn narrowed(
+    view: &View<'_>,
+    at_least: f64,
+    from: Timestamp,
+    to: Timestamp,
+    reached: impl Fn(Timestamp) -> bool,
+) -> (i64, i64) {
+    let wide = (from.as_millis(), to.as_millis());
+    let Some(formula) = view.program.playbook().moments.readiness.as_ref() else { return wide };
+    let limit = -libm::log(1.0 / at_least - 1.0);
+    let mut fixed = formula.intercept;
+    let mut fading = alloc::vec::Vec::new();
+    for (term, check) in formula.terms.iter().zip(view.program.readiness_checks()) {
+        match (&term.value, check) {
+            (ReadinessValue::Strength(moment), _) => {
+                let half_life = settings(view, *moment).map_or(1.0, |settings| settings.half_life.as_millis() as f64);
+                fading.push((term.weight * strength(view, *moment, from), half_life));
+            }
+            (ReadinessValue::Holds(_), Some(check)) => {
+                fixed += term.weight * f64::from(u8::from(view.verdict(check).holds));
+            }
+            (ReadinessValue::Holds(_), None) => {}
+        }
+    }
+    let mut millis = 0.0;
+    for _ in 0..40 {
+        let mut value = fixed - limit;
+        let mut slope = 0.0;
+        for (strength, half_life) in &fading {
+            let now = strength * libm::exp2(-millis / half_life);
+            value += now;
+            slope -= now * core::f64::consts::LN_2 / half_life;
+        }
+        if value <= 0.0 || slope >= 0.0 {
+            break;
+        }
+        let step = -value / slope;
+        millis += step;
+        if step < 0.5 {
+            break;
+        }
+    }
+    let near = |offset: f64| from.plus(Span::from_millis((millis + offset) as i64)).min(to).max(from);
+    let (before, after) = (near(-4.0), near(4.0));
+    if before < after && reached(before) && !reached(after) { (before.as_millis(), after.as_millis()) } else { wide }
 }

@@ -44,7 +44,7 @@ impl fmt::Display for PlaybookVersion {
 /// Everything a shop has told Kairos to do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Playbook {
-    /// The hash of everything below but `watched_since`; empty until it is compiled.
+    /// The hash of everything below but what whoever publishes fills in; empty until it is compiled.
     #[serde(default)]
     pub version: PlaybookVersion,
     /// Where events may come from.
@@ -92,9 +92,9 @@ impl Playbook {
         self.plays.iter().find(|play| play.name == name)
     }
 
-    /// Whether a message shows the products looked at last: they are kept only then.
-    pub fn shows_viewed(&self) -> bool {
-        let shows = |text: &str| text.contains("viewed");
+    /// Whether a message speaks of something, by its name in templates. What no message may show is not kept.
+    pub fn shows(&self, variable: &str) -> bool {
+        let shows = |text: &str| text.contains(variable);
         self.messages.values().flat_map(|message| message.locales.values()).any(|message| {
             message.email.as_ref().is_some_and(|email| {
                 shows(&email.subject) || shows(&email.text) || email.html.as_deref().is_some_and(shows)

@@ -506,7 +506,10 @@ fn dispatch(program: &mut Program) {
 /// Finds out what else has to be remembered.
 fn need(program: &mut Program) {
     let mut traits = BTreeSet::new();
-    let mut facts = BTreeSet::from([ContextFact::Device, ContextFact::Os]);
+    let mut facts = BTreeSet::new();
+    if program.playbook.shows("device.") {
+        facts.extend([ContextFact::Device, ContextFact::Os]);
+    }
     let mut local_time = !program.playbook.policy.quiet_hours.is_empty();
     let mut of_condition = |check: &Check| {
         each_leaf(check, &mut |leaf| match leaf {
@@ -537,7 +540,7 @@ fn need(program: &mut Program) {
         facts: facts.into_iter().collect(),
         traits: traits.into_iter().collect(),
         time_zone: local_time,
-        viewed: program.playbook.shows_viewed(),
+        viewed: program.playbook.shows("viewed"),
         interests: catalogue,
         messaged: program.playbook.policy.caps.iter().map(|cap| cap.at_most as usize).max().unwrap_or(0),
     };
