@@ -223,9 +223,11 @@ impl<'a> Run<'a> {
             return self.note(play, due_at, PlayOutcome::HeldOut { group, due_at });
         }
         let state = &mut self.out.state;
+        // From 0, as it always was: an id that was used is never given again.
+        let number = state.decisions;
         state.decisions += 1;
         let order = DeliveryOrder {
-            delivery: DeliveryId::of_decision(self.user, state.decisions),
+            delivery: DeliveryId::of_decision(self.user, number),
             user: self.user,
             play: play.name.clone(),
             message: step.message.to_string(),
@@ -286,7 +288,7 @@ impl<'a> Run<'a> {
     }
 
     /// Where the user can be reached on a channel that is set up and has a template for the message.
-    fn address(&self, message: &str, channel: Channel) -> Option<String> {
+    pub(crate) fn address(&self, message: &str, channel: Channel) -> Option<String> {
         let state = &self.out.state;
         let playbook = self.program.playbook();
         let templates = playbook.messages.get(message)?.localized(state.profile.locale.as_deref())?;
