@@ -216,7 +216,7 @@ pub const ANNOUNCED_PER_SHARD_MAX: usize = 1_000;
 /// Shards of the index of products with changes to tell.
 pub const ANNOUNCE_SHARDS: u32 = 4;
 /// The part of the catalogue function's time that is left for its answer when it stops telling.
-pub const ANNOUNCE_RESERVE: Span = Span::from_secs(10);
+pub const ANNOUNCE_RESERVE: Span = Span::from_secs(25);
 /// Fields of a feed that nobody knows, which an answer lists.
 pub const FEED_FIELDS_IGNORED_MAX: usize = 20;
 /// How long the key of the catalogue is used before it is asked for again.

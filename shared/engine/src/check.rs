@@ -262,17 +262,27 @@ impl<'a> View<'a> {
     }
 
     fn habit(&self, value: Option<&RegisterValue>, on: HabitSlot, is: HabitTest) -> Verdict {
-        let Some(RegisterValue::Habit { weekdays, hours }) = value else { return Verdict::always(false) };
+        let Some((sum, best_inside, best)) = self.habit_counts(value, on) else { return Verdict::always(false) };
         let until = match on {
             HabitSlot::Today => self.program.clock_of(self.state).next_midnight(self.at),
             _ => None,
         };
+        let holds = match is {
+            HabitTest::AtLeast(least) => sum >= least,
+            HabitTest::Favourite => best > 0 && best_inside == best,
+        };
+        Verdict { holds, until }
+    }
+
+    /// How often inside a slot, how often at its best weekday or hour, and at the best of all.
+    pub(crate) fn habit_counts(&self, value: Option<&RegisterValue>, on: HabitSlot) -> Option<(u32, u16, u16)> {
+        let Some(RegisterValue::Habit { weekdays, hours }) = value else { return None };
         let today = || self.program.clock_of(self.state).weekday_and_minute(self.at).0;
         let weekday = |day: &u8| match on {
             HabitSlot::Weekdays(days) => days.has(*day),
             _ => *day == today(),
         };
-        let counts: (u32, u16, u16) = match on {
+        Some(match on {
             HabitSlot::Hours { from, until } => {
                 let among = |hour: &u8| match from < until {
                     true => (from..until).contains(hour),
@@ -281,13 +291,7 @@ impl<'a> View<'a> {
                 slot_counts(hours, among)
             }
             HabitSlot::Weekdays(_) | HabitSlot::Today => slot_counts(weekdays, weekday),
-        };
-        let (sum, best_inside, best) = counts;
-        let holds = match is {
-            HabitTest::AtLeast(least) => sum >= least,
-            HabitTest::Favourite => best > 0 && best_inside == best,
-        };
-        Verdict { holds, until }
+        })
     }
 }
 

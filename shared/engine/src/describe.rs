@@ -141,11 +141,11 @@ pub(crate) fn denied(part: &Condition) -> String {
     match part {
         C::Not(part) => condition(part),
         C::Cart(CartTest::ItemsAtLeast(count)) => format!("fewer than {} in the cart", counted(*count, "item")),
-        C::Did { of, at_least: 1, within, .. } if !has_details(of) => format!("no {}{}", events(of), inside(*within)),
-        C::Did { of, at_least: 1, within, .. } => match within {
-            Some(within) => format!("no {}, within {within}", events(of)),
-            None => format!("never {}", events(of)),
-        },
+        C::Did { of, at_least: 1, within: None, .. } => format!("never {}", events(of)),
+        C::Did { of, at_least: 1, within, .. } => {
+            let gap = if has_details(of) { "," } else { "" };
+            format!("no {}{gap}{}", events(of), inside(*within))
+        }
         C::Did { of, at_least, within, same } => {
             let one = of_one(same.as_ref());
             format!("{}, fewer than {at_least} times{one}{}", events(of), inside(*within))
@@ -205,7 +205,7 @@ fn slot(slot: &HabitSlot) -> String {
     match slot {
         HabitSlot::Weekdays(weekdays) => format!("on {}", days(*weekdays)),
         HabitSlot::Hours { from, until } => format!("between {from}:00 and {until}:00"),
-        HabitSlot::Today => "on the weekday that it is".to_owned(),
+        HabitSlot::Today => "on this weekday".to_owned(),
     }
 }
 
@@ -400,6 +400,13 @@ pub(crate) const fn day(weekday: u8) -> &'static str {
     NAMES[(weekday % 7) as usize]
 }
 
+/// `Monday to Friday`, `Monday, Wednesday`.
 fn days(weekdays: Weekdays) -> String {
-    (0..7).filter(|weekday| weekdays.has(*weekday)).map(day).collect::<Vec<_>>().join(", ")
+    let chosen: Vec<u8> = (0..7).filter(|weekday| weekdays.has(*weekday)).collect();
+    match chosen[..] {
+        [first, .., last] if chosen.len() > 2 && usize::from(last - first) + 1 == chosen.len() => {
+            format!("{} to {}", day(first), day(last))
+        }
+        _ => chosen.into_iter().map(day).collect::<Vec<_>>().join(", "),
+    }
 }

@@ -15,7 +15,8 @@
 //!    `limits` (who does not get it), `merge`. [`outcome`]: how it ended.
 //! 7. [`commit`]: how it becomes durable.
 //! 8. [`segment_spec`]: how clients' calls become events and inputs.
-//! 9. [`bounds`]: every limit.
+//! 9. [`describe`], [`explain`]: what is asked in words, and why the answer is what it is.
+//! 10. [`bounds`]: every limit.
 //!
 //! **Invariant:** nothing here reads a clock, draws a random number, does I/O or iterates over an
 //! unordered map. The crate does without the standard library, so the compiler keeps most of that.
@@ -33,6 +34,7 @@ mod context;
 pub mod describe;
 pub mod event;
 pub mod event_name;
+pub mod explain;
 pub mod identifiers;
 mod journey;
 mod limits;

@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 
 /// Where a user stands in a draw, from 0 to 9,999: the same for ever for a user, a play and a purpose, and
 /// independent between these.
-fn lot(user: UserKey, play: &str, purpose: &str) -> u16 {
+pub(crate) fn lot(user: UserKey, play: &str, purpose: &str) -> u16 {
     let hash = digest("lot", &[user.as_bytes(), play.as_bytes(), purpose.as_bytes()]);
     let number = u64::from_be_bytes(hash[..8].try_into().expect("eight bytes are eight bytes"));
     // The bias of the remainder is one in 10^15.

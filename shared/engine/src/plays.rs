@@ -326,7 +326,7 @@ impl<'a> Run<'a> {
     }
 
     /// The moment of a play has come for this user.
-    fn enter(&mut self, start: Start) {
+    pub(crate) fn enter(&mut self, start: Start) {
         let Start { place, due_at, subject } = start;
         let play = self.play(place);
         if let Err(reason) = self.may_enter(place, due_at) {

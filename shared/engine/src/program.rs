@@ -187,6 +187,11 @@ impl Program {
         self.ids.binary_search(&id).ok().map(|register| &self.registers[register])
     }
 
+    /// The register that answers a question about behaviour.
+    pub(crate) fn register_of(&self, condition: &Condition) -> Option<&Register> {
+        self.register_by_id(build::register_of(condition)?.id())
+    }
+
     pub(crate) fn watched_id(&self, place: usize) -> u32 {
         self.watched[place].id
     }

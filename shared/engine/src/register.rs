@@ -20,7 +20,7 @@ use crate::playbook::{EventMatch, EventPattern, Property};
 use crate::time::Span;
 
 pub(crate) use update::{bucket_ends, remembered};
-pub use value::{Bucket, Group, Refill, RegisterValue, SumGroup};
+pub use value::{Bucket, Group, Refill, RegisterValue, SumGroup, Times};
 
 /// What is remembered, and of which events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

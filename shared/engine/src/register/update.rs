@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::Register;
-use super::value::{Bucket, Group, Refill, RegisterValue, SumGroup};
+use super::value::{Bucket, Group, Refill, RegisterValue, SumGroup, Times};
 use crate::bounds::{GROUPS_MAX, LAST_VALUE_BYTES_MAX, PRODUCT_KEY_BYTES_MAX, REFILLS_MAX, SUM_BUCKETS, VISIT_GAP};
 use crate::event::Event;
 use crate::money::Currency;
@@ -100,12 +100,6 @@ fn touch<T>(groups: &mut Vec<T>, key: impl Fn(&T) -> bool, keep: usize, new: imp
     groups.last_mut().expect("one was just added")
 }
 
-fn push(times: &mut Vec<Timestamp>, at: Timestamp, keep: u32) {
-    let too_many = (times.len() + 1).saturating_sub(keep as usize);
-    times.drain(..too_many.min(times.len()));
-    times.push(at);
-}
-
 fn add(buckets: &mut Vec<Bucket>, amount: i64, within: Option<Span>, at: Timestamp) {
     let part = within.map_or(0, |window| at.as_millis().div_euclid(bucket_width(window)));
     if let Some(window) = within {
@@ -131,9 +125,9 @@ impl Register {
     ) -> bool {
         match self {
             Self::Recent { keep, .. } => {
-                let value = slot.get_or_insert_with(|| RegisterValue::Recent(Vec::new()));
+                let value = slot.get_or_insert_with(|| RegisterValue::Recent(Times::default()));
                 let RegisterValue::Recent(times) = value else { return false };
-                push(times, at, *keep);
+                times.push(at, *keep as usize);
             }
             Self::RecentBy { by, keep, .. } => {
                 let mut keys = Vec::new();
@@ -144,8 +138,8 @@ impl Register {
                 let value = slot.get_or_insert_with(|| RegisterValue::RecentBy(Vec::new()));
                 let RegisterValue::RecentBy(groups) = value else { return false };
                 for key in unique(keys) {
-                    let new = || Group { key, times: Vec::new() };
-                    push(&mut touch(groups, |group| group.key == key, GROUPS_MAX, new).times, at, *keep);
+                    let new = || Group { key, times: Times::default() };
+                    touch(groups, |group| group.key == key, GROUPS_MAX, new).times.push(at, *keep as usize);
                 }
             }
             Self::Total { .. } => match slot {
@@ -191,8 +185,8 @@ impl Register {
                 let value = slot.get_or_insert_with(|| RegisterValue::Distinct(Vec::new()));
                 let RegisterValue::Distinct(groups) = value else { return false };
                 for key in unique(keys) {
-                    let new = || Group { key, times: Vec::new() };
-                    touch(groups, |group| group.key == key, *keep as usize, new).times = vec![at];
+                    let new = || Group { key, times: Times::default() };
+                    touch(groups, |group| group.key == key, *keep as usize, new).times.push(at, 1);
                 }
             }
             Self::Sequence { steps, within, restart, .. } => {
@@ -246,9 +240,9 @@ impl Register {
                     if !new {
                         return false;
                     }
-                    push(begun, at, *keep);
+                    begun.push(at, *keep as usize);
                 }
-                _ => *slot = Some(RegisterValue::Visits { begun: vec![at], last: at }),
+                _ => *slot = Some(RegisterValue::Visits { begun: Times::from_iter([at]), last: at }),
             },
             Self::Refills { .. } => {
                 if event.products.is_empty() {

@@ -2,19 +2,73 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Deref;
 use minicbor::{Decode, Encode};
+use smallvec::SmallVec;
 
 use super::Register;
 use crate::bounds::{GROUPS_MAX, REFILLS_MAX};
 use crate::playbook::TraitValue;
 use crate::time::Timestamp;
 
+/// Times, oldest first. Most registers hold one or two: those need no memory of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Times(SmallVec<[Timestamp; 2]>);
+
+impl Deref for Times {
+    type Target = [Timestamp];
+
+    fn deref(&self) -> &[Timestamp] {
+        &self.0
+    }
+}
+
+impl FromIterator<Timestamp> for Times {
+    fn from_iter<I: IntoIterator<Item = Timestamp>>(times: I) -> Self {
+        Self(times.into_iter().collect())
+    }
+}
+
+impl Times {
+    /// Adds the newest; the oldest leave when there are more than `keep`.
+    pub(crate) fn push(&mut self, at: Timestamp, keep: usize) {
+        let too_many = (self.0.len() + 1).saturating_sub(keep.max(1));
+        self.0.drain(..too_many.min(self.0.len()));
+        self.0.push(at);
+    }
+
+    /// Puts what is newer behind what is older, and lets go of the oldest.
+    fn merge(&mut self, theirs: Self, keep: usize) {
+        self.0.extend(theirs.0);
+        self.0.sort_unstable();
+        let too_many = self.0.len().saturating_sub(keep);
+        self.0.drain(..too_many);
+    }
+}
+
+impl<C> Encode<C> for Times {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        encoder: &mut minicbor::Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        encoder.array(self.0.len() as u64)?;
+        self.0.iter().try_for_each(|time| time.encode(encoder, context))
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Times {
+    fn decode(decoder: &mut minicbor::Decoder<'b>, context: &mut C) -> Result<Self, minicbor::decode::Error> {
+        decoder.array_iter_with(context)?.collect::<Result<SmallVec<_>, _>>().map(Self)
+    }
+}
+
 /// What a register holds of one user.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum RegisterValue {
     /// Of [`Register::Recent`]: oldest first.
     #[n(0)]
-    Recent(#[n(0)] Vec<Timestamp>),
+    Recent(#[n(0)] Times),
     /// Of [`Register::RecentBy`]: the one touched last at the end.
     #[n(1)]
     RecentBy(#[n(0)] Vec<Group>),
@@ -91,7 +145,7 @@ pub enum RegisterValue {
     Visits {
         /// When they began, oldest first.
         #[n(0)]
-        begun: Vec<Timestamp>,
+        begun: Times,
         /// When the last event was.
         #[n(1)]
         last: Timestamp,
@@ -104,7 +158,7 @@ pub enum RegisterValue {
 impl Default for RegisterValue {
     /// Nothing seen.
     fn default() -> Self {
-        Self::Recent(Vec::new())
+        Self::Recent(Times::default())
     }
 }
 
@@ -116,7 +170,7 @@ pub struct Group {
     pub key: u32,
     /// When, oldest first.
     #[n(1)]
-    pub times: Vec<Timestamp>,
+    pub times: Times,
 }
 
 /// The sum of one value of a detail.
@@ -158,13 +212,6 @@ pub struct Refill {
     pub last: Timestamp,
 }
 
-/// Puts what is newer behind what is older, and lets go of the oldest.
-fn merged_times(own: &mut Vec<Timestamp>, theirs: Vec<Timestamp>, keep: usize) {
-    own.extend(theirs);
-    own.sort_unstable();
-    own.drain(..own.len().saturating_sub(keep));
-}
-
 fn merged_buckets(own: &mut Vec<Bucket>, theirs: Vec<Bucket>) {
     for bucket in theirs {
         match own.iter_mut().find(|known| known.part == bucket.part) {
@@ -182,12 +229,12 @@ impl RegisterValue {
     pub(crate) fn merge(&mut self, theirs: Self, register: &Register) {
         match (self, theirs, register) {
             (Self::Recent(own), Self::Recent(theirs), Register::Recent { keep, .. }) => {
-                merged_times(own, theirs, *keep as usize);
+                own.merge(theirs, *keep as usize);
             }
             (Self::RecentBy(own), Self::RecentBy(theirs), Register::RecentBy { keep, .. }) => {
                 for group in theirs {
                     match own.iter_mut().find(|known| known.key == group.key) {
-                        Some(known) => merged_times(&mut known.times, group.times, *keep as usize),
+                        Some(known) => known.times.merge(group.times, *keep as usize),
                         None => own.push(group),
                     }
                 }
@@ -224,7 +271,7 @@ impl RegisterValue {
             (Self::Distinct(own), Self::Distinct(theirs), Register::Distinct { keep, .. }) => {
                 for group in theirs {
                     match own.iter_mut().find(|known| known.key == group.key) {
-                        Some(known) => merged_times(&mut known.times, group.times, 1),
+                        Some(known) => known.times.merge(group.times, 1),
                         None => own.push(group),
                     }
                 }
@@ -266,7 +313,7 @@ impl RegisterValue {
                 Self::Visits { begun: theirs, last: their_last },
                 Register::Visits { keep },
             ) => {
-                merged_times(begun, theirs, *keep as usize);
+                begun.merge(theirs, *keep as usize);
                 *last = (*last).max(their_last);
             }
             (Self::Refills(own), Self::Refills(theirs), _) => {

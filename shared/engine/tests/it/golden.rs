@@ -34,7 +34,7 @@ fn path(name: &str) -> PathBuf {
 
 /// The golden text; written when it is not there yet, which fails once so that somebody looks at it.
 #[track_caller]
-fn golden(name: &str, today: &str) -> String {
+pub(crate) fn golden(name: &str, today: &str) -> String {
     let path = path(name);
     match fs::read_to_string(&path) {
         Ok(text) => text,
@@ -149,13 +149,13 @@ pub(crate) fn full_state() -> UserState {
 
 /// One register of each kind, and what is watched.
 fn fill_registers(state: &mut UserState) {
-    let group = |key| Group { key, times: vec![at(1), at(2)] };
+    let group = |key| Group { key, times: [at(1), at(2)].into_iter().collect() };
     let mut weekdays = [0; 7];
     weekdays[0] = 4;
     let mut hours = [0; 24];
     hours[8] = 300;
     let values = [
-        RegisterValue::Recent(vec![at(1), at(2)]),
+        RegisterValue::Recent([at(1), at(2)].into_iter().collect()),
         RegisterValue::RecentBy(vec![group(7), group(8)]),
         RegisterValue::Total { count: 3, first: at(1), last: at(3) },
         RegisterValue::Sum(-12_500_000),
@@ -166,7 +166,7 @@ fn fill_registers(state: &mut UserState) {
         RegisterValue::Open { after: Some(at(1)), ended: None, open: true },
         RegisterValue::LastValue { value: TraitValue::Texts(vec!["a".into(), "b".into()]), at: at(4) },
         RegisterValue::Habit { weekdays, hours },
-        RegisterValue::Visits { begun: vec![at(1)], last: at(5) },
+        RegisterValue::Visits { begun: [at(1)].into_iter().collect(), last: at(5) },
         RegisterValue::Refills(vec![Refill { product: "coffee".into(), count: 2, first: at(1), last: at(6) }]),
     ];
     for (id, value) in (1_000..).zip(values) {

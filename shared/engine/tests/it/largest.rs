@@ -125,7 +125,7 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
         state.plays.insert(long(number, PLAY_NAME_BYTES), standing);
     }
     // Every register that a playbook may ask for, as one long list.
-    state.registers.set(0, Some(RegisterValue::Recent(vec![far; REGISTER_BYTES_MAX / 9])));
+    state.registers.set(0, Some(RegisterValue::Recent(std::iter::repeat_n(far, REGISTER_BYTES_MAX / 9).collect())));
     state.watched = many(WATCHED_CONDITIONS_MAX as u32, |_| Standing { since: Some(far), next: Some(far) });
     state.segment_changes = u64::MAX;
     state.program = u32::MAX;

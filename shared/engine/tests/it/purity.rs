@@ -33,6 +33,7 @@ const ALLOWED: &[&str] = &[
     "memchr",
     "proc-macro2",
     "quote",
+    "smallvec",
     "syn",
     "typenum",
     "unicode-ident",
