@@ -1,4 +1,4 @@
-//! What random cases have found, each as small as it can be.
+//! What random cases have found, each as small as it can be, and what they meet too rarely.
 
 use kairos_engine::event::Event;
 use kairos_engine::identifiers::{InputId, UserKey};
@@ -28,46 +28,47 @@ fn what_went_wrong_once_is_right() {
         (
             "an event that is meant in two ways counts once",
             json!({"did": {"of": [viewed, any], "at_least": 2, "within": 1_000}}),
-            vec![(view.clone(), no_context.clone())],
+            vec![(0, view.clone(), no_context.clone())],
         ),
         (
             "evidence that is meant in two ways weighs once",
             json!({"moment": {"moment": "go", "at_least": 1.5}}),
-            vec![(view.clone(), no_context.clone())],
+            vec![(0, view.clone(), no_context.clone())],
         ),
         (
             "one event is never two parts of a sequence",
             json!({"sequence": {"steps": [[viewed], [any]], "within": 1_000}}),
-            vec![(view.clone(), no_context.clone())],
+            vec![(0, view.clone(), no_context.clone())],
         ),
         (
             "what both begins and ends a wait ends it",
             json!({"absence": {"after": [any], "of": [viewed], "wait": 1_000}}),
-            vec![(view.clone(), no_context.clone())],
+            vec![(0, view.clone(), no_context.clone())],
         ),
         (
             "the source is known of events without a context",
             json!({"context": {"fact": "source", "is": {"equal": "web"}}}),
-            vec![(view.clone(), no_context.clone())],
+            vec![(0, view.clone(), no_context.clone())],
         ),
         (
             "an event that tells no language leaves the newest one told",
             json!({"context": {"fact": "language", "is": {"equal": "de"}}}),
             vec![
-                (view.clone(), json!({"locale": "fr"})),
-                (view.clone(), json!({"locale": "de-DE"})),
-                (view.clone(), json!({"page": {"path": "/"}})),
+                (0, view.clone(), json!({"locale": "fr"})),
+                (0, view.clone(), json!({"locale": "de-DE"})),
+                (0, view.clone(), json!({"page": {"path": "/"}})),
             ],
         ),
         (
             "the newest value may be a list",
             json!({"last_value": {"of": [viewed], "property": "tags", "is": {"contains": "NEW"}}}),
-            vec![(track("Product Viewed", json!({"tags": ["sale", "new"]})), no_context.clone())],
+            vec![(0, track("Product Viewed", json!({"tags": ["sale", "new"]})), no_context.clone())],
         ),
         (
             "what a product costs counts for its own category",
             json!({"sum": {"of": [viewed], "property": "product.price", "at_least": 5.0, "same": "product.category"}}),
             vec![(
+                0,
                 track(
                     "Product Viewed",
                     json!({"products": [
@@ -81,23 +82,41 @@ fn what_went_wrong_once_is_right() {
             "an app's word about a place counts more than the position beside it",
             json!({"inside": {"named": "cafe"}}),
             vec![(
+                0,
                 track("Place Entered", json!({"place": "cafe"})),
                 json!({"location": {"latitude": 10.0, "longitude": 10.0}}),
             )],
         ),
+        (
+            "of two moments that are equally strong the first one counts",
+            json!({"moment": {"moment": "buy"}}),
+            vec![(0, json!({"type": "identify"}), no_context.clone())],
+        ),
+        (
+            "an average that is just as long is not shorter",
+            json!({"average_interval": {"of": [viewed], "less_than": 1_000}}),
+            vec![
+                (0, view.clone(), no_context.clone()),
+                (999, view.clone(), no_context.clone()),
+                (2_000, view.clone(), no_context.clone()),
+            ],
+        ),
     ] {
+        let told = json!([{"of": [{"event": "identify"}], "weight": 1.0}]);
+        let settings = |evidence: Value| json!({"half_life": 1_000, "reached_at": 0.6, "evidence": evidence});
         let playbook: Playbook = serde_json::from_value(json!({
             "sources": [], "channels": {}, "plays": [], "messages": {},
-            "moments": {"moments": {"go": {
-                "half_life": 1_000, "reached_at": 0.6, "evidence": [{"of": [viewed, any], "weight": 1.0}],
-            }}},
+            "moments": {"moments": {
+                "go": settings(json!([{"of": [viewed, any], "weight": 1.0}])), "do": settings(told.clone()), "buy": settings(told),
+            }},
             "places": [{"name": "cafe", "title": "Café", "latitude": 52.5, "longitude": 13.4, "radius_m": 500}],
         }))
         .unwrap();
         let segment = Segment { name: "s".into(), title: what.into(), who: serde_json::from_value(who).unwrap() };
         let program = Program::new(Playbook { segments: vec![segment.clone()], ..playbook }).unwrap();
-        let number_of = |(number, (kind, context)): (usize, &(Value, Value))| event(number, 500, kind, context);
-        let events: Vec<Event> = events.iter().enumerate().map(number_of).collect();
+        let of =
+            |(number, (at_ms, kind, context)): (usize, &(i64, Value, Value))| event(number, 500 + at_ms, kind, context);
+        let events: Vec<Event> = events.iter().enumerate().map(of).collect();
         let until = Timestamp::from_millis(500).plus(Span::from_hours(5));
         let driven = live(&program, UserKey::known("1"), &events, until);
         let expected = changes(program.playbook(), &driven.life, &segment.who, until);

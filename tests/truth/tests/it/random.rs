@@ -1,25 +1,26 @@
 //! Random conditions and histories: every entry and exit of the engine is that of the definitions, at the
 //! same millisecond, however its inputs are grouped.
 
+use std::cell::Cell;
 use std::fmt::{self, Debug, Formatter};
 use std::hash::{BuildHasher, RandomState};
 
-use kairos_engine::event::Event;
+use kairos_engine::event::{Event, EventKind};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::Effect;
-use kairos_engine::playbook::Playbook;
+use kairos_engine::playbook::{Condition, Playbook};
 use kairos_engine::program::Program;
 use kairos_engine::state::UserState;
 use kairos_engine::step::step;
 use kairos_engine::time::{Span, Timestamp};
-use kairos_truth::changes::changes;
+use kairos_truth::changes::{Change, changes};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestCaseResult, TestRng, TestRunner};
 use serde::Serialize;
 
 use crate::conditions::playbook;
 use crate::drive::{Driven, entries_and_exits, live};
-use crate::histories::history;
+use crate::histories::{ASKED, history};
 
 /// How long after the last event is looked at.
 const AFTERWARDS: Span = Span::from_hours(30);
@@ -91,15 +92,64 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "it tells how much was compared")]
 fn every_entry_and_exit_is_that_of_the_definitions() {
+    let (all, by_time) = (Cell::new(0), Cell::new(0));
     for_random("entries and exits", &case(), |case| {
         let Some((program, driven, until)) = lived(case.playbook, &case.events) else {
             return Err(TestCaseError::reject("the playbook asks for too much"));
         };
+        let asked = driven.life.done.iter().filter(|done| is_meant_for_help(&done.event)).count();
+        prop_assert_eq!(driven.life.messages.len(), asked, "everybody who asks for help is answered");
         for segment in &program.playbook().segments {
             let expected = changes(program.playbook(), &driven.life, &segment.who, until);
             let found = entries_and_exits(&driven.effects, &segment.name);
+            all.set(all.get() + found.len());
+            let alone = |change: &&Change| driven.life.done.iter().all(|done| done.at != change.at);
+            by_time.set(by_time.get() + found.iter().filter(alone).count());
             prop_assert_eq!(found, expected, "{}: {:?}", &segment.name, &segment.who);
+        }
+        Ok(())
+    });
+    eprintln!("{} entries and exits, {} of them by time alone", all.get(), by_time.get());
+    assert!(by_time.get() > 0, "random histories let windows end");
+}
+
+fn is_meant_for_help(event: &Event) -> bool {
+    matches!(&event.kind, EventKind::Track { event, .. } if event.as_str() == ASKED)
+}
+
+/// Whether a condition asks about segments: these are as they were when the user was last looked at.
+fn asks_about_segments(condition: &Condition) -> bool {
+    match condition {
+        Condition::All(parts) | Condition::Any(parts) => parts.iter().any(asks_about_segments),
+        Condition::Not(part) => asks_about_segments(part),
+        Condition::Segment(_) => true,
+        _ => false,
+    }
+}
+
+#[test]
+fn an_answer_at_any_later_instant_is_that_of_the_definitions_and_lasts_as_long_as_it_says() {
+    let ahead = proptest::collection::vec(0..AFTERWARDS.as_millis(), 1..8);
+    for_random("answers ahead", &(case(), ahead), |(case, ahead)| {
+        let Ok(program) = Program::new(case.playbook) else {
+            return Err(TestCaseError::reject("the playbook asks for too much"));
+        };
+        let newest = case.events.iter().map(|event| event.at).max().unwrap();
+        let driven = live(&program, user(), &case.events, newest);
+        let done = driven.life.done.len();
+        for segment in program.playbook().segments.iter().filter(|segment| !asks_about_segments(&segment.who)) {
+            let end = newest.plus(AFTERWARDS).plus(AFTERWARDS);
+            let turns = changes(program.playbook(), &driven.life, &segment.who, end);
+            for at in ahead.iter().map(|ahead| newest.plus(Span::from_millis(*ahead))) {
+                let verdict = program.verdict(&segment.who, &driven.state, at).unwrap();
+                let holds = driven.life.view(program.playbook(), done, at).holds(&segment.who);
+                prop_assert_eq!(verdict.holds, holds, "at {}: {:?}", at, &segment.who);
+                let next = turns.iter().find(|turn| turn.at > at).map(|turn| turn.at);
+                let lasts = next.is_none_or(|next| verdict.until.is_some_and(|until| until <= next));
+                prop_assert!(lasts, "at {at} until {:?}, and it turns at {next:?}: {:?}", verdict.until, &segment.who);
+            }
         }
         Ok(())
     });
