@@ -19,6 +19,8 @@ pub(crate) struct Fields<'n> {
 impl<'n> Fields<'n> {
     /// The keys of `what` (as in "a play"); reports all that are not `known`.
     pub(crate) fn read(report: &mut Report<'_>, node: &'n Node, what: &str, known: &[&str]) -> Option<Self> {
+        #[cfg(test)]
+        keys_read::note(what, known);
         let entries = entries(report, node, what, &format!("write {}", listed(known)))?;
         let (mut meant, mut unknown) = (Vec::new(), false);
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
@@ -83,6 +85,8 @@ pub(crate) fn only_entry<'n>(
     known: &[&str],
     join: &str,
 ) -> Option<&'n Entry> {
+    #[cfg(test)]
+    keys_read::note(what, known);
     let entries = entries(report, node, what, &format!("write {}", listed(known)))?;
     if let Some(second) = entries.get(1) {
         report.problem(second.at, format!("{what} has one key, and this is a second one"), join);
@@ -215,7 +219,37 @@ pub(crate) fn instead(given: &str, known: &[&str]) -> String {
     }
 }
 
+/// What else could have been meant, or what to write for it to be right.
+pub(crate) fn instead_or(given: &str, known: &[&str], write: &str) -> String {
+    match closest(given, known.iter().copied()) {
+        Some(candidate) => format!("did you mean `{candidate}`? Else, {write}"),
+        None if known.is_empty() => write.to_owned(),
+        None => format!("there is {}; or {write}", listed(known)),
+    }
+}
+
 /// `a`, `b`, `c`
 pub(crate) fn listed(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Which keys were asked for, so that a test can compare them with the schemas.
+#[cfg(test)]
+pub(crate) mod keys_read {
+    use std::cell::RefCell;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    thread_local! {
+        static READ: RefCell<BTreeMap<BTreeSet<String>, String>> = const { RefCell::new(BTreeMap::new()) };
+    }
+
+    pub(super) fn note(what: &str, known: &[&str]) {
+        let keys = known.iter().map(|key| (*key).to_owned()).collect();
+        READ.with_borrow_mut(|read| read.insert(keys, what.to_owned()));
+    }
+
+    /// The groups of keys so far, each with what has them.
+    pub(crate) fn take() -> BTreeMap<BTreeSet<String>, String> {
+        READ.take()
+    }
 }

@@ -25,7 +25,6 @@ mod behaviour;
 mod checks;
 mod conditions;
 mod cost;
-pub mod describe;
 mod diagnostic;
 mod events;
 mod fields;
@@ -283,6 +282,14 @@ fn yaml(path: &str, text: &str, found: &mut Found) -> Option<Node> {
             let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
             let help = if message.ends_with("stands here twice") {
                 "keep one of them"
+            } else if message.starts_with("this is nested") {
+                "say it more simply; what is shared can be a segment of its own"
+            } else if message.starts_with("a second document") {
+                "write each play, segment and message into a file of its own"
+            } else if message.starts_with("this file has too many") {
+                "shorten it, and write out what aliases (`*name`) repeat"
+            } else if message.starts_with("this number") {
+                "write a number, as in `3`"
             } else if line.contains(": {{") || line.contains(": {%") {
                 "put a text that begins with `{` into quotes, or below a `|`"
             } else {

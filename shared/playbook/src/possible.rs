@@ -13,23 +13,27 @@ use crate::relations::{excludes, implies};
 /// Most atoms that are tried in all combinations; of what asks more, everything is taken to be possible.
 const ATOMS_MAX: usize = 16;
 
-/// Nothing when some user could get a message of the play, else what to change.
-pub(crate) fn can_send(play: &Play) -> Result<(), String> {
+/// Why a play can never send anything: the key that it lies in, and what to change.
+pub(crate) type Why = (&'static str, &'static str);
+
+/// Nothing when some user could get a message of the play.
+pub(crate) fn can_send(play: &Play) -> Result<(), Why> {
     let mut channels = Vec::new();
     let mut waits = false;
     look_through(&play.steps, &mut channels, &mut waits);
     if channels.is_empty() {
-        return Err("none of its steps sends anything; add a `send`".into());
+        return Err(("steps", "none of its steps sends anything; add a `send`"));
     }
     let who = starts(play);
     if !Question::new(&who).can_be(true) {
-        return Err("no user can fulfil `who` and `unless` at once; look for conditions that exclude each other".into());
+        let help = "no user can fulfil `who` and `unless` at once; look for conditions that exclude each other";
+        return Err(("who", help));
     }
     let begun = Condition::All(vec![who, start(&play.trigger)]);
     let mut question = Question::new(&begun);
     question.begin(&play.trigger);
     if !question.can_be(true) {
-        return Err("what starts it excludes `who` and `unless`; compare them with its trigger".into());
+        return Err(("who", "whoever the trigger starts it for is excluded here; compare this with the trigger"));
     }
     // Who has no address now may have one after a wait.
     let reachable = channels.iter().map(|channel| match channel {
@@ -40,7 +44,7 @@ pub(crate) fn can_send(play: &Play) -> Result<(), String> {
     let mut question = Question::new(&reached);
     question.begin(&play.trigger);
     if !waits && !question.can_be(true) {
-        return Err("no user of `who` can be reached on its channels; widen `who` or add a channel".into());
+        return Err(("who", "no user of `who` can be reached on its channels; widen `who` or add a channel"));
     }
     Ok(())
 }
@@ -199,27 +203,33 @@ impl Question {
 
     /// Whether the condition can come out so for some user.
     fn can_be(&self, wanted: bool) -> bool {
-        self.atoms.len() > ATOMS_MAX || self.answer(&mut Vec::with_capacity(self.atoms.len()), wanted)
+        // What two atoms have to do with one another is asked once, not for every combination.
+        let each = |relation: fn(&Condition, &Condition) -> bool| -> Vec<Vec<bool>> {
+            let row = |one| self.atoms.iter().map(|other| relation(one, other)).collect();
+            self.atoms.iter().map(row).collect()
+        };
+        self.atoms.len() > ATOMS_MAX
+            || self.answer(&each(implies), &each(excludes), &mut Vec::with_capacity(self.atoms.len()), wanted)
     }
 
-    fn answer(&self, answers: &mut Vec<bool>, wanted: bool) -> bool {
+    fn answer(&self, implies: &[Vec<bool>], excludes: &[Vec<bool>], answers: &mut Vec<bool>, wanted: bool) -> bool {
         let at = answers.len();
-        let Some(atom) = self.atoms.get(at) else {
+        if at == self.atoms.len() {
             return self.formula.holds(answers) == wanted;
-        };
+        }
         [true, false].into_iter().any(|answer| {
             let fits = self.given[at].is_none_or(|given| given == answer)
-                && self.atoms.iter().zip(&*answers).all(|(other, known)| match (answer, *known) {
-                    (true, true) => !excludes(atom, other) && !excludes(other, atom),
-                    (true, false) => !implies(atom, other),
-                    (false, true) => !implies(other, atom),
+                && answers.iter().enumerate().all(|(other, known)| match (answer, *known) {
+                    (true, true) => !excludes[at][other] && !excludes[other][at],
+                    (true, false) => !implies[at][other],
+                    (false, true) => !implies[other][at],
                     (false, false) => true,
                 });
             if !fits {
                 return false;
             }
             answers.push(answer);
-            let found = self.answer(answers, wanted);
+            let found = self.answer(implies, excludes, answers, wanted);
             answers.pop();
             found
         })

@@ -1,20 +1,22 @@
 //! Events, their details and traits that the shop does not send: by its tracking plan, or without one as slips
 //! of names that stand elsewhere in the playbook.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kairos_engine::event_name::EventName;
 use kairos_engine::playbook::{EventMatch, EventPattern, Play, Property, Trigger};
-use kairos_messages::closest;
 
 use super::Whole;
 use crate::diagnostic::{Found, Place, Reference, Target};
-use crate::fields::instead;
+use crate::fields::{closest, instead};
 use crate::tracking::Plan;
 
 const PLAN: &str = "tracking_plan.yaml";
 /// Shorter names are too often one letter apart and both meant.
 const ALMOST_CHARS_MIN: usize = 5;
+/// Slips are looked for among so many names at most, and in names of so many letters.
+const ALMOST_NAMES_MAX: usize = 5_000;
+const ALMOST_CHARS_MAX: usize = 64;
 
 pub(super) fn check(whole: &Whole<'_>, references: &[Reference], found: &mut Found) {
     match whole.plan {
@@ -59,10 +61,9 @@ fn not_in_plan(plan: &Plan, target: &Target) -> Option<(String, String)> {
 }
 
 fn meant(given: &str, known: &[String], place: &str) -> String {
-    let add = format!("if the shop sends it, add it {place} in {PLAN}");
     match closest(given, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`? Else, {add}"),
-        None => add,
+        Some(near) => format!("did you mean `{near}`? Else, if the shop sends it, add it {place} in {PLAN}"),
+        None => format!("if the shop sends it, add it {place} in {PLAN}"),
     }
 }
 
@@ -130,14 +131,18 @@ fn almost_alike(whole: &Whole<'_>, references: &[Reference], found: &mut Found) 
     for uses in kinds.values() {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         uses.iter().for_each(|used| *counts.entry(&used.name).or_default() += 1);
+        if counts.len() > ALMOST_NAMES_MAX {
+            continue;
+        }
+        let alike = Alike::of(counts.keys().copied());
         for used in uses {
-            let other = counts.iter().find(|(name, count)| {
+            let other = alike.to(&used.name).into_iter().find(|name| {
                 // Of two equally frequent names, the later one is told.
-                let order = (counts[used.name.as_str()], core::cmp::Reverse(used.name.as_str()));
-                (**count, core::cmp::Reverse(**name)) > order && is_almost(&used.name, name)
+                let order = |name: &'_ str| (counts[name], core::cmp::Reverse(name.to_owned()));
+                order(name) > order(&used.name) && is_almost(&used.name, name)
             });
-            if let Some((other, _)) = other {
-                let place = uses.iter().find(|known| known.name == **other).map_or("", |known| known.file);
+            if let Some(other) = other {
+                let place = uses.iter().find(|known| known.name == other).map_or("", |known| known.file);
                 let message = format!("`{}` is almost `{other}`, which {place} names", used.name);
                 let help = format!("if both are meant, write {PLAN} with all that the shop sends");
                 whole.warning(found, used.file, used.at, message, help);
@@ -146,10 +151,43 @@ fn almost_alike(whole: &Whole<'_>, references: &[Reference], found: &mut Found) 
     }
 }
 
+/// Finds the names that one may be a slip of, without comparing all with all: two texts that are one slip apart
+/// have a letter each without which they are the same (or one of them needs none taken out).
+struct Alike<'a>(BTreeMap<String, BTreeSet<&'a str>>);
+
+impl<'a> Alike<'a> {
+    fn of(names: impl Iterator<Item = &'a str>) -> Self {
+        let mut alike: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for name in names {
+            for shorter in shortened(&plain(name)) {
+                alike.entry(shorter).or_default().insert(name);
+            }
+        }
+        Self(alike)
+    }
+
+    /// The names that a name may be a slip of, and itself.
+    fn to(&self, name: &str) -> BTreeSet<&'a str> {
+        shortened(&plain(name)).iter().filter_map(|shorter| self.0.get(shorter)).flatten().copied().collect()
+    }
+}
+
+/// A text, and all that it can become when one letter is taken out.
+fn shortened(text: &str) -> Vec<String> {
+    if text.len() > ALMOST_CHARS_MAX {
+        return vec![text.to_owned()];
+    }
+    let without = |(at, letter): (usize, char)| [&text[..at], &text[at + letter.len_utf8()..]].concat();
+    core::iter::once(text.to_owned()).chain(text.char_indices().map(without)).collect()
+}
+
+/// A name without what people write differently.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
 /// Whether one name is probably a slip of the other.
 fn is_almost(one: &str, other: &str) -> bool {
-    let plain =
-        |name: &str| -> String { name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
     let (one, other) = (plain(one), plain(other));
     if one == other {
         return true;
