@@ -54,7 +54,8 @@ impl Story {
             "" | "that's" => {}
             "shop" => self.shop(does, now),
             _ => {
-                self.names.insert(UserKey::known(who), who.to_owned());
+                let key = if who.starts_with("visitor") { UserKey::anonymous(who) } else { UserKey::known(who) };
+                self.names.insert(key, who.to_owned());
                 let position = |title: &str| (place(title).latitude, place(title).longitude);
                 let inputs = self.words.inputs(who, does, now, position);
                 self.stage.tell(inputs);

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `is a customer with a phone` (`an email`, `a phone and an email`) | `identify`, of an account that is years old |
 //! | `opens an account with an email` | `identify`, of a new one |
-//! | `reads German`, `takes the phone`, `sits down at the desk`, `is near Showroom Mitte` | nothing; it goes with what comes then |
+//! | `turns out to be ann` (of somebody called `visitor…`) | `identify`, with both ids |
+//! | `reads German`, `lives in America/New_York`, `takes the phone`, `sits down at the desk`, `is near Showroom Mitte` | nothing; it goes with what comes then |
 //! | `views P`, `adds P`, `removes P`, `wishes for P`, `orders P and P` | the ecommerce events, where P is `Trail Runner (shoes, 89 EUR)`, and later `Trail Runner` |
 //! | `opens /promo/shoes`, `opens /promo/hats from /promo` | `page` |
 //! | `searches for trail shoes` | `Products Searched` |
@@ -59,6 +60,7 @@ impl Article {
 #[derive(Debug, Default)]
 struct Person {
     reads: Option<&'static str>,
+    zone: Option<String>,
     device: Option<&'static str>,
     location: Option<(f64, f64)>,
 }
@@ -77,7 +79,7 @@ impl Words {
             return Vec::new();
         };
         let person = self.people.entry(who.to_owned()).or_default();
-        let mut context = json!({"timezone": "Europe/Berlin"});
+        let mut context = json!({"timezone": person.zone.as_deref().unwrap_or("Europe/Berlin")});
         context["locale"] = person.reads.unwrap_or("en-GB").into();
         if let Some(device) = person.device {
             context["device"] = json!({"type": device});
@@ -88,7 +90,7 @@ impl Words {
         if let Some(page) = call.remove("page") {
             context["page"] = page;
         }
-        call.insert("userId".into(), who.into());
+        call.insert(if who.starts_with("visitor") { "anonymousId" } else { "userId" }.into(), who.into());
         call.insert("messageId".into(), format!("line {}", self.lines).into());
         call.insert("timestamp".into(), now.to_string().into());
         call.insert("context".into(), context);
@@ -114,6 +116,10 @@ impl Words {
         if matches!(does, "reads German" | "takes the phone" | "sits down at the desk") {
             return None;
         }
+        if let Some(zone) = does.strip_prefix("lives in ") {
+            person.zone = Some(zone.to_owned());
+            return None;
+        }
         if let Some(place) = does.strip_prefix("is near ") {
             // Some three hundred metres to the north.
             let (latitude, longitude) = position(place);
@@ -127,6 +133,10 @@ impl Words {
         let (verb, rest) = does.split_once(' ').unwrap_or((does, ""));
         Some(match verb {
             "is" if rest == "about to leave" => track("Exit Intended", json!({})),
+            "turns" => {
+                let user = rest.strip_prefix("out to be ").unwrap_or_else(|| panic!("{does:?}: into whom?"));
+                object(json!({"type": "identify", "userId": user, "traits": {}}))
+            }
             "is" | "opens" if rest.contains(" with ") => identify(who, rest, now),
             "opens" => {
                 let (path, from) = rest.split_once(" from ").unwrap_or((rest, ""));
