@@ -45,7 +45,8 @@ pub struct Life {
     pub done: Vec<Done>,
     /// Every message that was decided.
     pub messages: Vec<Message>,
-    clock: Timestamp,
+    /// The user's clock: the time of the newest input. Never runs backwards.
+    pub clock: Timestamp,
 }
 
 impl Life {

@@ -325,6 +325,40 @@ fn only_before(condition: Condition, number: usize) -> Condition {
     }
 }
 
+/// Questions whose answer does not depend on who was known as whom when something was done.
+fn of_one_person() -> BoxedStrategy<Condition> {
+    let within = || option::of(span());
+    let category = || option::weighted(0.4, Just(property("product.category")));
+    let amount = select(vec![0.3, 1.0, 5.0, 19.98, 30.0, 75.5]);
+    let slot = prop_oneof![weekdays().prop_map(HabitSlot::Weekdays), Just(HabitSlot::Today)];
+    prop_oneof![
+        3 => (of(), 1..5_u32, within(), category())
+            .prop_map(|(of, at_least, within, same)| Condition::Did { of, at_least, within, same }),
+        1 => (of(), span()).prop_map(|(of, ago)| Condition::First { of, ago }),
+        1 => (of(), span()).prop_map(|(of, ago)| Condition::Last { of, ago }),
+        1 => (of(), tested(false)).prop_map(|(of, (property, is))| Condition::LastValue { of, property, is }),
+        3 => (of(), number(), amount, currency(), within(), category()).prop_map(
+            |(of, property, at_least, currency, within, same)| {
+                Condition::Sum { of, property, at_least, currency, within, same }
+            }
+        ),
+        2 => (of(), counted_apart(), 1..5_u32, within())
+            .prop_map(|(of, property, at_least, within)| Condition::Distinct { of, property, at_least, within }),
+        1 => (of(), span()).prop_map(|(of, less_than)| Condition::AverageInterval { of, less_than }),
+        2 => (of(), slot, 1..5_u32)
+            .prop_map(|(of, on, least)| Condition::Habit { of, on, is: HabitTest::AtLeast(least) }),
+    ]
+    .boxed()
+}
+
+/// A playbook whose segments ask nothing that a change of identity could blur.
+pub(crate) fn playbook_of_one_person() -> impl Strategy<Value = Playbook> {
+    proptest::collection::vec(nested(of_one_person()), 1..5).prop_map(|conditions| {
+        let segment = |(number, who)| Segment { name: format!("s{number}"), title: format!("Segment {number}"), who };
+        Playbook { segments: conditions.into_iter().enumerate().map(segment).collect(), ..playbook_with_help() }
+    })
+}
+
 /// A playbook with a few segments, moments, two places, and a play that answers who asks for help.
 pub(crate) fn playbook() -> impl Strategy<Value = Playbook> {
     let segments = (proptest::collection::vec(condition(), 1..5), any::<bool>()).prop_map(|(conditions, reversed)| {

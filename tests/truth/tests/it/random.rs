@@ -6,19 +6,21 @@ use std::fmt::{self, Debug, Formatter};
 use std::hash::{BuildHasher, RandomState};
 
 use kairos_engine::event::{Event, EventKind};
-use kairos_engine::identifiers::UserKey;
-use kairos_engine::mailbox::Effect;
+use kairos_engine::identifiers::{InputId, UserKey};
+use kairos_engine::mailbox::{Effect, Input};
 use kairos_engine::playbook::{Condition, Playbook};
 use kairos_engine::program::Program;
 use kairos_engine::state::UserState;
 use kairos_engine::step::step;
 use kairos_engine::time::{Span, Timestamp};
 use kairos_truth::changes::{Change, changes};
+use kairos_truth::{Done, Life};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestCaseResult, TestRng, TestRunner};
 use serde::Serialize;
+use serde_json::Map;
 
-use crate::conditions::playbook;
+use crate::conditions::{playbook, playbook_of_one_person};
 use crate::drive::{Driven, entries_and_exits, live};
 use crate::histories::{ASKED, history};
 
@@ -189,6 +191,53 @@ fn how_inputs_are_grouped_changes_no_entry_and_no_exit() {
         }
         prop_assert_eq!(members(&late), members(&driven.effects));
         prop_assert_eq!(program.memberships(&state), program.memberships(&driven.state));
+        Ok(())
+    });
+}
+
+#[test]
+fn what_a_visitor_did_counts_for_the_user_they_turn_out_to_be() {
+    // Where the two were is of no account here: each event is at the local time of who did it.
+    let plain = |events: Vec<Event>| events.into_iter().map(|event| Event { context: Map::new(), ..event }).collect();
+    let of_user = (playbook_of_one_person(), history().prop_map(plain));
+    let of_user = of_user.prop_map(|(playbook, events)| Case { playbook, events });
+    for_random("identities", &(of_user, history().prop_map(plain)), |(case, as_visitor): (Case, Vec<Event>)| {
+        let as_user = case.events;
+        let Ok(program) = Program::new(case.playbook) else {
+            return Err(TestCaseError::reject("the playbook asks for too much"));
+        };
+        // The two do not tell the same event.
+        let renamed = |event: Event| Event { id: InputId::of_message("visitor", &event.id.to_string()), ..event };
+        let as_visitor: Vec<Event> = as_visitor.into_iter().map(renamed).collect();
+        let both = || as_visitor.iter().chain(&as_user);
+        let linked_at = both().map(|event| event.at).max().unwrap();
+        let until = linked_at.plus(AFTERWARDS);
+        let visitor = UserKey::anonymous("v");
+        let before = live(&program, visitor, &as_visitor, linked_at);
+        let mut driven = live(&program, user(), &as_user, linked_at);
+
+        let link = Input::Link { id: InputId::of_message("truth", "link"), at: linked_at, to: user() };
+        let left = step(&program, visitor, before.state, &[link], until);
+        let merge = left.effects.iter().find_map(|effect| match effect {
+            Effect::Tell { user: to, input } if *to == user() => Some(input.as_ref().clone()),
+            _ => None,
+        });
+        prop_assert!(left.state.forwarded_to == Some(user()) && program.memberships(&left.state).is_empty());
+        let merged = step(&program, user(), std::mem::take(&mut driven.state), &[merge.unwrap()], until);
+
+        let mut done: Vec<Done> = before.life.done.into_iter().chain(driven.life.done).collect();
+        done.sort_by_key(|done| done.at);
+        let count = done.len();
+        let life = Life { done, ..Life::default() };
+        let aged = step(&program, user(), merged.state.clone(), &[Input::Tick { at: until }], until);
+        for segment in &program.playbook().segments {
+            let is_in = program.memberships(&merged.state).iter().any(|(name, _)| *name == segment.name);
+            let holds = life.view(program.playbook(), count, linked_at).holds(&segment.who);
+            prop_assert_eq!(is_in, holds, "{}: {:?}", &segment.name, &segment.who);
+            let mut later = changes(program.playbook(), &life, &segment.who, until);
+            later.retain(|change| change.at > linked_at);
+            prop_assert_eq!(entries_and_exits(&aged.effects, &segment.name), later, "{:?}", &segment.who);
+        }
         Ok(())
     });
 }
