@@ -6,6 +6,8 @@
 //! | module | what is shown |
 //! |---|---|
 //! | [`carts`], [`welcomes`], [`identities`], [`duplicates`] | what shoppers get, and what they do not get |
+//! | [`catalogue`] | who hears of prices and stock, and what feeds are told |
+//! | [`segments`] | who is in which segment, by events, by time and after a publication |
 //! | [`timing`] | when they get it: never early, hardly late, also when an alarm was lost |
 //! | [`envelopes`] | what is wrong with a request or with one event in it |
 //! | [`webhooks`] | a receiver on the other side |
@@ -19,6 +21,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod carts;
+mod catalogue;
 mod clients;
 mod dead_letters;
 mod duplicates;
@@ -27,6 +30,7 @@ mod harness;
 mod identities;
 mod kills;
 mod permissions;
+mod segments;
 mod tidiness;
 mod timing;
 mod webhooks;

@@ -15,7 +15,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 19] = [
+const ATTEMPTS: [&str; 24] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -29,15 +29,20 @@ const ATTEMPTS: [&str; 19] = [
     "PutItem AudiencesTable",
     "UpdateItem AudiencesTable",
     "Query AudiencesTable",
+    "GetItem CatalogueTable",
+    "BatchGetItem CatalogueTable",
+    "PutItem CatalogueTable",
+    "Query CatalogueTable/announcements",
     "SendMessage EventsQueueUrl",
     "SendMessage DeliveriesQueueUrl",
     "SendMessage AlarmsQueueUrl",
     "Publish SMS",
     "SendEmail",
-    "GetSecretValue",
+    "GetSecretValue WebhookSecretArn",
+    "GetSecretValue CatalogueKeyArn",
 ];
 
-const ALLOWED: [(&str, &[&str]); 5] = [
+const ALLOWED: [(&str, &[&str]); 6] = [
     ("IngestFunction", &["PutItem RefusalsTable", "GetItem PlaybookTable", "SendMessage EventsQueueUrl"]),
     (
         "DecideFunction",
@@ -59,8 +64,27 @@ const ALLOWED: [(&str, &[&str]); 5] = [
         &["Scan UsersTable", "GetItem PlaybookTable", "PutItem PlaybookTable", "SendMessage EventsQueueUrl"],
     ),
     (
+        "CatalogueFunction",
+        &[
+            "GetItem PlaybookTable",
+            "Query AudiencesTable",
+            "BatchGetItem CatalogueTable",
+            "PutItem CatalogueTable",
+            "Query CatalogueTable/announcements",
+            "SendMessage EventsQueueUrl",
+            "GetSecretValue CatalogueKeyArn",
+        ],
+    ),
+    (
         "DeliveryFunction",
-        &["GetItem DeliveriesTable", "GetItem PlaybookTable", "Publish SMS", "SendEmail", "GetSecretValue"],
+        &[
+            "GetItem DeliveriesTable",
+            "GetItem PlaybookTable",
+            "GetItem CatalogueTable",
+            "Publish SMS",
+            "SendEmail",
+            "GetSecretValue WebhookSecretArn",
+        ],
     ),
 ];
 
@@ -90,6 +114,7 @@ async fn wake_every_function(stage: &Stage) {
     for function in ["DecideFunction", "TimersFunction", "DeliveryFunction"] {
         stage.engine.invoke(function, &json!({"Records": []})).await.unwrap();
     }
+    stage.engine.invoke("CatalogueFunction", &json!({"action": "announce"})).await.unwrap();
     stage.engine.invoke("SegmentationFunction", &json!({"action": "backfill"})).await.unwrap();
 }
 
@@ -116,6 +141,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
     let key = match on {
         "DeliveriesTable" => "delivery",
         "PlaybookTable" => "name",
+        "CatalogueTable" => "product",
         _ => "user",
     };
     match action {
@@ -166,8 +192,12 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
             dynamodb
                 .query()
                 .table_name(table)
-                .index_name("alarms")
-                .key_condition_expression("alarm_shard = :shard")
+                .index_name(if on == "UsersTable/alarms" { "alarms" } else { "announcements" })
+                .key_condition_expression(if on == "UsersTable/alarms" {
+                    "alarm_shard = :shard"
+                } else {
+                    "announce_shard = :shard"
+                })
                 .expression_attribute_values(":shard", AttributeValue::N("99".into()))
                 .send()
                 .await,
@@ -202,7 +232,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         }
         "GetSecretValue" => {
             let secrets = aws_sdk_secretsmanager::Client::new(config);
-            verdict(secrets.get_secret_value().secret_id(stage.output("WebhookSecretArn")).send().await)
+            verdict(secrets.get_secret_value().secret_id(stage.output(on)).send().await)
         }
         other => panic!("nobody knows how to try {other}"),
     }

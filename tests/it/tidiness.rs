@@ -112,7 +112,7 @@ fn every_trigger_has_example_events_that_read_as_what_it_gives() {
             if event.get("Records").is_some() {
                 let batch: SqsEvent = serde_json::from_value(event).expect(&wrong);
                 assert!(batch.records.iter().all(|record| record.message_id.is_some()), "{}", path.display());
-            } else if function == "ingest" {
+            } else if event.get("rawPath").is_some() {
                 let request: LambdaFunctionUrlRequest = serde_json::from_value(event).expect(&wrong);
                 assert!(
                     request.raw_path.is_some() && request.request_context.http.method.is_some(),
@@ -124,7 +124,11 @@ fn every_trigger_has_example_events_that_read_as_what_it_gives() {
                 let inputs = template.split("Input:").skip(1).filter_map(|rest| rest.lines().next());
                 let inputs = inputs.map(|input| input.trim().trim_matches('\''));
                 let mut inputs = inputs.map(|input| serde_json::from_str::<Value>(input).unwrap());
-                assert!(inputs.any(|input| event == input), "{}: what a schedule of the template gives", path.display());
+                assert!(
+                    inputs.any(|input| event == input),
+                    "{}: what a schedule of the template gives",
+                    path.display()
+                );
             }
         }
         assert!(events > 0, "functions/{function}/events is empty");
@@ -204,6 +208,9 @@ fn the_template_gives_what_the_protocols_count_on() {
     for function in ["IngestFunction", "DecideFunction", "TimersFunction", "SegmentationFunction", "DeliveryFunction"] {
         assert!(figure(function, "Timeout") * 1_000 > calls_ms, "{function}");
     }
+    // What a feed had begun to tell when its time was up is told to the end of the page and noted.
+    let reserve_ms = bounds::ANNOUNCE_RESERVE.as_millis();
+    assert!(reserve_ms > 3 * calls_ms && figure("CatalogueFunction", "Timeout") * 1_000 >= 2 * reserve_ms);
     // When a backfill begins, nobody decides with the playbook before any more; and a call ends before the next one.
     assert!(
         bounds::PLAYBOOK_REFRESH.as_millis() + figure("DecideFunction", "Timeout") * 1_000

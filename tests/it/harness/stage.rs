@@ -62,6 +62,25 @@ impl Stage {
         .await
     }
 
+    /// A system of one test, which publishes other playbooks.
+    pub(crate) async fn alone() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, Self::start("alone", None)).await
+    }
+
+    /// A system whose plays are about the catalogue.
+    pub(crate) async fn catalogue() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, async {
+            let stage = Self::start("catalogue", None).await?;
+            let store = PlaybookStore::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
+            let playbook = crate::catalogue::with_catalogue(&stage.receiver.url());
+            store.publish(&playbook).await.map_err(|fault| fault.to_string())?;
+            Ok(stage)
+        })
+        .await
+    }
+
     /// A system that is treated roughly; failed messages come again after 2 s.
     pub(crate) async fn rough() -> &'static Self {
         static STAGE: Shared = OnceCell::const_new();
