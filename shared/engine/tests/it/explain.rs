@@ -9,7 +9,6 @@ use kairos_engine::explain::{self, Explanation, Group};
 use kairos_engine::identifiers::{InputId, UserKey};
 use kairos_engine::mailbox::Input;
 use kairos_engine::playbook::{Condition, Moments, Place, Play, Playbook, Policy, Segment};
-use kairos_engine::product::products_of;
 use kairos_engine::program::Program;
 use kairos_engine::state::UserState;
 use kairos_engine::step::step;
