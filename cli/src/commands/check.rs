@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use kairos_engine::describe;
 use kairos_engine::playbook::{Channel, InQuietHours, Play, Playbook, Policy, Segment, Share};
 use kairos_engine::program::Program;
-use kairos_playbook::{Cost, Diagnostic, Severity, cost, describe};
+use kairos_playbook::{Cost, Diagnostic, Severity, cost};
 
 use super::Done;
 use crate::terminal::{COLUMNS, Style, line, note, shortened, thousands, wrapped};
@@ -101,7 +102,7 @@ fn show_policy(policy: &Policy) {
         let what = if channel.is_empty() { String::new() } else { format!(" by {channel}") };
         format!("at most {}{what} in {}", counted(cap.at_most as usize, "message"), cap.per)
     });
-    let quiet = policy.quiet_hours.iter().map(|hours| format!("quiet from {}", describe::hours(hours)));
+    let quiet = policy.quiet_hours.iter().map(|hours| format!("quiet from {}", hours));
     let control = (!policy.control_group.is_none()).then(|| format!("{} in the control group", policy.control_group));
     let all: Vec<String> = caps.chain(quiet).chain(control).collect();
     if !all.is_empty() {
@@ -111,18 +112,18 @@ fn show_policy(policy: &Policy) {
 
 fn show_segment(segment: &Segment, style: Style) {
     line(format!("   {}", style.bold(&segment.name)));
-    indented(&describe::condition(&segment.who), 6);
+    indented(&segment.who.to_string(), 6);
 }
 
 fn show_play(play: &Play, policy: &Policy, with_steps: bool, style: Style) {
     line(format!("   {}", style.bold(&play.name)));
-    indented(&describe::trigger(&play.trigger), 6);
+    indented(&play.trigger.to_string(), 6);
     let everybody = kairos_engine::playbook::Condition::default();
     if play.who != everybody {
-        indented(&format!("who: {}", describe::condition(&play.who)), 6);
+        indented(&format!("who: {}", play.who), 6);
     }
     if let Some(unless) = &play.unless {
-        indented(&format!("unless: {}", describe::condition(unless)), 6);
+        indented(&format!("unless: {}", unless), 6);
     }
     let rules = rules(play, policy);
     if !rules.is_empty() {

@@ -100,15 +100,15 @@ impl Often {
         // What is asked with "at most" is whether there is one more.
         let most = max - 1;
         if let Some(node) = exactly {
-            let count = whole(report, node, "`exactly`", 0, most)?;
+            let count = Self::number(report, node, "`exactly`", 0, most)?;
             return Some(Self { at_least: (count > 0).then_some(count), at_most: Some(count) });
         }
         let low = match at_least {
-            Some(node) => Some(whole(report, node, "`at_least`", 1, max)?),
+            Some(node) => Some(Self::number(report, node, "`at_least`", 1, max)?),
             None => None,
         };
         let high = match at_most {
-            Some(node) => Some(whole(report, node, "`at_most`", 0, most)?),
+            Some(node) => Some(Self::number(report, node, "`at_most`", 0, most)?),
             None => None,
         };
         if let (Some(low), Some(high), Some(node)) = (low, high, at_most)
@@ -120,6 +120,20 @@ impl Often {
         }
         let low = if low.is_none() && high.is_none() { Some(1) } else { low };
         Some(Self { at_least: low, at_most: high })
+    }
+
+    fn number(report: &mut Report<'_>, node: &Node, what: &str, min: u32, max: u32) -> Option<u32> {
+        if let Value::Number(number) = node.value
+            && number > f64::from(max)
+            && max <= TIMES_KEPT_MAX
+        {
+            let message = format!("{what} is above {max}: each of these times, or values, is remembered of every user");
+            let help =
+                format!("ask for {max} or fewer; how often `did` was ever done, without `within`, can be any number");
+            report.problem(node.at, message, help);
+            return None;
+        }
+        whole(report, node, what, min, max)
     }
 
     /// As a condition, from one that says "at least so often".

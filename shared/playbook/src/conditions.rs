@@ -60,6 +60,9 @@ pub(crate) fn condition(report: &mut Report<'_>, node: &Node, depth: usize) -> O
         );
         return None;
     }
+    if !report.counts_condition(node.at) {
+        return None;
+    }
     if matches!(node.value, Value::List(_)) {
         return parts(report, node, "this list", depth).map(Condition::All);
     }

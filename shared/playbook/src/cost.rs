@@ -7,8 +7,6 @@ use kairos_engine::playbook::{Condition, Playbook, ReadinessValue, Step, Trigger
 use kairos_engine::program::{Program, register_of, trigger_register};
 use kairos_engine::register::{Register, RegisterId};
 
-use crate::describe;
-
 /// What a playbook costs for every user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
@@ -62,7 +60,7 @@ pub fn cost(program: &Program) -> Cost {
             let mut asked_by: Vec<String> = asked.into_iter().flatten().cloned().collect();
             asked_by.dedup();
             RegisterCost {
-                what: describe::register(register),
+                what: register.to_string(),
                 questions: asked.map_or(0, Vec::len),
                 asked_by,
                 bytes_typical: typical(register),

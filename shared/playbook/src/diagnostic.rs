@@ -3,6 +3,7 @@
 use core::cmp::Ordering;
 use core::fmt;
 
+use kairos_engine::bounds::CONDITIONS_MAX;
 use kairos_engine::playbook::{EventPattern, Moment, PlaceSelector, Property};
 
 /// How bad it is.
@@ -101,6 +102,8 @@ fn shortened(text: String) -> String {
 pub(crate) struct Found {
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) references: Vec<Reference>,
+    /// How many conditions there are, all parts counted.
+    conditions: usize,
 }
 
 /// Most problems told at once: who has made more begins with these.
@@ -205,6 +208,21 @@ impl<'a> Report<'a> {
             Ordering::Greater => return,
         }
         self.found.references.push(Reference { file: self.file.to_owned(), at, to });
+    }
+
+    /// Counts a condition; gives whether there may be one more. Aliases can repeat conditions without end.
+    pub(crate) fn counts_condition(&mut self, at: Place) -> bool {
+        self.found.conditions += 1;
+        if self.found.conditions == CONDITIONS_MAX + 1 {
+            let message = format!("the playbook has more than {CONDITIONS_MAX} conditions, all parts counted");
+            self.problem(at, message, "ask for less, or move what several ask into a segment");
+        }
+        self.found.conditions <= CONDITIONS_MAX
+    }
+
+    /// Whether one more name can be remembered.
+    pub(crate) fn has_room(&self) -> bool {
+        self.found.references.len() <= REFERENCES_MAX
     }
 
     fn add(&mut self, severity: Severity, at: Place, message: String, help: String) {

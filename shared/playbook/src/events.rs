@@ -96,6 +96,9 @@ pub(crate) fn sequence(report: &mut Report<'_>, node: &Node) -> Option<Vec<Vec<E
 /// One event: a name, or a group with details.
 fn event(report: &mut Report<'_>, node: &Node) -> Option<EventMatch> {
     const HELP: &str = "write `name:` and the event's name, and its details below `where:`";
+    if !report.has_room() {
+        return None;
+    }
     if !matches!(node.value, Value::Map(_)) {
         let event = pattern(report, node)?;
         report.refer(node.at, Target::Event(event.clone()));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kairos_engine::bounds::{CAP_AT_MOST_MAX, EVENT_PROPERTIES_MAX, PRIORITY_MAX};
+use kairos_engine::bounds::{CAP_AT_MOST_MAX, EVENT_PROPERTIES_MAX, EVENT_PROPERTY_NAME_BYTES_MAX, PRIORITY_MAX};
 use kairos_engine::playbook::{Cap, ChannelSettings, Condition, Entry, Goal, InQuietHours, Message, Play, Share};
 
 use crate::conditions::condition;
@@ -128,8 +128,8 @@ pub(crate) fn play(report: &mut Report<'_>, root: &Node, name: &str, known: &Kno
             sent: reader.sent,
         },
     };
-    if let Err(why) = possible::can_send(&read.play) {
-        let at = place("who").or_else(|| place("unless")).unwrap_or(read.places.start);
+    if let Err((key, why)) = possible::can_send(&read.play) {
+        let at = place(key).or_else(|| place("unless")).unwrap_or(read.places.start);
         report.problem(at, "this play can never send anything", why);
     }
     for decision in &reader.decisions {
@@ -214,6 +214,12 @@ fn event_properties(
         );
         let at = fields.get("steps").map_or(fields.start(), |node| node.at);
         report.problem(at, message, "show fewer; each is kept for every user on the way through the play");
+        return None;
+    }
+    if let Some(name) = names.iter().find(|name| name.len() > EVENT_PROPERTY_NAME_BYTES_MAX) {
+        let at = fields.get("steps").map_or(fields.start(), |node| node.at);
+        let message = format!("a message of this play shows `event.{name}`, a name that is too long to be kept");
+        report.problem(at, message, format!("show properties of at most {EVENT_PROPERTY_NAME_BYTES_MAX} bytes"));
         return None;
     }
     Some(names.into_iter().map(str::to_owned).collect())

@@ -7,7 +7,7 @@ use kairos_engine::playbook::{Channel, Condition, Step, Variant};
 
 use crate::conditions::condition;
 use crate::diagnostic::{Place, Report};
-use crate::fields::{Fields, count, flag, instead, is_name, list, listed, only_entry, span, text, word};
+use crate::fields::{Fields, count, flag, instead, instead_or, is_name, list, listed, only_entry, span, text, word};
 use crate::hours::local_hours;
 use crate::node::{Node, Value};
 use crate::plays::Known;
@@ -49,15 +49,14 @@ impl Decision {
     /// What is wrong with a branch whose condition is the same for everybody who comes to it.
     pub(crate) const fn problem(&self, holds: bool) -> (&'static str, &'static str) {
         match (holds, self.has_else) {
-            (true, true) => (
-                "everybody who enters this play fulfils this: the steps of `else` can never run",
-                "keep those of `then`",
-            ),
+            (true, true) => {
+                ("everybody who comes here fulfils this: the steps of `else` can never run", "keep those of `then`")
+            }
             (true, false) => {
-                ("everybody who enters this play fulfils this: there is nothing to decide", "keep the steps alone")
+                ("everybody who comes here fulfils this: there is nothing to decide", "keep the steps alone")
             }
             (false, _) => (
-                "nobody who enters this play fulfils this: the steps of `then` can never run",
+                "nobody who comes here fulfils this: the steps of `then` can never run",
                 "compare it with the trigger, `who` and `unless`",
             ),
         }
@@ -327,11 +326,7 @@ impl<'k> StepReader<'k> {
         let found = match self.known.messages.get(message) {
             None => {
                 let names: Vec<&str> = self.known.messages.keys().map(String::as_str).collect();
-                let help = if names.is_empty() {
-                    format!("write messages/{message}.yaml")
-                } else {
-                    format!("{}, or write messages/{message}.yaml", instead(message, &names))
-                };
+                let help = instead_or(message, &names, &format!("write messages/{message}.yaml"));
                 report.problem(at, format!("there is no message `{message}`"), help);
                 return;
             }

@@ -9,6 +9,7 @@ use crate::events::{self, check_apart, matches, matches_with_places};
 use crate::fields::{Fields, count, list, only_entry, span, word};
 use crate::hours::{clock, time_zone, weekdays};
 use crate::node::{Entry, Node, Value};
+use crate::possible::is_always;
 use crate::values::percent;
 
 pub(crate) const TRIGGERS: [&str; 12] = [
@@ -40,7 +41,7 @@ pub(crate) fn trigger(report: &mut Report<'_>, node: &Node) -> Option<Trigger> {
             let (on, name) = change(report, inner, "`segment`", "write `segment: {entered: loyal}`")?;
             Some(Trigger::Segment { name: segment_name(report, name)?, on })
         }
-        "becomes" => condition(report, inner, 1).map(Trigger::Becomes),
+        "becomes" => becomes(report, inner),
         "moment" => moment(report, inner).map(Trigger::Becomes),
         "place" => {
             let (on, places) = change(report, inner, "`place`", "write `place: {entered: any}`")?;
@@ -50,6 +51,20 @@ pub(crate) fn trigger(report: &mut Report<'_>, node: &Node) -> Option<Trigger> {
         "run_out" => run_out(report, inner),
         _ => catalogue(report, entry),
     }
+}
+
+fn becomes(report: &mut Report<'_>, node: &Node) -> Option<Trigger> {
+    let becomes = condition(report, node, 1)?;
+    if let Some(always) = is_always(&becomes) {
+        let (message, help) = if always {
+            ("everybody always fulfils this, so it never becomes true", "ask for something that changes")
+        } else {
+            ("nobody ever fulfils this", "look for conditions that exclude each other")
+        };
+        report.problem(node.at, message, help);
+        return None;
+    }
+    Some(Trigger::Becomes(becomes))
 }
 
 fn absence(report: &mut Report<'_>, node: &Node) -> Option<Trigger> {

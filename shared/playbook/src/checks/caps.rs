@@ -84,7 +84,7 @@ fn against_steps(whole: &Whole<'_>, file: &str, play: &Play, places: &PlayPlaces
             file,
             at,
             format!(
-                "message {number} of one passage is not sent to who got the others: {whose} allows {} in {}",
+                "nobody gets message {number} of a passage after those before it: {whose} allows only {} in {}",
                 cap.at_most, cap.per
             ),
             "raise `at_most`, shorten `per`, or wait longer between the messages".to_owned(),

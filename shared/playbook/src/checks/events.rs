@@ -1,6 +1,7 @@
 //! Events, their details and traits that the shop does not send: by its tracking plan, or without one as slips
 //! of names that stand elsewhere in the playbook.
 
+use core::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kairos_engine::event_name::EventName;
@@ -129,8 +130,11 @@ fn almost_alike(whole: &Whole<'_>, references: &[Reference], found: &mut Found) 
         }
     }
     for uses in kinds.values() {
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        uses.iter().for_each(|used| *counts.entry(&used.name).or_default() += 1);
+        // How often each name is used, and where in the order of the files it first is.
+        let mut counts: BTreeMap<&str, (usize, Reverse<usize>)> = BTreeMap::new();
+        for (at, used) in uses.iter().enumerate() {
+            counts.entry(&used.name).or_insert((0, Reverse(at))).0 += 1;
+        }
         if counts.len() > ALMOST_NAMES_MAX {
             continue;
         }
@@ -138,8 +142,7 @@ fn almost_alike(whole: &Whole<'_>, references: &[Reference], found: &mut Found) 
         for used in uses {
             let other = alike.to(&used.name).into_iter().find(|name| {
                 // Of two equally frequent names, the later one is told.
-                let order = |name: &'_ str| (counts[name], core::cmp::Reverse(name.to_owned()));
-                order(name) > order(&used.name) && is_almost(&used.name, name)
+                counts[name] > counts[used.name.as_str()] && is_almost(&used.name, name)
             });
             if let Some(other) = other {
                 let place = uses.iter().find(|known| known.name == other).map_or("", |known| known.file);

@@ -7,7 +7,7 @@ use kairos_engine::playbook::PlaceSelector;
 
 use super::Whole;
 use crate::diagnostic::{Found, Reference, Target};
-use crate::fields::instead;
+use crate::fields::{closest, instead, instead_or};
 
 const MOMENTS: &str = "moments.yaml";
 const PLACES: &str = "places.yaml";
@@ -58,8 +58,7 @@ fn unknown_file(name: &str, what: &str, folder: &str, known: &[&str]) -> Option<
     if known.contains(&name) {
         return None;
     }
-    let write = format!("write {folder}/{name}.yaml");
-    let help = if known.is_empty() { write } else { format!("{}, or {write}", instead(name, known)) };
+    let help = instead_or(name, known, &format!("write {folder}/{name}.yaml"));
     Some((format!("there is no {what} `{name}`"), help))
 }
 
@@ -92,7 +91,7 @@ fn unknown_places(whole: &Whole<'_>, selector: &PlaceSelector) -> Option<(String
         0 => format!("write `kind: {name}` at a place of {PLACES}"),
         // A list of hundreds of shops would help nobody.
         1..=12 => instead(name, &known),
-        _ => kairos_messages::closest(name, known.iter().copied())
+        _ => closest(name, known.iter().copied())
             .map_or_else(|| format!("look into {PLACES}"), |near| format!("did you mean `{near}`?")),
     };
     Some((message, help))

@@ -6,7 +6,8 @@ use kairos_engine::bounds::TIMES_KEPT_MAX;
 use kairos_engine::playbook::{ContextFact, Moment, ProductField};
 
 use super::parts::{
-    Key, above_zero, any_of, group, list, name, number, one_or_more, only_one, part, tests, text, whole, words,
+    Key, above_zero, any_of, group, list, name, number, one_or_more, only_one, part, tests, text, whole, with_at_least,
+    with_one_of, words,
 };
 
 const MANY: i64 = 1_000_000;
@@ -76,7 +77,10 @@ fn state() -> Vec<Key<'static>> {
         ("reachable", words(&["anyhow", "email", "sms"]), "The user can be reached so"),
         (
             "trait",
-            group(&["name"], with_tests(vec![("name", text(), "The trait's name, as the shop sends it")])),
+            with_at_least(
+                2,
+                group(&["name"], with_tests(vec![("name", text(), "The trait's name, as the shop sends it")])),
+            ),
             "A trait is so",
         ),
         ("local_time", part("hours"), "The user's own time of day and weekday"),
@@ -114,11 +118,11 @@ fn behaviour() -> Vec<Key<'static>> {
             "Something was done, so often, in how long",
         ),
         ("did_not", group(&["event"], vec![of(), within()]), "Something was not done"),
-        ("first", group(&["event"], ago(vec![of()])), "When something was first done"),
-        ("last", group(&["event"], ago(vec![of()])), "When something was last done"),
+        ("first", ago(&["event"], vec![of()]), "When something was first done"),
+        ("last", ago(&["event"], vec![of()]), "When something was last done"),
         (
             "last_value",
-            group(&["event", "property"], with_tests(vec![of(), detail()])),
+            with_at_least(3, group(&["event", "property"], with_tests(vec![of(), detail()]))),
             "A detail of the newest such event is so",
         ),
         (
@@ -165,29 +169,32 @@ fn behaviour() -> Vec<Key<'static>> {
         ),
         (
             "habit",
-            group(
-                &["event", "on"],
-                vec![
-                    of(),
-                    (
-                        "on",
-                        any_of(vec![
-                            words(&["today"]),
-                            part("weekdays"),
-                            group(
-                                &["from", "until"],
-                                vec![
-                                    ("from", whole(0, 23), "From this hour"),
-                                    ("until", whole(0, 24), "Until before this hour"),
-                                ],
-                            ),
-                        ]),
-                        "Weekdays, today, or hours",
-                    ),
-                    ("at_least", whole(1, MANY), "So often"),
-                    ("favourite", json!({ "const": true }), "More often than on any other"),
-                    ("never", json!({ "const": true }), "Never"),
-                ],
+            with_one_of(
+                group(
+                    &["event", "on"],
+                    vec![
+                        of(),
+                        (
+                            "on",
+                            any_of(vec![
+                                words(&["today"]),
+                                part("weekdays"),
+                                group(
+                                    &["from", "until"],
+                                    vec![
+                                        ("from", whole(0, 23), "From this hour"),
+                                        ("until", whole(0, 24), "Until before this hour"),
+                                    ],
+                                ),
+                            ]),
+                            "Weekdays, today, or hours",
+                        ),
+                        ("at_least", whole(1, MANY), "So often"),
+                        ("favourite", json!({ "const": true }), "More often than on any other"),
+                        ("never", json!({ "const": true }), "Never"),
+                    ],
+                ),
+                &["at_least", "favourite", "never"],
             ),
             "Something is done on certain weekdays or at certain hours",
         ),
@@ -202,8 +209,8 @@ fn behaviour() -> Vec<Key<'static>> {
 fn purchases() -> Vec<Key<'static>> {
     vec![
         ("purchases", group(&[], often(MANY, vec![within()])), "How often the user ordered"),
-        ("first_purchase", group(&[], ago(Vec::new())), "When the user first ordered"),
-        ("last_purchase", group(&[], ago(Vec::new())), "When the user last ordered"),
+        ("first_purchase", ago(&[], Vec::new()), "When the user first ordered"),
+        ("last_purchase", ago(&[], Vec::new()), "When the user last ordered"),
         (
             "spent",
             group(&["at_least"], vec![("at_least", part("money"), "How much: 200 EUR"), within()]),
@@ -237,12 +244,12 @@ fn often(max: i64, mut keys: Vec<Key<'static>>) -> Vec<Key<'static>> {
     keys
 }
 
-fn ago(mut keys: Vec<Key<'static>>) -> Vec<Key<'static>> {
+fn ago(required: &[&str], mut keys: Vec<Key<'static>>) -> Value {
     keys.extend([
         ("ago", part("span"), "At least so long ago"),
         ("less_than_ago", part("span"), "Less than so long ago"),
     ]);
-    keys
+    with_one_of(group(required, keys), &["ago", "less_than_ago"])
 }
 
 fn with_tests(mut keys: Vec<Key<'static>>) -> Vec<Key<'static>> {
@@ -252,12 +259,10 @@ fn with_tests(mut keys: Vec<Key<'static>>) -> Vec<Key<'static>> {
 
 /// The keys of the readiness' terms.
 pub(super) fn term() -> Value {
-    group(
-        &["weight"],
-        vec![
-            ("if", part("condition"), "Counts 1 when it holds, else 0"),
-            ("moment", words(&Moment::ALL.map(|(name, _)| name)), "Counts as its strength"),
-            ("weight", number(), "By how much it raises the readiness; below 0, it lowers it"),
-        ],
-    )
+    let keys = vec![
+        ("if", part("condition"), "Counts 1 when it holds, else 0"),
+        ("moment", words(&Moment::ALL.map(|(name, _)| name)), "Counts as its strength"),
+        ("weight", number(), "By how much it raises the readiness; below 0, it lowers it"),
+    ];
+    with_one_of(group(&["weight"], keys), &["if", "moment"])
 }

@@ -78,7 +78,7 @@ fn channels() -> Value {
     let nothing = json!({ "type": "null" });
     let sender_id = json!({ "type": "string", "pattern": "^(?=.*[A-Za-z])[A-Za-z0-9]{1,11}$" });
     let sms = group(&[], vec![("sender_id", sender_id, "Shown on the phone, where the country allows one")]);
-    let url = json!({ "type": "string", "pattern": "^https?://\\S+$" });
+    let url = json!({ "type": "string", "pattern": "^(https://[^/?#:@\\s][^@\\s]*|http://(localhost|127\\.0\\.0\\.1)([/?#:][^@\\s]*)?)$" });
     let keys = vec![
         (
             "email",

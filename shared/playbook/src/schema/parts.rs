@@ -25,6 +25,23 @@ pub(super) fn only_one(keys: Vec<Key<'_>>) -> Value {
     })
 }
 
+/// The same group, in which exactly one of these keys must be there.
+pub(super) fn with_one_of(mut group: Value, keys: &[&str]) -> Value {
+    let each: Vec<Value> = keys.iter().map(|key| json!({ "required": [key] })).collect();
+    if let Value::Object(group) = &mut group {
+        group.insert("oneOf".into(), each.into());
+    }
+    group
+}
+
+/// The same group, with at least so many keys.
+pub(super) fn with_at_least(count: usize, mut group: Value) -> Value {
+    if let Value::Object(group) = &mut group {
+        group.insert("minProperties".into(), count.into());
+    }
+    group
+}
+
 /// A group whose keys are names that the shop chooses.
 pub(super) fn named(pattern: &str, values: Value) -> Value {
     json!({
@@ -107,7 +124,7 @@ pub(super) fn shared() -> Map<String, Value> {
         },
         "percent": {
             "type": "string",
-            "pattern": "^\\s*[0-9]{1,3}(\\.[0-9]{1,2})?\\s*%\\s*$",
+            "pattern": "^\\s*(0?[0-9]?[0-9](\\.[0-9]{1,2})?|100(\\.00?)?)\\s*%\\s*$",
             "description": "A percentage: 20%, 0.5%",
         },
         "money": any_of(vec![number(), json!({
@@ -119,31 +136,47 @@ pub(super) fn shared() -> Map<String, Value> {
         "end_of_hours": { "type": "string", "pattern": "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$" },
         "time": { "type": "string", "description": "A time in full: 2026-12-24T00:00:00Z" },
         "weekdays": one_or_more(words(&Weekdays::NAMES)),
-        "hours": group(&[], vec![
-            ("from", part("clock"), "From this time of day"),
-            ("until", part("end_of_hours"), "Until before this time of day; over midnight when it is not later"),
-            ("on", part("weekdays"), "On these weekdays; all of them without it"),
-        ]),
+        "hours": hours(),
         "value": value,
-        "tests": group(&[], tests()),
+        "tests": with_at_least(1, group(&[], tests())),
         "value_or_tests": any_of(vec![part("value"), part("tests")]),
         "event": any_of(vec![
             json!({ "type": "string", "pattern": "\\S", "description": "Product Added, page, identify, any …" }),
-            group(&[], vec![
-                ("name", text(), "The event's name: Product Added, page, identify, any …"),
-                ("track", text(), "The name of a tracked event that is called like something else, as in `page`"),
-                (
-                    "where",
-                    named(".", part("value_or_tests")),
-                    "Details that the event must have, all of them: product.category, context.page.path, price …",
-                ),
-            ]),
+            event(),
         ]),
         "events": one_or_more(part("event")),
     }) else {
         return Map::new();
     };
     parts
+}
+
+fn hours() -> Value {
+    let mut hours = with_at_least(
+        1,
+        group(
+            &[],
+            vec![
+                ("from", part("clock"), "From this time of day"),
+                ("until", part("end_of_hours"), "Until before this time of day; over midnight when it is not later"),
+                ("on", part("weekdays"), "On these weekdays; all of them without it"),
+            ],
+        ),
+    );
+    if let Value::Object(hours) = &mut hours {
+        hours.insert("dependentRequired".into(), json!({ "from": ["until"], "until": ["from"] }));
+    }
+    hours
+}
+
+fn event() -> Value {
+    let details = "Details that the event must have, all of them: product.category, context.page.path, price …";
+    let keys = vec![
+        ("name", text(), "The event's name: Product Added, page, identify, any …"),
+        ("track", text(), "The name of a tracked event that is called like something else, as in `page`"),
+        ("where", named(".", part("value_or_tests")), details),
+    ];
+    with_one_of(group(&[], keys), &["name", "track"])
 }
 
 /// The tests of a value, as keys.

@@ -1,8 +1,13 @@
 //! What loads, what does not, and what is said about it.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
+mod condition_problems;
+mod conditions;
+mod hostile;
 mod problems;
+mod schemas;
 mod shipped;
+mod warnings;
 mod whole;
 
 use std::collections::BTreeMap;

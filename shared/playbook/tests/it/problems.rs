@@ -9,12 +9,12 @@ use kairos_playbook::{Diagnostic, compile};
 use super::shipped::compare;
 use super::{small, with};
 
-const PLAY: &str = "plays/hello.yaml";
-const MESSAGE: &str = "messages/hi.yaml";
+pub(super) const PLAY: &str = "plays/hello.yaml";
+pub(super) const MESSAGE: &str = "messages/hi.yaml";
 const SOURCES: &str = "sources.yaml";
 const CHANNELS: &str = "channels.yaml";
 
-type Files = BTreeMap<String, String>;
+pub(super) type Files = BTreeMap<String, String>;
 
 fn without(path: &str) -> Files {
     let mut files = small();
@@ -33,13 +33,62 @@ fn who(conditions: &str) -> Files {
     with(PLAY, "valid_for", &format!("{conditions}\nvalid_for"))
 }
 
+/// The small playbook with another trigger.
+pub(super) fn trigger(written: &str) -> Files {
+    world(with(PLAY, "event: identify", written))
+}
+
+/// The small playbook with these steps, indented by two blanks.
+pub(super) fn steps(written: &str) -> Files {
+    world(with(PLAY, "  - send:\n      message: hi\n      channels: [email, sms]\n", written))
+}
+
+/// The small playbook with more keys, and the files they refer to.
+pub(super) fn rules(written: &str) -> Files {
+    world(who(written))
+}
+
+/// With a segment, a café, a moment and a policy.
+pub(super) fn world(mut files: Files) -> Files {
+    for (path, text) in [
+        ("segments/loyal.yaml", "title: Loyal\nwho: {purchases: {at_least: 3, within: 90d}}\n"),
+        ("places.yaml", "places:\n  mitte: {title: Mitte, kind: cafe, latitude: 52.5, longitude: 13.4, radius: 100}\n"),
+        (
+            "moments.yaml",
+            "moments:\n  buy: {half_life: 30m, reached_at: 3, evidence: {event: Product Added, weight: 2}}\n",
+        ),
+        ("policy.yaml", "caps:\n  - {at_most: 2, per: 7d}\nquiet_hours:\n  - {from: \"21:00\", until: \"08:00\"}\n"),
+    ] {
+        files.insert(path.into(), text.into());
+    }
+    files
+}
+
+/// With other files beside the world's.
+pub(super) fn beside(more: &[(&str, &str)]) -> Files {
+    let mut files = world(small());
+    files.extend(more.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())));
+    files
+}
+
+/// With a tracking plan, and another trigger.
+fn planned(written: &str) -> Files {
+    let mut files = trigger(written);
+    let plan = "events:\n  Product Viewed: [price, video]\n  Product Added: []\n  Lesson Watched: [lesson, seconds]\n  page: [title]\ntraits: [plan, createdAt]\n";
+    files.insert(PLAN.into(), plan.into());
+    files
+}
+
+pub(super) const SEND: &str = "{send: {message: hi, channels: email}}";
+const PLAN: &str = "tracking_plan.yaml";
+
 /// The small playbook with a wait.
 fn absence(wait: &str) -> Files {
     with(PLAY, "event: identify", &format!("absence: {wait}"))
 }
 
 #[rustfmt::skip]
-fn cases() -> Vec<(&'static str, Files)> {
+pub(super) fn cases() -> Vec<(&'static str, Files)> {
     vec![
         // Files.
         ("no sources file", without(SOURCES)),
@@ -103,6 +152,89 @@ fn cases() -> Vec<(&'static str, Files)> {
         ("a channel twice", with(PLAY, "[email, sms]", "[sms, sms]")),
         ("a channel that is not set up", with(PLAY, "[email, sms]", "[email, webhook]")),
         ("a message without a template for the channel", with(MESSAGE, "    sms:\n      text: Hi\n", "")),
+        // Triggers.
+        ("a trigger that is only a word", trigger("purchase")),
+        ("a sequence of one event", trigger("sequence: {events: [page], within: 1h}")),
+        ("a sequence that is no list", trigger("sequence: {events: page, within: 1h}")),
+        ("a sequence without an end", trigger("sequence: {events: [page, Product Added]}")),
+        ("a segment that does not exist", trigger("segment: {entered: loyals}")),
+        ("a segment without a direction", trigger("segment: loyal")),
+        ("a slip in a direction", trigger("segment: {enters: loyal}")),
+        ("an empty direction", trigger("segment: {entered: }")),
+        ("an unknown moment", trigger("moment: by")),
+        ("a moment without evidence", trigger("moment: know")),
+        ("a place that does not exist", trigger("place: {entered: {place: mite}}")),
+        ("a kind of places that does not exist", trigger("place: {left: {kind: bar}}")),
+        ("a place without its kind of name", trigger("place: {entered: mitte}")),
+        ("a trigger on places without places", with(PLAY, "event: identify", "place: {entered: any}")),
+        ("a time of day without quotes", trigger("schedule: {at: 9}")),
+        ("a time of day that no clock shows", trigger("schedule: {at: \"25:00\"}")),
+        ("a weekday in short", trigger("schedule: {at: \"09:00\", on: [mon]}")),
+        ("a day that no month has", trigger("schedule: {at: \"09:00\", day_of_month: 32}")),
+        ("a time zone in short", trigger("schedule: {at: \"09:00\", time_zone: Berlin}")),
+        ("a schedule without a time", trigger("schedule: {on: [monday]}")),
+        ("a price drop without its size", trigger("price_drop: {interest: [viewed]}")),
+        ("a price drop of nothing", trigger("price_drop: {at_least: 0%}")),
+        ("a price drop that is a number", trigger("price_drop: {at_least: 10}")),
+        ("an interest that is not known", trigger("back_in_stock: {interest: [liked]}")),
+        ("low stock without a number", trigger("low_stock: {interest: [carted]}")),
+        ("what lasts shorter than the notice", trigger("run_out: {event: Order Completed, before: 30d, lasts: 7d}")),
+        ("a condition that never turns true", trigger("becomes:\n    all: [{moment: buy}, {not: {moment: buy}}]")),
+        // Rules of plays.
+        ("a cooldown of what happens once", rules("entry: once\ncooldown: 7d")),
+        ("a priority that is no number", rules("priority: high")),
+        ("a share without its sign", rules("holdout: 10")),
+        ("a share above all", rules("rollout: 120%")),
+        ("a goal without its window", rules("goal: {event: Order Completed}")),
+        ("an unknown way with quiet hours", rules("quiet_hours: wait")),
+        ("yes in words", rules("to_control_group: \"yes\"")),
+        ("two caps for the same time", rules("caps: [{at_most: 1, per: 24h}, {at_most: 2, per: 1d}]")),
+        ("a cap that another one makes needless", rules("caps: [{at_most: 3, per: 24h}, {at_most: 2, per: 7d}]")),
+        ("who excludes what has just happened", { let mut files = rules("who: {did_not: {event: Product Viewed, within: 1h}}"); *files.get_mut(PLAY).unwrap() = files[PLAY].replace("identify", "view_item"); files }),
+        ("who excludes the segment that was entered", { let mut files = rules("unless: {segment: loyal}"); *files.get_mut(PLAY).unwrap() = files[PLAY].replace("event: identify", "segment: {entered: loyal}"); files }),
+        ("a cart that is worth something and empty", rules("who: [{cart: {total_at_least: 50 EUR}}, {cart: empty}]")),
+        ("more than so often, but not so often", rules("who: {did: {event: page, at_least: 5, within: 1d}}\nunless: {did: {event: page, at_least: 3, within: 7d}}")),
+        ("two moments at once", { let mut files = rules("who: [{moment: buy}, {moment: know}]"); files.insert("moments.yaml".into(), "moments:\n  buy: &m {half_life: 30m, reached_at: 3, evidence: {event: Product Added, weight: 2}}\n  know: *m\n".into()); files }),
+        ("hours that never meet", rules("who: {local_time: {from: \"08:00\", until: \"10:00\"}}\nunless: {not: {local_time: {from: \"12:00\", until: \"14:00\"}}}")),
+        // Steps.
+        ("a step after the end", steps(&format!("  - stop\n  - {SEND}\n"))),
+        ("a step after ways that all end", steps(&format!("  - branch: {{if: {{cart: empty}}, then: [{SEND}, stop], else: [stop]}}\n  - {SEND}\n"))),
+        ("a play that sends nothing", steps("  - wait: 1d\n")),
+        ("a stop with something behind it", steps("  - stop: now\n")),
+        ("a step that is only a word", steps("  - wait\n")),
+        ("a slip in a step that is a word", steps("  - stopp\n")),
+        ("a wait without a unit", steps(&format!("  - wait: 2\n  - {SEND}\n"))),
+        ("hours without an end", steps(&format!("  - wait_for: {{from: \"09:00\"}}\n  - {SEND}\n"))),
+        ("a wait without a limit", steps(&format!("  - wait_until: {{condition: {{cart: empty}}}}\n  - {SEND}\n"))),
+        ("a wait for what never becomes true", steps(&format!("  - wait_until: {{condition: {{any: [{{all: [{{cart: empty}}, {{cart: {{items_at_least: 2}}}}]}}]}}, at_most: 1d}}\n  - {SEND}\n"))),
+        ("a branch without a way", steps("  - branch: {if: {cart: empty}}\n")),
+        ("a branch that everybody takes", steps(&format!("  - branch: {{if: {{any: [{{cart: not_empty}}, {{not: {{cart: {{items_at_least: 1}}}}}}]}}, then: [{SEND}], else: [stop]}}\n"))),
+        ("a branch that `who` has decided", { let mut files = rules("who: {cart: {items_at_least: 2}}"); *files.get_mut(PLAY).unwrap() = files[PLAY].replace("  - send:\n      message: hi\n      channels: [email, sms]\n", &format!("  - branch: {{if: {{cart: not_empty}}, then: [{SEND}], else: [{SEND}]}}\n")); files }),
+        ("a branch within a branch that is decided", steps(&format!("  - branch: {{if: {{reachable: email}}, then: [{{branch: {{if: {{reachable: anyhow}}, then: [{SEND}]}}}}]}}\n"))),
+        ("an experiment of one variant", steps(&format!("  - split: {{name: x, variants: [{{name: a, steps: [{SEND}]}}]}}\n"))),
+        ("a variant twice", steps(&format!("  - split: {{name: x, variants: [{{name: a, steps: [{SEND}]}}, {{name: a, steps: [{SEND}]}}]}}\n"))),
+        ("a variant of no weight", steps(&format!("  - split: {{name: x, variants: [{{name: a, weight: 0, steps: [{SEND}]}}, {{name: b, steps: [{SEND}]}}]}}\n"))),
+        ("an experiment of holdouts", steps(&format!("  - split: {{name: x, variants: [{{name: a, holdout: true, steps: [{SEND}]}}, {{name: b, holdout: true, steps: [{SEND}]}}]}}\n"))),
+        ("two experiments of one name", steps(&format!("  - split: {{name: x, variants: [{{name: a, steps: [{SEND}]}}, {{name: b, steps: [{SEND}]}}]}}\n  - split: {{name: x, variants: [{{name: a, steps: [{SEND}]}}, {{name: c, steps: [{SEND}]}}]}}\n"))),
+        ("an experiment with an odd name", steps(&format!("  - split: {{name: Subject Line, variants: [{{name: a, steps: [{SEND}]}}, {{name: b, steps: [{SEND}]}}]}}\n"))),
+        ("a play of too many steps", steps(&format!("  - {SEND}\n").repeat(65))),
+        ("steps nested without end", steps(&format!("{}{SEND}{}\n", "  - branch: {if: {cart: empty}, then: ".repeat(1) + &"{branch: {if: {reachable: sms}, then: ".repeat(16), "}}".repeat(16) + "}"))),
+        // Names of other files.
+        ("a play that does not exist", rules("unless: {messaged: {play: helo, within: 7d}}")),
+        ("a segment in a condition that does not exist", also(PLAY, &small()[PLAY].replace("valid_for", "who: {segment: loyal}\nvalid_for"))),
+        ("a readiness that nobody defined", rules("who: {readiness: {at_least: 0.5}}")),
+        ("a readiness made of segments", beside(&[("moments.yaml", "readiness:\n  intercept: -3\n  terms:\n    - {if: {segment: loyal}, weight: 1}\n")])),
+        ("segments in a circle", beside(&[("segments/a.yaml", "title: A\nwho: {segment: b}\n"), ("segments/b.yaml", "title: B\nwho:\n  - cart: not_empty\n  - not: {segment: c}\n"), ("segments/c.yaml", "title: C\nwho: {segment: a}\n")])),
+        ("a segment of itself", beside(&[("segments/a.yaml", "title: A\nwho: [{cart: empty}, {segment: a}]\n")])),
+        // The tracking plan.
+        ("an event that is not in the plan", planned("event: [view_item, Lesson Completed, Lesson Watchd]")),
+        ("a detail that is not in the plan", planned("event: [{name: Product Viewed, where: {prize: 3}}, {name: page, where: {url: /}}]")),
+        ("a trait that is not in the plan", planned("becomes: {trait: {name: created_at, known: true}}")),
+        ("a trait in an event that is not in the plan", planned("event: {name: identify, where: {plann: gold}}")),
+        ("a variable that is not in the plan", { let mut files = planned("event: Lesson Watched"); *files.get_mut(MESSAGE).unwrap() = files[MESSAGE].replace("user.first_name", "event.leson"); files }),
+        ("an event twice in the plan", beside(&[(PLAN, "events:\n  Product Added: []\n  add_to_cart: [price]\n")])),
+        ("an identify in the plan", beside(&[(PLAN, "events:\n  identify: [plan]\n")])),
+        ("a slip in the plan", beside(&[(PLAN, "event:\n  page: [title]\n")])),
         // Messages.
         ("a text that begins with a value", with(MESSAGE, "text: Hi {{", "text: {{ user.id }} {{")),
         ("an unknown variable", with(MESSAGE, "user.first_name", "user.firstname")),
@@ -156,7 +288,7 @@ fn all_mistakes_of_all_files_are_told_at_once() {
     let places: Vec<_> = found.iter().map(|problem| (problem.file.as_str(), problem.line)).collect();
     assert_eq!(
         places,
-        [(MESSAGE, 5), ("plays/broken.yaml", 1), (PLAY, 1), (PLAY, 1), (PLAY, 4), (PLAY, 7), (SOURCES, 3)],
+        [(MESSAGE, 5), ("plays/broken.yaml", 1), (PLAY, 1), (PLAY, 4), (PLAY, 7), (SOURCES, 3)],
         "{}",
         shown(&found)
     );
@@ -168,7 +300,7 @@ fn a_playbook_is_bounded() {
     for number in 0..PLAYS_MAX {
         files.insert(format!("plays/p{number}.yaml"), files[PLAY].clone());
     }
-    assert!(shown(&compile(&files).unwrap_err()).contains("the playbook has 101 plays, more than 100"));
+    assert!(shown(&compile(&files).unwrap_err()).contains("the playbook has 65 plays, more than 64"));
     let large = also(PLAY, &"#".repeat(PLAYBOOK_FILE_BYTES_MAX + 1));
     assert!(shown(&compile(&large).unwrap_err()).contains("the file has 262145 bytes, more than 262144"));
     let mut files = small();
@@ -184,5 +316,8 @@ fn a_playbook_is_bounded() {
             files[PLAY].replace("valid_for", &format!("who: {{trait: {{name: t{number}, known: true}}}}\nvalid_for"));
         files.insert(format!("plays/p{number}.yaml"), play);
     }
-    assert!(shown(&compile(&files).unwrap_err()).contains("the plays ask for 33 traits, more than 32"));
+    assert!(
+        shown(&compile(&files).unwrap_err())
+            .contains("the playbook asks for more than 32 traits; `t9` is one too many")
+    );
 }
