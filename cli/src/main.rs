@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use kairos_cli::commands::{catalogue, check, demo, local, publish, refused, replay, segments, why};
+use kairos_cli::commands::{backtest, catalogue, check, demo, local, publish, refused, replay, segments, why};
 use kairos_cli::terminal::{Style, note};
 
 /// Reach each shopper at the right moment, by rules that are files.
@@ -18,6 +18,8 @@ struct Arguments {
 enum Command {
     /// Check a playbook: what is wrong, where, and what to write instead
     Check(check::Arguments),
+    /// Tell what a playbook would have done with recorded events
+    Backtest(Box<backtest::Arguments>),
     /// Check a playbook and put it in force
     Publish(publish::Arguments),
     /// Tell what is known of a user, and why they got a message or none
@@ -41,6 +43,7 @@ enum Command {
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Backtest(arguments) => backtest::run(&arguments),
         Command::Publish(arguments) => publish::run(&arguments).await,
         Command::Why(arguments) => why::run(&arguments).await,
         Command::Segments(arguments) => segments::run(&arguments).await,

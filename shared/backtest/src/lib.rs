@@ -25,6 +25,7 @@ mod formats;
 mod groups;
 mod order;
 pub mod page;
+mod past;
 mod pieces;
 pub mod report;
 mod run;
@@ -41,6 +42,7 @@ use kairos_engine::time::{Span, Timestamp};
 pub use compare::{Gate, Gates};
 pub use counts::{Counts, reason_title};
 pub use formats::{Format, PurchaseColumns};
+pub use past::{Past, past};
 pub use report::Report;
 pub use run::run;
 

@@ -248,7 +248,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn defaults(playbook: &Playbook, options: &Options) -> Defaults {
+pub(crate) fn defaults(playbook: &Playbook, options: &Options) -> Defaults {
     let named = SOURCES.iter().find_map(|name| playbook.sources.iter().find(|source| source.name == *name));
     let likely = named.or_else(|| playbook.sources.first()).map(|source| source.name.clone());
     let write_keys = playbook.sources.iter().map(|source| (source.write_key.clone(), source.name.clone()));

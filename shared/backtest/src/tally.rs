@@ -25,6 +25,8 @@ pub(crate) struct Tally {
     pub(crate) segments: Vec<SegmentTally>,
     /// What became of the inputs.
     pub(crate) inputs: BTreeMap<InputOutcome, u64>,
+    /// Every consideration, where somebody asks for one user's.
+    pub(crate) kept: Option<Vec<OutcomeRecord>>,
 }
 
 /// Counts of one play.
@@ -67,6 +69,7 @@ impl Tally {
             plays: vec![PlayTally::default(); playbook.plays.len()],
             segments: vec![SegmentTally::default(); playbook.segments.len()],
             inputs: BTreeMap::new(),
+            kept: None,
         }
     }
 
@@ -74,6 +77,9 @@ impl Tally {
     pub(crate) fn note(&mut self, places: &Places, stepped: &Stepped, mut sent: impl FnMut(usize, Timestamp)) {
         for (outcome, count) in &stepped.inputs {
             *self.inputs.entry(*outcome).or_default() += u64::from(*count);
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(&stepped.considered);
         }
         for OutcomeRecord { at, play, outcome } in &stepped.considered {
             let Some(place) = places.plays.get(play) else { continue };
