@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use kairos_cli::feed::{FeedFile, send};
+use kairos_cli::target::Target;
+use kairos_cli::terminal::Progress;
 use kairos_engine::playbook::{
     CatalogueTest, Channel, Interest, LocalizedMessage, Message, Place, Play, Playbook, PlaybookVersion, SmsTemplate,
     Step, Trigger,
@@ -65,11 +68,15 @@ pub(crate) fn with_catalogue(webhook_url: &str) -> Playbook {
 }
 
 impl Stage {
+    fn target(&self) -> Target {
+        Target::local(self.stack.clone())
+    }
+
     async fn key(&self) -> &str {
         static KEY: OnceCell<String> = OnceCell::const_new();
         KEY.get_or_init(|| async {
             let secrets = aws_sdk_secretsmanager::Client::new(&self.config);
-            let answer = secrets.get_secret_value().secret_id(self.output("CatalogueKeyArn")).send().await.unwrap();
+            let answer = secrets.get_secret_value().secret_id(self.target().catalogue_key()).send().await.unwrap();
             answer.secret_string().unwrap().to_owned()
         })
         .await
@@ -210,6 +217,23 @@ fn every_row_that_is_wrong_is_told_with_what_to_write_instead() {
             let answer = stage.feed(key, body.into()).await;
             assert_eq!((answer.status, &answer.body["code"]), (status, &json!(code)), "{}", answer.body);
         }
+    });
+}
+
+#[test]
+fn a_file_is_brought_in_from_the_command_line() {
+    run(async {
+        let stage = Stage::catalogue().await;
+        let url = stage.stack.function_url("CatalogueUrl").unwrap();
+        let file = FeedFile::read("id,price,currency\nfork,1.50,EUR\nknife,sharp,EUR\n").unwrap();
+        let progress = Progress::counted(file.rows(), "products");
+        let report = send(&file, &url, stage.key().await, &progress).await.unwrap();
+        assert_eq!((report.count("created"), report.count("refused")), (1, 1));
+        assert!(report.rows[&2].message.as_deref().unwrap().starts_with("\"sharp\" is no price."));
+        let entry = stage.target().catalogue().await.unwrap().get("fork").await.unwrap().unwrap();
+        assert_eq!(entry.listing.product.price.unwrap().to_string(), "1.50");
+        let wrong = send(&file, &url, "wrong", &progress).await.unwrap_err().to_string();
+        assert!(wrong.contains("401") && wrong.contains("CatalogueKeyArn"), "{wrong}");
     });
 }
 
