@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kairos_engine::commit::{Received, plan};
 use kairos_engine::mailbox::{Effect, Input, MailboxMessage};
+use kairos_engine::program::Program;
 use kairos_engine::segment_spec::{Facts, decode};
 use kairos_engine::time::Span;
 use kairos_protocol::mailboxes::{Saved, Users};
@@ -73,8 +74,8 @@ fn the_scheduler_finds_an_alarm_that_nobody_was_told_of() {
         });
         let message = MailboxMessage::of_inputs(sue.key(), inputs.to_vec());
         let received = [Received { sequence: 1, receives: 1, message }];
-        let planned =
-            plan(&playbook(&stage.receiver.url()), sue.key(), None, "an earlier queue", &received, decided_at);
+        let program = Program::new(playbook(&stage.receiver.url())).unwrap();
+        let planned = plan(&program, sue.key(), None, "an earlier queue", &received, decided_at);
         assert!(!planned.send_after.iter().any(|effect| matches!(effect, Effect::Wake { .. })), "nobody is told");
         assert_eq!(stage.users.save(sue.key(), &planned.write.unwrap(), None).await.unwrap(), Saved::Written);
 

@@ -1,12 +1,13 @@
-//! The playbook that the tests publish: the two plays of the shipped one, on every channel.
+//! The playbook that the tests publish: two plays of the shipped one, on every channel, and some segments of an
+//! event that only their tests send.
 
 use std::collections::BTreeMap;
 
 use kairos_engine::event_name::EventName;
 use kairos_engine::playbook::{
-    Cap, CartTest, Channel, ChannelSettings, Condition, EmailSettings, EmailTemplate, Entry, EventPattern,
-    LocalizedMessage, Message, Play, Playbook, PlaybookVersion, ReachTest, SmsSettings, SmsTemplate, Source, Step,
-    TraitTest, Trigger, WebhookSettings, WebhookTemplate,
+    Cap, CartTest, Channel, ChannelSettings, Condition, EmailSettings, EmailTemplate, Entry, EventMatch, EventPattern,
+    LocalizedMessage, Message, Play, Playbook, PlaybookVersion, ReachTest, Segment, SmsSettings, SmsTemplate, Source,
+    Step, Trigger, ValueTest, WebhookSettings, WebhookTemplate,
 };
 use kairos_engine::time::Span;
 
@@ -18,6 +19,15 @@ pub(crate) const SOURCE: &str = "shop";
 pub(crate) const JITSU_KEY: &str = "jitsu-id:jitsu-secret";
 /// The name of its source.
 pub(crate) const JITSU_SOURCE: &str = "jitsu";
+
+/// What the segments of these tests are about.
+pub(crate) const SWATCH_ORDERED: &str = "Swatch Ordered";
+/// Who has ordered a swatch [`LATELY_FOR`].
+pub(crate) const LATELY: &str = "lately";
+/// How lately.
+pub(crate) const LATELY_FOR: Span = Span::from_secs(10);
+/// Who has ordered two swatches ever.
+pub(crate) const COLLECTORS: &str = "collectors";
 
 /// How long a cart is left before its shopper hears of it.
 pub(crate) const CART_WAIT: Span = Span::from_mins(30);
@@ -35,6 +45,11 @@ pub(crate) fn playbook(webhook_url: &str) -> Playbook {
             sms: Some(SmsSettings::default()),
             webhook: Some(WebhookSettings { url: webhook_url.into() }),
         },
+        segments: vec![
+            segment(LATELY, did(SWATCH_ORDERED, 1, Some(LATELY_FOR))),
+            segment("twice_a_week", did(SWATCH_ORDERED, 2, Some(Span::from_hours(7 * 24)))),
+            segment(COLLECTORS, did(SWATCH_ORDERED, 2, None)),
+        ],
         plays: vec![abandoned_cart(), welcome()],
         messages: BTreeMap::from([
             ("cart-reminder".into(), cart_reminder()),
@@ -51,11 +66,22 @@ pub(crate) fn playbook(webhook_url: &str) -> Playbook {
                 }),
             ),
         ]),
+        ..Playbook::default()
     }
 }
 
+fn segment(name: &str, who: Condition) -> Segment {
+    Segment { name: name.into(), title: name.into(), who }
+}
+
+/// Something was done at least so often.
+pub(crate) fn did(event: &str, at_least: u32, within: Option<Span>) -> Condition {
+    let of = vec![EventMatch::all(EventPattern::Track(EventName::Custom(event.into())))];
+    Condition::Did { of, at_least, within, same: None }
+}
+
 fn abandoned_cart() -> Play {
-    let track = |names: &[EventName]| names.iter().cloned().map(EventPattern::Track).collect();
+    let track = |names: &[EventName]| names.iter().cloned().map(EventPattern::Track).map(EventMatch::all).collect();
     Play {
         name: "abandoned-cart".into(),
         title: "A cart was left".into(),
@@ -73,6 +99,7 @@ fn abandoned_cart() -> Play {
             message: "cart-reminder".into(),
             channels: vec![Channel::Sms, Channel::Email, Channel::Webhook],
         }],
+        ..Play::default()
     }
 }
 
@@ -80,13 +107,14 @@ fn welcome() -> Play {
     Play {
         name: "welcome".into(),
         title: "Somebody said who they are".into(),
-        trigger: Trigger::Event(vec![EventPattern::Identify]),
+        trigger: Trigger::Event(vec![EventMatch::all(EventPattern::Identify)]),
         who: Condition::Reachable(ReachTest::Anyhow),
-        unless: Some(Condition::Trait { name: "createdAt".into(), is: TraitTest::OlderThan(Span::from_hours(24)) }),
+        unless: Some(Condition::Trait { name: "createdAt".into(), is: ValueTest::OlderThan(Span::from_hours(24)) }),
         entry: Entry::Once,
         valid_for: Span::from_hours(24),
         caps: Vec::new(),
         steps: vec![Step::Send { message: "welcome".into(), channels: vec![Channel::Email, Channel::Sms] }],
+        ..Play::default()
     }
 }
 
