@@ -9,12 +9,12 @@ use std::rc::Rc;
 use kairos_engine::commit::{self, Plan, Received, StoredUser};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, Effect, MailboxMessage};
-use kairos_engine::playbook::Playbook;
+use kairos_engine::program::Program;
 use kairos_protocol::alarms::delay_until;
 use kairos_protocol::mailboxes::{Incoming, Saved, Users};
-use kairos_protocol::port::{Alarms, Clock, Deliveries, Fault, Mailboxes};
+use kairos_protocol::port::{Alarms, AudienceChange, Audiences, Clock, Deliveries, Fault, Mailboxes};
 
-use crate::ports::{SimAlarms, SimClock, SimDeliveries, SimMailboxes, SimUsers};
+use crate::ports::{SimAlarms, SimAudiences, SimClock, SimDeliveries, SimMailboxes, SimUsers};
 use crate::world::{Queue, World};
 
 /// What is broken.
@@ -71,7 +71,7 @@ pub struct Invocation {
 
 impl Invocation {
     /// Applies a batch, more or less. Gives the receipts of the messages that must come again.
-    pub async fn apply_batch(&self, playbook: &Playbook, queue: &str, batch: Vec<Incoming>) -> Vec<String> {
+    pub async fn apply_batch(&self, program: &Program, queue: &str, batch: Vec<Incoming>) -> Vec<String> {
         let mut by_user: BTreeMap<UserKey, Vec<Incoming>> = BTreeMap::new();
         for incoming in batch {
             by_user.entry(incoming.user).or_default().push(incoming);
@@ -96,7 +96,7 @@ impl Invocation {
             let readable: Vec<Received> = readable.collect();
             match loaded.remove(&user).transpose() {
                 Ok(stored) => {
-                    let plan = commit::plan(playbook, user, stored.as_ref(), queue, &readable, now);
+                    let plan = commit::plan(program, user, stored.as_ref(), queue, &readable, now);
                     planned.push((user, receipts, self.weakened(plan)));
                 }
                 Err(_) => failed.extend(receipts),
@@ -162,12 +162,14 @@ impl Invocation {
         let mut deliveries = Vec::new();
         let mut told = Vec::new();
         let mut alarms = Vec::new();
+        let mut audiences = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Deliver(order) => deliveries.push(DeliveryMessage::V1(order.clone())),
                 Effect::Tell { user, input } => {
                     told.push(MailboxMessage::of_told(*user, input.as_ref().clone()));
                 }
+                Effect::Member { .. } | Effect::Interested { .. } => audiences.extend(AudienceChange::of(effect)),
                 Effect::Wake { user, due_at } => {
                     let delay = delay_until(*due_at, self.clock.now());
                     alarms.push((AlarmMessage::V1 { user: *user, due_at: *due_at }, delay));
@@ -182,6 +184,9 @@ impl Invocation {
         }
         if !alarms.is_empty() {
             SimAlarms(self.world.clone()).send(&alarms).await?;
+        }
+        if !audiences.is_empty() {
+            SimAudiences(self.world.clone()).record(&audiences).await?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use kairos_engine::bounds::FORWARD_HOPS_MAX;
 use kairos_engine::commit::StoredUser;
 use kairos_engine::identifiers::{DeliveryId, InputId, UserKey};
 use kairos_engine::mailbox::{DeliveryOrder, Effect, Input, MailboxMessage};
-use kairos_engine::playbook::Playbook;
+use kairos_engine::program::Program;
 use kairos_engine::state::UserState;
 use kairos_engine::step::step;
 use kairos_engine::time::Timestamp;
@@ -127,7 +127,7 @@ impl Checks {
     #[expect(clippy::too_many_arguments, reason = "a commit is all of these")]
     pub fn committed(
         &mut self,
-        playbook: &Playbook,
+        program: &Program,
         statistics: &mut Statistics,
         user: UserKey,
         taken: &[Taken],
@@ -171,18 +171,18 @@ impl Checks {
             if !(repeated && lineage.met_again || noted) {
                 lineage.applied = Some(taken.receipt);
                 let forgivable = repeated && !lineage.met_again;
-                self.apply(playbook, statistics, user, message, now, forgivable)?;
+                self.apply(program, statistics, user, message, now, forgivable)?;
             }
         }
         let actor = self.actors.entry(user).or_default();
         actor.sequence = reached.max(stood_at);
-        let waited_for = before.and_then(|before| before.state.next_deadline()).map(|(due_at, _)| due_at);
+        let waited_for = before.and_then(|before| before.state.next_deadline());
         self.compare(user, true_now, now, !new.is_empty(), waited_for, after)
     }
 
     fn apply(
         &mut self,
-        playbook: &Playbook,
+        program: &Program,
         statistics: &mut Statistics,
         user: UserKey,
         message: &MailboxMessage,
@@ -196,7 +196,7 @@ impl Checks {
             let hop = input.id().map(|id| (id, input.hops()));
             let repeated = hop.is_some_and(|hop| actor.seen.contains(&hop.0) || actor.passed_on.contains(&hop));
             let told_on = match input {
-                Input::Event { hops, .. } => *hops < FORWARD_HOPS_MAX,
+                Input::Event { hops, .. } | Input::Catalogue { hops, .. } => *hops < FORWARD_HOPS_MAX,
                 Input::Merge { hops, from, .. } => *hops < FORWARD_HOPS_MAX && Some(*from) != forwarded_to,
                 Input::Tick { .. } | Input::Link { .. } => true,
             };
@@ -239,7 +239,7 @@ impl Checks {
                 }
             }
             let state = std::mem::take(&mut actor.state);
-            let stepped = step(playbook, user, state, std::slice::from_ref(input), now);
+            let stepped = step(program, user, state, std::slice::from_ref(input), now);
             actor.state = stepped.state;
             for effect in &stepped.effects {
                 if let Effect::Deliver(order) = effect {
@@ -287,9 +287,9 @@ impl Checks {
             return Err(format!("{user}: the outbox is not what it should be:\n{}", difference(&outbox, &expected)));
         }
         match (after.alarm_at, after.state.next_deadline()) {
-            (None, Some((due_at, play))) => return Err(format!("{user}: nobody wakes {play} at {due_at}")),
-            (Some(alarm_at), Some((due_at, play))) if alarm_at > due_at => {
-                return Err(format!("{user}: {play} is due at {due_at} and woken at {alarm_at}"));
+            (None, Some(due_at)) => return Err(format!("{user}: nobody wakes them at {due_at}")),
+            (Some(alarm_at), Some(due_at)) if alarm_at > due_at => {
+                return Err(format!("{user}: something is due at {due_at} and they are woken at {alarm_at}"));
             }
             _ => {}
         }

@@ -12,7 +12,8 @@ use kairos_protocol::mailboxes::{self, Incoming};
 use crate::broken::Invocation;
 use crate::checks::Taken;
 use crate::ports::{
-    SimAlarms, SimClock, SimComposer, SimDeliveries, SimIndex, SimMailboxes, SimProvider, SimRecords, SimUsers, short,
+    SimAlarms, SimAudiences, SimClock, SimComposer, SimDeliveries, SimIndex, SimMailboxes, SimProvider, SimRecords,
+    SimUsers, short,
 };
 use crate::queues::Entry;
 use crate::weather::Port;
@@ -76,6 +77,7 @@ fn shown(input: &Input) -> String {
         Input::Tick { at } => format!("tick {at}"),
         Input::Link { to, .. } => format!("{id} link {}", short(*to)),
         Input::Merge { from, hops, .. } => format!("{id}^{hops} merge {}", short(*from)),
+        Input::Catalogue { product, hops, .. } => format!("{id}^{hops} news of {}", product.id),
     }
 }
 
@@ -124,9 +126,9 @@ fn decide(world: &World, batch: Vec<Entry>) {
             message,
         });
     }
-    let (playbook, mutation) = {
+    let (program, mutation) = {
         let inner = world.lock();
-        (Rc::clone(&inner.playbook), inner.mutation)
+        (Rc::clone(&inner.program), inner.mutation)
     };
     let clock = Rc::new(SimClock::steady(world));
     let users = SimUsers::new(world, Rc::clone(&clock), taken);
@@ -136,7 +138,7 @@ fn decide(world: &World, batch: Vec<Entry>) {
         let failed = match mutation {
             Some(mutation) => {
                 let invocation = Invocation { world: world.clone(), users, clock, mutation };
-                invocation.apply_batch(&playbook, "events.fifo", incoming).await
+                invocation.apply_batch(&program, "events.fifo", incoming).await
             }
             None => {
                 let ports = mailboxes::Ports {
@@ -144,9 +146,10 @@ fn decide(world: &World, batch: Vec<Entry>) {
                     mailboxes: &SimMailboxes::new(&world, Port::Tell),
                     deliveries: &SimDeliveries(world.clone()),
                     alarms: &SimAlarms(world.clone()),
+                    audiences: &SimAudiences(world.clone()),
                     clock: clock.as_ref(),
                 };
-                let applied = ports.apply_batch(&playbook, "events.fifo", incoming).await;
+                let applied = ports.apply_batch(&program, "events.fifo", incoming).await;
                 let mut inner = world.lock();
                 for (outcome, count) in &applied.inputs {
                     inner.statistics.add(&format!("input {}", outcome.as_str()), u64::from(*count));

@@ -26,6 +26,8 @@ pub mod tables;
 pub mod weather;
 pub mod world;
 
+use std::collections::BTreeSet;
+
 use kairos_engine::identifiers::{InputId, UserKey};
 use kairos_engine::playbook::Channel;
 use kairos_protocol::delivery::{DeliveryRecord, Status};
@@ -190,8 +192,15 @@ fn at_the_end(world: &World) -> Result<(), String> {
     inner.checks.inputs_took_effect_once()?;
     for user in inner.users.users() {
         let stored = inner.users.read(user).ok_or("a user who is there can be read")?;
-        if let Some((due_at, play)) = stored.state.next_deadline() {
-            return Err(format!("{user}: {play} was due at {due_at} and nobody came"));
+        if let Some(due_at) = stored.state.next_deadline() {
+            return Err(format!("{user}: something was due at {due_at} and nobody came"));
+        }
+        let is_in: BTreeSet<&str> =
+            inner.program.memberships(&stored.state).into_iter().map(|(segment, _)| segment).collect();
+        let recorded = inner.members.iter().filter(|((member, _), (_, entered))| *member == user && *entered);
+        let recorded: BTreeSet<&str> = recorded.map(|((_, segment), _)| segment.as_str()).collect();
+        if is_in != recorded {
+            return Err(format!("{user}: is in {is_in:?}, and is recorded in {recorded:?}"));
         }
     }
     let calm = inner.weather.name == "calm";

@@ -1,12 +1,13 @@
-//! The playbook of the simulation: the two plays of the shipped one, with every channel.
+//! The playbook of the simulation: two plays of the shipped one, with every channel, and segments that events and
+//! time change.
 
 use std::collections::BTreeMap;
 
 use kairos_engine::event_name::EventName;
 use kairos_engine::playbook::{
-    Cap, CartTest, Channel, ChannelSettings, Condition, EmailSettings, EmailTemplate, Entry, EventPattern,
-    LocalizedMessage, Message, Play, Playbook, PlaybookVersion, ReachTest, SmsSettings, SmsTemplate, Step, TraitTest,
-    Trigger, WebhookSettings, WebhookTemplate,
+    Cap, CartTest, Channel, ChannelSettings, Condition, EmailSettings, EmailTemplate, Entry, EventMatch, EventPattern,
+    LocalizedMessage, Message, Play, Playbook, PlaybookVersion, ReachTest, Segment, SmsSettings, SmsTemplate, Step,
+    Trigger, ValueTest, WebhookSettings, WebhookTemplate,
 };
 use kairos_engine::time::Span;
 
@@ -23,7 +24,7 @@ pub const CUSTOMER_SINCE: &str = "customer_since";
 
 /// The playbook.
 pub fn playbook() -> Playbook {
-    let track = |name: &EventName| EventPattern::Track(name.clone());
+    let track = |name: &EventName| EventMatch::all(EventPattern::Track(name.clone()));
     let message = LocalizedMessage {
         email: Some(EmailTemplate { subject: "Hello".into(), text: "Hello".into(), html: None }),
         sms: Some(SmsTemplate { text: "Hello".into() }),
@@ -38,6 +39,11 @@ pub fn playbook() -> Playbook {
             sms: Some(SmsSettings::default()),
             webhook: Some(WebhookSettings { url: "https://shop.example/hook".into() }),
         },
+        segments: vec![
+            segment("choosing", did(EventName::ProductAdded, 2, Some(Span::from_mins(20)))),
+            segment("buyers", did(EventName::OrderCompleted, 1, None)),
+            segment("not_buying", Condition::Not(Box::new(Condition::Segment("buyers".into())))),
+        ],
         plays: vec![
             Play {
                 name: "abandoned_cart".into(),
@@ -64,22 +70,33 @@ pub fn playbook() -> Playbook {
                     message: "abandoned_cart".into(),
                     channels: vec![Channel::Sms, Channel::Email, Channel::Webhook],
                 }],
+                ..Play::default()
             },
             Play {
                 name: "welcome".into(),
                 title: "Welcome".into(),
-                trigger: Trigger::Event(vec![EventPattern::Identify]),
+                trigger: Trigger::Event(vec![EventMatch::all(EventPattern::Identify)]),
                 who: Condition::Reachable(ReachTest::Anyhow),
                 unless: Some(Condition::Trait {
                     name: CUSTOMER_SINCE.into(),
-                    is: TraitTest::OlderThan(Span::from_hours(24)),
+                    is: ValueTest::OlderThan(Span::from_hours(24)),
                 }),
                 entry: Entry::Once,
                 valid_for: WELCOME_VALID_FOR,
                 caps: Vec::new(),
                 steps: vec![Step::Send { message: "welcome".into(), channels: vec![Channel::Email, Channel::Sms] }],
+                ..Play::default()
             },
         ],
         messages: BTreeMap::from([("abandoned_cart".to_owned(), message.clone()), ("welcome".to_owned(), message)]),
+        ..Playbook::default()
     }
+}
+
+fn segment(name: &str, who: Condition) -> Segment {
+    Segment { name: name.into(), title: name.into(), who }
+}
+
+fn did(event: EventName, at_least: u32, within: Option<Span>) -> Condition {
+    Condition::Did { of: vec![EventMatch::all(EventPattern::Track(event))], at_least, within, same: None }
 }

@@ -13,7 +13,7 @@ use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::alarms::AlarmIndex;
 use kairos_protocol::delivery::{Answer, AnswerClass, Composer, Content, DeliveryRecord, Provider, Put, Records};
 use kairos_protocol::mailboxes::{Saved, Users};
-use kairos_protocol::port::{Alarms, Clock, Deliveries, Fault, Mailboxes};
+use kairos_protocol::port::{Alarms, AudienceChange, Audiences, Clock, Deliveries, Fault, Mailboxes};
 
 use crate::broken::Mutation;
 use crate::checks::Taken;
@@ -123,10 +123,10 @@ impl Users for SimUsers {
             let indexed_at = inner.now + lag_ms;
             inner.users.write(user, item, indexed_at);
             inner.statistics.count("commits");
-            let (now, playbook) = (inner.now, Rc::clone(&inner.playbook));
+            let (now, program) = (inner.now, Rc::clone(&inner.program));
             let taken = self.taken.get(&user).map_or(&[][..], Vec::as_slice);
             let checked = inner.checks.committed(
-                &playbook,
+                &program,
                 &mut inner.statistics,
                 user,
                 taken,
@@ -164,11 +164,16 @@ fn shown(effect: &Effect) -> String {
         Effect::Tell { user, input } => {
             let what = match input.as_ref() {
                 Input::Merge { from, .. } => format!("merge from {}", short(*from)),
+                Input::Catalogue { product, .. } => format!("news of {}", product.id),
                 _ => "event".to_owned(),
             };
             let id = input.id().map(|id| id.to_string()).unwrap_or_default();
             format!("tell {} of {what} {id} hops {}", short(*user), input.hops())
         }
+        Effect::Member { segment, entered, at, number, .. } => {
+            format!("{} {segment} at {at}, number {number}", if *entered { "entered" } else { "left" })
+        }
+        Effect::Interested { product, .. } => format!("interested in {product}"),
         Effect::Wake { due_at, .. } => format!("wake at {due_at}"),
     }
 }
@@ -263,6 +268,34 @@ impl Alarms for SimAlarms {
             }
         };
         self.0.call(Port::Wake, |inner| alarms.iter().for_each(|alarm| put(inner, alarm)), part).await
+    }
+}
+
+/// The audiences.
+pub struct SimAudiences(pub World);
+
+impl Audiences for SimAudiences {
+    async fn record(&self, changes: &[AudienceChange]) -> Result<(), Fault> {
+        let record = |inner: &mut Inner, change: &AudienceChange| {
+            inner.statistics.count("audience changes");
+            match change {
+                AudienceChange::Member { user, segment, entered, number, .. } => {
+                    let there = inner.members.entry((*user, segment.clone())).or_default();
+                    *there = (*there).max((*number, *entered));
+                }
+                AudienceChange::Interested { user, product, .. } => {
+                    inner.interested.insert((*user, product.clone()));
+                }
+            }
+        };
+        let part = |inner: &mut Inner| {
+            for change in changes {
+                if inner.random.chance(6_000) {
+                    record(inner, change);
+                }
+            }
+        };
+        self.0.call(Port::Audience, |inner| changes.iter().for_each(|change| record(inner, change)), part).await
     }
 }
 

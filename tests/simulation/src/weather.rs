@@ -18,6 +18,8 @@ pub enum Port {
     Deliver,
     /// Handing alarms to the delay queue.
     Wake,
+    /// Recording who belongs where.
+    Audience,
     /// Reading the index of alarms.
     Due,
     /// Putting a tick into a mailbox.
@@ -34,13 +36,14 @@ pub enum Port {
 
 impl Port {
     /// Every port.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Ingest,
         Self::Load,
         Self::Save,
         Self::Tell,
         Self::Deliver,
         Self::Wake,
+        Self::Audience,
         Self::Due,
         Self::Tick,
         Self::Compose,
@@ -58,6 +61,7 @@ impl Port {
             Self::Tell => "tell users",
             Self::Deliver => "hand over deliveries",
             Self::Wake => "delay alarms",
+            Self::Audience => "record audiences",
             Self::Due => "read alarm index",
             Self::Tick => "put tick",
             Self::Compose => "compose",

@@ -4,7 +4,7 @@
 //! anything can run and then jumps to the next moment at which something happens.
 
 use std::cell::{RefCell, RefMut};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use kairos_engine::bounds::PROVIDER_TIMEOUT;
-use kairos_engine::identifiers::DeliveryId;
-use kairos_engine::playbook::Playbook;
+use kairos_engine::identifiers::{DeliveryId, UserKey};
+use kairos_engine::program::Program;
 use kairos_engine::time::Timestamp;
 use kairos_protocol::port::Fault;
 
@@ -73,7 +73,7 @@ pub struct Inner {
     /// What is broken on purpose.
     pub mutation: Option<Mutation>,
     /// What the shop has told Kairos to do.
-    pub playbook: Rc<Playbook>,
+    pub program: Rc<Program>,
     /// The mailboxes.
     pub events: FifoQueue,
     /// What is to be delivered.
@@ -82,6 +82,10 @@ pub struct Inner {
     pub alarms: StandardQueue,
     /// The users' items.
     pub users: UsersTable,
+    /// Who is in which segment, with the number of the change.
+    pub members: BTreeMap<(UserKey, String), (u64, bool)>,
+    /// Who cares about which product.
+    pub interested: BTreeSet<(UserKey, String)>,
     /// The delivery records, as stored.
     pub records: BTreeMap<DeliveryId, String>,
     /// What the providers know.
@@ -144,11 +148,13 @@ impl World {
             storm: true,
             requests_open: 0,
             mutation,
-            playbook: Rc::new(crate::playbook::playbook()),
+            program: Rc::new(Program::new(crate::playbook::playbook()).expect("the playbook is in order")),
             events: FifoQueue::new(Setup { visibility_ms: 60_000, receives_max }),
             deliveries: StandardQueue::new(Setup { visibility_ms: 180_000, receives_max: 5 }),
             alarms: StandardQueue::new(Setup { visibility_ms: 300_000, receives_max: 5 }),
             users: UsersTable::default(),
+            members: BTreeMap::new(),
+            interested: BTreeSet::new(),
             records: BTreeMap::new(),
             provider: ProviderBooks::default(),
             checks: Checks::new(weather.clock_ms_max, weather.name == "calm"),
