@@ -176,6 +176,20 @@ fn many_bad_files_are_told_in_few_words() {
     let problems = read_all(&files);
     assert!(problems.iter().any(|problem| problem.message.contains("more than 1000 problems")));
     assert!(problems.len() <= 1_001);
+    // Each file repeats conditions by aliases, as often as it may.
+    let mut files = around();
+    let mut text = "title: S\nwho:\n  any:\n    - &a {any: [".to_owned();
+    for part in 0..90 {
+        text.push_str(&format!("{{did: {{event: [E{part}, F{part}, G{part}], at_least: {}}}}}, ", part + 1));
+    }
+    text.push_str("]}\n");
+    for part in 0..90 {
+        text.push_str(&format!("    - {{all: [*a, {{trait: {{name: t, equals: {part}}}}}]}}\n"));
+    }
+    for number in 0..8 {
+        files.insert(format!("segments/s{number}.yaml"), text.clone());
+    }
+    assert!(read_all(&files).iter().any(|problem| problem.message.contains("more than 4000 conditions")));
     // Segments that each ask for all others are told once for each circle, not for each way.
     let mut files = around();
     let all: String = (0..60).map(|number| format!("  - segment: s{number}\n")).collect();
