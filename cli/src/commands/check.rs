@@ -131,7 +131,9 @@ fn show_play(play: &Play, policy: &Policy, with_steps: bool, style: Style) {
     }
     if with_steps {
         for step in describe::steps(&play.steps) {
-            line(format!("      - {}", shortened(&step, COLUMNS - 8)));
+            let blanks = step.len() - step.trim_start().len();
+            let text = shortened(step.trim_start(), COLUMNS - 8 - blanks);
+            line(format!("      {}- {text}", " ".repeat(blanks)));
         }
     }
 }
@@ -183,9 +185,11 @@ fn show_cost(cost: &Cost, all: bool, style: Style) {
             count => format!(", shared by {count} questions"),
         };
         let bytes = thousands(register.bytes_max as u64);
-        wrapped(&format!("{}{asked}", register.what), COLUMNS - 16).into_iter().enumerate().for_each(|(number, text)| {
-            line(format!("   {:>6}  {text}", if number == 0 { bytes.as_str() } else { "" }));
-        });
+        wrapped(&format!("{}{asked}", register.what), COLUMNS - 16).into_iter().enumerate().for_each(
+            |(number, text)| {
+                line(format!("   {:>6}  {text}", if number == 0 { bytes.as_str() } else { "" }));
+            },
+        );
         if all {
             wrapped(&register.asked_by.join(", "), COLUMNS - 16)
                 .into_iter()
@@ -197,7 +201,10 @@ fn show_cost(cost: &Cost, all: bool, style: Style) {
         line(format!("           {}", style.dim(format!("… and {rest} smaller; `kairos check --cost` shows all"))));
     }
     if cost.follows_products {
-        indented("Whom a product interests is written into the audiences table: one write for each user and product.", 3);
+        indented(
+            "Whom a product interests is written into the audiences table: one write for each user and product.",
+            3,
+        );
     }
 }
 

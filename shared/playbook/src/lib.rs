@@ -6,6 +6,7 @@
 //! policy.yaml        what holds for all plays: caps, quiet hours, control group, time zone
 //! moments.yaml       evidence of know, go, do and buy; the readiness to buy
 //! places.yaml        shops, cafés, showrooms
+//! tracking_plan.yaml which events and traits the shop sends
 //! segments/NAME.yaml who belongs together
 //! plays/NAME.yaml    what to do when, for whom, how often at most
 //! messages/NAME.yaml what to say, by language and channel; HTML may stand in NAME.liquid beside it
@@ -18,8 +19,8 @@
 //!
 //! Reading order: `folder`, `node` (YAML with places), `fields` (typed reading); `values`, `hours`, `events`,
 //! `conditions`, `behaviour` (what all files are made of); `settings`, `policy`, `moments`, `places`, `segments`,
-//! `messages`, `plays` with `triggers` and `steps` (the files); `possible`, `relations` and `checks` (what can be told
-//! only of the whole); `diagnostic`.
+//! `messages`, `plays` with `triggers` and `steps` (the files); `tracking`, `possible`, `relations` and `checks` (what
+//! can be told only of the whole); `diagnostic`; `cost`; `schema` (what editors know of the files).
 
 mod behaviour;
 mod checks;

@@ -29,10 +29,14 @@ pub(crate) fn can_send(play: &Play) -> Result<(), Why> {
         let help = "no user can fulfil `who` and `unless` at once; look for conditions that exclude each other";
         return Err(("who", help));
     }
+    // A wait begins while `who` holds; `unless` is asked when it is over.
+    if let Trigger::Absence { after, .. } = &play.trigger
+        && !Question::after(after, &play.who).can_be(true)
+    {
+        return Err(("who", "whoever the trigger starts the wait for is excluded here; compare this with the trigger"));
+    }
     let begun = Condition::All(vec![who, start(&play.trigger)]);
-    let mut question = Question::new(&begun);
-    question.begin(&play.trigger);
-    if !question.can_be(true) {
+    if !Question::at(&play.trigger, &begun).can_be(true) {
         return Err(("who", "whoever the trigger starts it for is excluded here; compare this with the trigger"));
     }
     // Who has no address now may have one after a wait.
@@ -41,9 +45,7 @@ pub(crate) fn can_send(play: &Play) -> Result<(), Why> {
         channel => Condition::Reachable(ReachTest::By(*channel)),
     });
     let reached = Condition::All(vec![begun, Condition::Any(reachable.collect())]);
-    let mut question = Question::new(&reached);
-    question.begin(&play.trigger);
-    if !waits && !question.can_be(true) {
+    if !waits && !Question::at(&play.trigger, &reached).can_be(true) {
         return Err(("who", "no user of `who` can be reached on its channels; widen `who` or add a channel"));
     }
     Ok(())
@@ -65,9 +67,7 @@ pub(crate) fn is_settled_by(play: &Play, way: &Condition, condition: &Condition)
     let entered = [starts(play), start(&play.trigger), way.clone()];
     let can_be = |condition: Condition| {
         let all = Condition::All(entered.iter().cloned().chain([condition]).collect());
-        let mut question = Question::new(&all);
-        question.begin(&play.trigger);
-        question.can_be(true)
+        Question::at(&play.trigger, &all).can_be(true)
     };
     match (can_be(condition.clone()), can_be(Condition::Not(Box::new(condition.clone())))) {
         (true, false) => Some(true),
@@ -177,21 +177,23 @@ impl Question {
         Self { formula, atoms, given }
     }
 
-    /// Answers what a trigger answers: what has just happened was done, and was not long ago; an order has
-    /// emptied the cart.
-    fn begin(&mut self, trigger: &Trigger) {
-        let happened = match trigger {
-            Trigger::Event(of) | Trigger::Absence { after: of, .. } => of,
-            Trigger::Sequence { steps, .. } => match steps.last() {
-                Some(of) => of,
-                None => return,
-            },
-            _ => return,
-        };
+    /// The same at the instant of a trigger, which answers some questions: what has just happened was done, and was
+    /// not long ago; an order has emptied the cart.
+    fn at(trigger: &Trigger, condition: &Condition) -> Self {
+        match trigger {
+            Trigger::Event(of) => Self::after(of, condition),
+            Trigger::Sequence { steps, .. } if !steps.is_empty() => Self::after(&steps[steps.len() - 1], condition),
+            _ => Self::new(condition),
+        }
+    }
+
+    /// The same right after one of these events.
+    fn after(happened: &[EventMatch], condition: &Condition) -> Self {
+        let mut question = Self::new(condition);
         let ordered = EventPattern::Track(EventName::OrderCompleted);
         let only_orders = happened.iter().all(|event| event.event == ordered);
         let is_among = |of: &[EventMatch]| happened.iter().all(|event| covers(of, event));
-        for (atom, given) in self.atoms.iter().zip(&mut self.given) {
+        for (atom, given) in question.atoms.iter().zip(&mut question.given) {
             match atom {
                 Condition::Did { of, at_least: 1, same: None, .. } if is_among(of) => *given = Some(true),
                 Condition::Last { of, ago } if *ago > Span::ZERO && is_among(of) => *given = Some(false),
@@ -199,6 +201,7 @@ impl Question {
                 _ => {}
             }
         }
+        question
     }
 
     /// Whether the condition can come out so for some user.

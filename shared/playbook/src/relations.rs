@@ -26,10 +26,13 @@ pub(crate) fn implies(one: &Condition, other: &Condition) -> bool {
             C::Did { of, at_least, within, same },
             C::Did { of: other_of, at_least: other_least, within: other_within, same: other_same },
         ) => {
-            all_covered(other_of, of)
-                && at_least >= other_least
-                && lies_within(*within, *other_within)
-                && (same == other_same || other_same.is_none())
+            let of_them = match (same, other_same) {
+                (_, None) => all_covered(other_of, of),
+                // Of too many values the oldest are forgotten, so that counting more events may count fewer of one.
+                (Some(_), Some(_)) => same == other_same && of == other_of,
+                (None, Some(_)) => false,
+            };
+            of_them && at_least >= other_least && lies_within(*within, *other_within)
         }
         (
             C::Distinct { of, property, at_least, within },
@@ -40,10 +43,10 @@ pub(crate) fn implies(one: &Condition, other: &Condition) -> bool {
                 && at_least >= other_least
                 && lies_within(*within, *other_within)
         }
-        (
-            C::Distinct { of, at_least, within, .. },
-            C::Did { of: other_of, at_least: other_least, within: other, same: None },
-        ) => all_covered(other_of, of) && at_least >= other_least && lies_within(*within, *other),
+        // One event may name several values.
+        (C::Distinct { of, within, .. }, C::Did { of: other_of, at_least: 1, within: other, same: None }) => {
+            all_covered(other_of, of) && lies_within(*within, *other)
+        }
         (
             C::Sum { of, property, at_least, currency, within, same },
             C::Sum {

@@ -140,6 +140,7 @@ pub(super) fn cases() -> Vec<(&'static str, Files)> {
         ("conditions that exclude each other", who("who:\n  all:\n    - cart: empty\n    - not: {cart: empty}")),
         ("who and unless say the same", who("who:\n  trait: {name: plan, equals: gold}\nunless:\n  trait: {name: plan, known: true}")),
         ("a cart that an order has just emptied", { let mut files = who("who:\n  cart: not_empty"); *files.get_mut(PLAY).unwrap() = files[PLAY].replace("identify", "Order Completed"); files }),
+        ("a cart that an order has just emptied before a wait", absence("{after: Order Completed, of: page, for: 1d}\nwho: {cart: not_empty}")),
         ("only users without an address", who("who:\n  not: {reachable: anyhow}")),
         ("an unknown entry", who("entry: twice")),
         ("a cap of none", who("caps:\n  - {at_most: 0, per: 24h}")),
@@ -218,7 +219,7 @@ pub(super) fn cases() -> Vec<(&'static str, Files)> {
         ("two experiments of one name", steps(&format!("  - split: {{name: x, variants: [{{name: a, steps: [{SEND}]}}, {{name: b, steps: [{SEND}]}}]}}\n  - split: {{name: x, variants: [{{name: a, steps: [{SEND}]}}, {{name: c, steps: [{SEND}]}}]}}\n"))),
         ("an experiment with an odd name", steps(&format!("  - split: {{name: Subject Line, variants: [{{name: a, steps: [{SEND}]}}, {{name: b, steps: [{SEND}]}}]}}\n"))),
         ("a play of too many steps", steps(&format!("  - {SEND}\n").repeat(65))),
-        ("steps nested without end", steps(&format!("{}{SEND}{}\n", "  - branch: {if: {cart: empty}, then: ".repeat(1) + &"{branch: {if: {reachable: sms}, then: ".repeat(16), "}}".repeat(16) + "}"))),
+        ("steps nested without end", steps(&format!("{}{SEND}{}\n", "  - branch: {if: {cart: empty}, then: ".to_owned() + &"{branch: {if: {reachable: sms}, then: ".repeat(16), "}}".repeat(16) + "}"))),
         // Names of other files.
         ("a play that does not exist", rules("unless: {messaged: {play: helo, within: 7d}}")),
         ("a segment in a condition that does not exist", also(PLAY, &small()[PLAY].replace("valid_for", "who: {segment: loyal}\nvalid_for"))),

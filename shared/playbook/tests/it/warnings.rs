@@ -60,6 +60,27 @@ fn what_is_probably_not_meant_is_told_and_does_no_harm() {
 #[test]
 fn what_is_good_is_not_warned_of() {
     assert_eq!(compile(&world(small())).unwrap().warnings, []);
+    for (what, trigger) in [
+        (
+            "`unless` is asked when the wait is over",
+            "absence: {after: Product Added, of: page, for: 1h}\nunless: {did: {event: Product Added, within: 10m}}",
+        ),
+        (
+            "one order may name several products",
+            "event: identify\nwho: {distinct: {event: Order Completed, property: product.id, at_least: 3}}\nunless: {purchases: {at_least: 2}}",
+        ),
+        (
+            "somebody may get an address",
+            "event: Product Viewed\nwho: {did: {event: Product Viewed, at_least: 2, within: 1d}}",
+        ),
+        (
+            "a list may have two entries",
+            "event: identify\nwho: [{trait: {name: t, contains: a}}, {trait: {name: t, contains: b}}]",
+        ),
+    ] {
+        let files = with(PLAY, "event: identify", trigger);
+        assert_eq!(compile(&files).map(|loaded| loaded.warnings), Ok(Vec::new()), "{what}");
+    }
 }
 
 #[test]
