@@ -41,13 +41,18 @@ fn a_big_cart_of_somebody_who_has_never_bought_gets_a_discount() {
     story(
         "abandoned_cart",
         r#"
-        Mon 12:00 ann is a customer with a phone
-        Mon 12:00 ben is a customer with a phone
+        Mon 12:00 ann opens an account with a phone
+        => Mon 12:00 ann: welcome by sms "Welcome, Ann! Have a look around: https://shop.example/"
+        Mon 12:00 ben opens an account with a phone
+        => Mon 12:00 ben: welcome by sms "Welcome, Ben! Have a look around: https://shop.example/"
+        Mon 12:00 eva is a customer with a phone
         Mon 12:10 ben orders Socks (socks, 9 EUR)
         Mon 18:00 ann adds Rain Jacket (jackets, 120 EUR)
         Mon 18:00 ben adds Rain Jacket
+        Mon 18:00 eva adds Rain Jacket
         => Mon 18:30 ann: abandoned_cart by sms "Hello Ann, your cart (120.00 EUR) is waiting. 10 % off your first order with FIRST10, for 3 days: https://shop.example/cart"
         => Mon 18:30 ben: abandoned_cart by sms "Hello Ben, Rain Jacket (120.00 EUR) is still in your cart: https://shop.example/cart"
+        => Mon 18:30 eva: abandoned_cart by sms "Hello Eva, Rain Jacket (120.00 EUR) is still in your cart: https://shop.example/cart"
         Mon 20:00 that's all
         "#,
     );
