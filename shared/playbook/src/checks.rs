@@ -9,12 +9,16 @@ mod references;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kairos_engine::playbook::Playbook;
-use kairos_engine::program::Program;
+use kairos_engine::program::{Program, ProgramError};
 
+use crate::cost;
 use crate::diagnostic::{Diagnostic, Found, Place, Report, Severity};
 use crate::folder::whole_file;
 use crate::plays::PlayPlaces;
 use crate::tracking::Plan;
+
+/// Registers that are named when there are too many.
+const LARGEST_SHOWN: usize = 3;
 
 /// All that was read.
 pub(crate) struct Whole<'a> {
@@ -58,7 +62,20 @@ pub(crate) fn check(whole: &Whole<'_>, found: &mut Found) {
     if found.errors() == 0
         && let Err(error) = Program::new(whole.playbook.clone())
     {
-        found.push(whole_file(".", error.to_string(), "ask for less; `kairos check` shows what each question costs"));
+        found.push(whole_file(".", error.to_string(), &ask_for_less(&error, whole.playbook)));
+    }
+}
+
+fn ask_for_less(error: &ProgramError, playbook: &Playbook) -> String {
+    match error {
+        ProgramError::TooMany { .. } => {
+            let largest = cost::largest(playbook, LARGEST_SHOWN);
+            if largest.is_empty() {
+                return "ask for less".to_owned();
+            }
+            format!("ask for less, or for shorter lists; most is taken by {}", largest.join("; by "))
+        }
+        _ => "change what the message names".to_owned(),
     }
 }
 

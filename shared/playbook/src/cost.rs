@@ -49,6 +49,20 @@ impl Cost {
     }
 }
 
+/// What a playbook that asks for too much remembers, as far as it takes most: in words, the largest first.
+pub(crate) fn largest(playbook: &Playbook, count: usize) -> Vec<String> {
+    let mut registers: BTreeMap<RegisterId, Register> = BTreeMap::new();
+    each_question(playbook, &mut |_, register| match registers.get_mut(&register.id()) {
+        // Of two that only share their hash, one is enough for a hint.
+        Some(known) => drop(known.widen(&register)),
+        None => drop(registers.insert(register.id(), register)),
+    });
+    let mut registers: Vec<Register> = registers.into_values().collect();
+    registers.sort_by_key(|register| core::cmp::Reverse(register.bytes_max()));
+    let shown = registers.iter().take(count).map(|register| format!("{register} ({} bytes)", register.bytes_max()));
+    shown.collect()
+}
+
 /// What a playbook that can run costs.
 pub fn cost(program: &Program) -> Cost {
     let questions = questions(program.playbook());
@@ -77,23 +91,27 @@ pub fn cost(program: &Program) -> Cost {
 /// Who asks for each register, once for each question.
 fn questions(playbook: &Playbook) -> BTreeMap<RegisterId, Vec<String>> {
     let mut questions: BTreeMap<RegisterId, Vec<String>> = BTreeMap::new();
-    let mut add = |who: &str, register: Option<Register>| {
-        if let Some(register) = register {
-            questions.entry(register.id()).or_default().push(who.to_owned());
-        }
-    };
+    each_question(playbook, &mut |who, register| questions.entry(register.id()).or_default().push(who.to_owned()));
+    questions
+}
+
+/// Shows every question that needs a register, with who asks it.
+fn each_question(playbook: &Playbook, show: &mut dyn FnMut(&str, Register)) {
     for segment in &playbook.segments {
-        leaves(&segment.who, &mut |leaf| add(&format!("segment {}", segment.name), register_of(leaf)));
+        let who = format!("segment {}", segment.name);
+        leaves(&segment.who, &mut |leaf| register_of(leaf).into_iter().for_each(|register| show(&who, register)));
     }
     for term in playbook.moments.readiness.iter().flat_map(|readiness| &readiness.terms) {
         if let ReadinessValue::Holds(condition) = &term.value {
-            leaves(condition, &mut |leaf| add("readiness", register_of(leaf)));
+            leaves(condition, &mut |leaf| {
+                register_of(leaf).into_iter().for_each(|register| show("readiness", register));
+            });
         }
     }
     for play in &playbook.plays {
         let who = format!("play {}", play.name);
-        add(&who, trigger_register(&play.trigger));
-        let mut each = |leaf: &Condition| add(&who, register_of(leaf));
+        trigger_register(&play.trigger).into_iter().for_each(|register| show(&who, register));
+        let mut each = |leaf: &Condition| register_of(leaf).into_iter().for_each(|register| show(&who, register));
         if let Trigger::Becomes(condition) = &play.trigger {
             leaves(condition, &mut each);
         }
@@ -101,7 +119,6 @@ fn questions(playbook: &Playbook) -> BTreeMap<RegisterId, Vec<String>> {
         play.unless.iter().for_each(|unless| leaves(unless, &mut each));
         steps(&play.steps, &mut each);
     }
-    questions
 }
 
 fn leaves(condition: &Condition, each: &mut dyn FnMut(&Condition)) {

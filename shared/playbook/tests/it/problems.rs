@@ -227,6 +227,14 @@ pub(super) fn cases() -> Vec<(&'static str, Files)> {
         ("a readiness made of segments", beside(&[("moments.yaml", "readiness:\n  intercept: -3\n  terms:\n    - {if: {segment: loyal}, weight: 1}\n")])),
         ("segments in a circle", beside(&[("segments/a.yaml", "title: A\nwho: {segment: b}\n"), ("segments/b.yaml", "title: B\nwho:\n  - cart: not_empty\n  - not: {segment: c}\n"), ("segments/c.yaml", "title: C\nwho: {segment: a}\n")])),
         ("a segment of itself", beside(&[("segments/a.yaml", "title: A\nwho: [{cart: empty}, {segment: a}]\n")])),
+        ("more than can be remembered of a user", beside(&[
+            ("segments/a.yaml", "title: A\nwho: {sum: {event: page, property: a, same: context.page.path, at_least: 3, within: 1d}}\n"),
+            ("segments/b.yaml", "title: B\nwho: {sum: {event: page, property: b, same: context.page.path, at_least: 3, within: 1d}}\n"),
+            ("segments/c.yaml", "title: C\nwho: {sum: {event: page, property: c, same: context.page.path, at_least: 3, within: 1d}}\n"),
+            ("segments/d.yaml", "title: D\nwho: {did: {event: page, same: context.page.path, at_least: 50, within: 1d}}\n"),
+            ("segments/e.yaml", "title: E\nwho: {distinct: {event: page, property: e, at_least: 50, within: 1d}}\n"),
+            ("segments/f.yaml", "title: F\nwho: {sum: {event: screen, property: a, same: context.page.path, at_least: 3, within: 1d}}\n"),
+        ])),
         // The tracking plan.
         ("an event that is not in the plan", planned("event: [view_item, Lesson Completed, Lesson Watchd]")),
         ("a detail that is not in the plan", planned("event: [{name: Product Viewed, where: {prize: 3}}, {name: page, where: {url: /}}]")),
