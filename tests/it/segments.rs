@@ -8,11 +8,12 @@ use kairos_cli::commands::segments::{Format, export, watched_since};
 use kairos_cloud::audiences::AudiencesTable;
 use kairos_cloud::backfills::Backfills;
 use kairos_cloud::playbooks::PlaybookStore;
-use kairos_engine::bounds::AUDIENCE_SHARDS;
+use kairos_engine::bounds::{AUDIENCE_SHARDS, USER_RETENTION};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::playbook::{Playbook, PlaybookVersion, Segment};
 use kairos_engine::program::Program;
 use kairos_engine::time::{Span, Timestamp};
+use kairos_protocol::port::{AudienceChange, Audiences};
 use kairos_protocol::segmentation::Backfills as _;
 use serde_json::{Value, json};
 
@@ -158,6 +159,35 @@ fn an_export_lists_exactly_the_members() {
     });
 }
 
+#[test]
+fn of_the_changes_of_a_user_the_newest_counts_in_whatever_order_they_come() {
+    run(async {
+        let stage = Stage::shared().await;
+        let audiences = audiences(stage);
+        let user = Shopper::new("repeated").key();
+        let segment = "of_one_user";
+        let change = |number: u64, entered: bool, at: Timestamp| {
+            [AudienceChange::Member { user, segment: segment.into(), entered, at, number }]
+        };
+        let at = now();
+        for (number, entered, at, is_in) in [
+            (1, true, at, true),
+            (3, false, at.plus(Span::from_secs(2)), false),
+            // Repeated after what came later.
+            (1, true, at, false),
+            (2, true, at.plus(Span::from_secs(1)), false),
+            (4, true, at.plus(Span::from_secs(3)), true),
+            (4, true, at.plus(Span::from_secs(3)), true),
+            // Forgotten meanwhile, so that their changes are counted from the beginning.
+            (1, false, at.plus(USER_RETENTION).plus(DAY), false),
+        ] {
+            audiences.record(&change(number, entered, at)).await.unwrap();
+            let members = members(stage, segment).await;
+            assert_eq!(members.contains_key(&user), is_in, "after {number}");
+        }
+    });
+}
+
 /// Nobody does anything after the publication: the scheduler starts `segmentation`, which puts ticks into mailboxes.
 #[test]
 fn a_publication_brings_those_up_to_date_who_stay_away() {
@@ -195,8 +225,12 @@ fn a_publication_brings_those_up_to_date_who_stay_away() {
             title: "Looked at a swatch".into(),
             who: did("Swatch Viewed", 1, Some(DAY)),
         });
+        second.segments.retain(|segment| segment.name != "twice_a_week");
+        assert!(!members(stage, "twice_a_week").await.is_empty());
         let store = PlaybookStore::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
-        store.publish(&second).await.unwrap();
+        let publication = store.publish(&second).await.unwrap();
+        assert!(publication.watches_anew);
+        assert_eq!(publication.watched_from_now, 1, "the views; orders were watched");
         let published_at = now();
 
         let wanted: BTreeSet<UserKey> = lately_active.iter().map(Shopper::key).collect();
@@ -220,6 +254,11 @@ fn a_publication_brings_those_up_to_date_who_stay_away() {
                 })
                 .await;
         }
+        eventually("nobody is in a segment that is gone", PATIENCE, async || {
+            let members = members(stage, "twice_a_week").await;
+            if members.is_empty() { Ok(()) } else { Err(format!("{members:?}")) }
+        })
+        .await;
         let backfills = Backfills::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
         let record = backfills.load().await.unwrap().unwrap();
         assert_eq!((record.program, record.told()), (program.fingerprint(), everybody.len() as u64));

@@ -32,8 +32,21 @@ pub async fn run(arguments: &Arguments) -> Done {
         return Ok(ExitCode::FAILURE);
     };
     let target = Target::find(&arguments.target).await?;
-    target.playbooks(arguments.table.as_deref()).await?.publish(&playbook).await?;
+    let publication = target.playbooks(arguments.table.as_deref()).await?.publish(&playbook).await?;
     line(format!("{} {}", Style::stdout().good("published"), summary(&playbook)));
     line(format!("It is in force everywhere within {PLAYBOOK_REFRESH}."));
+    if publication.watches_anew {
+        line(
+            "It watches something else than the one before. Users who stay away are brought up to date within minutes:",
+        );
+        line("`kairos segments status` says how far that is.");
+    }
+    match publication.watched_from_now {
+        0 => {}
+        1 => line("One thing that it asks about users was not watched before: nothing is known of the time until now."),
+        count => line(format!(
+            "{count} things that it asks about users were not watched before: nothing is known of the time until now."
+        )),
+    }
     Ok(ExitCode::SUCCESS)
 }

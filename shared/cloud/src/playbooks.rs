@@ -63,6 +63,15 @@ pub struct InForce {
     pub program_since: Option<Timestamp>,
 }
 
+/// What a publication means for users who were there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// Whether something else is watched than before, so that they are brought up to date.
+    pub watches_anew: bool,
+    /// Registers that have seen nothing yet.
+    pub watched_from_now: usize,
+}
+
 impl PlaybookStore {
     /// The store in this table.
     pub fn new(client: Client, table: String) -> Self {
@@ -186,7 +195,7 @@ impl PlaybookStore {
     /// # Errors
     /// When it cannot run, when DynamoDB fails, or when somebody else publishes at the same time; the playbook in
     /// force then stays so.
-    pub async fn publish(&self, playbook: &Playbook) -> Result<(), Fault> {
+    pub async fn publish(&self, playbook: &Playbook) -> Result<Publication, Fault> {
         let program = runnable(playbook)?;
         let now = SystemClock.now();
         let pointer = self.get(CURRENT.to_owned()).await?;
@@ -196,18 +205,21 @@ impl PlaybookStore {
         };
         let watched_since = before.watched_since(program.registers(), now);
         let retired_segments = before.retired_segments(playbook);
+        let program_since = before.program_since(&program, now);
+        let publication = Publication {
+            watches_anew: !matches!(before, Before::Nothing) && program_since == now,
+            watched_from_now: watched_since.values().filter(|since| **since == now).count(),
+        };
         let published = Playbook { watched_since, retired_segments, ..playbook.clone() };
         let body = serde_json::to_string(&published)
             .map_err(|error| Fault::Permanent { what: "writing the playbook", why: error.to_string() })?;
         let version = playbook.version.to_string();
         let item = [("playbook", body), ("published_at", now.to_string())];
         self.put(format!("version#{version}"), item).await?;
-        let item = [
-            ("version", version),
-            ("program_since", before.program_since(&program, now).to_string()),
-            ("published_at", now.to_string()),
-        ];
-        self.point(item, pointer.as_ref()).await
+        let item =
+            [("version", version), ("program_since", program_since.to_string()), ("published_at", now.to_string())];
+        self.point(item, pointer.as_ref()).await?;
+        Ok(publication)
     }
 
     /// The playbook before. One that cannot be read any more tells nothing.
