@@ -9,7 +9,7 @@ use kairos_engine::mailbox::{CatalogueChange, Input};
 use kairos_engine::money::Micros;
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use kairos_engine::product::{Product, products_of};
-use kairos_engine::time::Timestamp;
+use kairos_engine::time::{Span, Timestamp};
 use kairos_messages::{RenderedMessage, render_with};
 use kairos_protocol::catalogue::{Listing, Stock};
 
@@ -26,41 +26,65 @@ pub(crate) struct Story {
     /// What is where, when the story says so.
     stock: Vec<(String, &'static str)>,
     changes: u64,
+    arrives: Arrives,
 }
 
-/// Plays a story about a play.
+/// How what happens comes to the shop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Arrives {
+    /// At once.
+    #[default]
+    Promptly,
+    /// At once, and again, as when a client or a queue repeats itself.
+    Twice,
+    /// Some seconds later, while alarms ring in time.
+    Late,
+}
+
+/// Plays a story about a play. However the events arrive, the same comes of them.
 #[track_caller]
 pub(crate) fn story(play: &str, table: &str) {
     assert!(SHIPPED.playbook().play(play).is_some(), "there is no play {play}");
     let lines = || table.lines().map(str::trim).filter(|line| !line.is_empty());
     let expected: Vec<&str> = lines().filter_map(|line| line.strip_prefix("=> ")).collect();
-    let mut story = Story::default();
-    lines().filter(|line| !line.starts_with("=>")).for_each(|line| story.line(line));
-    let mut considered: Vec<_> = story.stage.considered.iter().collect();
-    // Those to whom something happens at the same instant have no order of their own.
-    considered.sort_by_key(|(user, record)| (record.at, &story.names[user]));
-    let happened: Vec<String> =
-        considered.into_iter().filter_map(|(user, record)| story.shown(play, *user, record)).collect();
-    assert!(happened == expected, "\nexpected:\n{}\n\nhappened:\n{}\n", expected.join("\n"), happened.join("\n"));
+    for arrives in [Arrives::Promptly, Arrives::Twice, Arrives::Late] {
+        let mut story = Story { arrives, ..Story::default() };
+        lines().filter(|line| !line.starts_with("=>")).for_each(|line| story.line(line));
+        let mut considered: Vec<_> = story.stage.considered.iter().collect();
+        // Those to whom something happens at the same instant have no order of their own.
+        considered.sort_by_key(|(user, record)| (record.at, &story.names[user]));
+        let happened: Vec<String> =
+            considered.into_iter().filter_map(|(user, record)| story.shown(play, *user, record)).collect();
+        let (expected, happened) = (expected.join("\n"), happened.join("\n"));
+        assert!(happened == expected, "{arrives:?}\nexpected:\n{expected}\n\nhappened:\n{happened}\n");
+    }
 }
 
 impl Story {
     /// Lets one line of a table happen.
     pub(crate) fn line(&mut self, line: &str) {
-        let (now, rest) = clock::read(line);
-        self.stage.wait_until(now);
+        let (at, rest) = clock::read(line);
+        let late = if self.arrives == Arrives::Late { Span::from_secs(20) } else { Span::from_secs(0) };
+        self.stage.wait_until(at.plus(late));
         let (who, does) = rest.split_once(' ').unwrap_or((rest, ""));
         match who {
             "" | "that's" => {}
-            "shop" => self.shop(does, now),
+            "shop" => self.shop(does, at),
             _ => {
                 let key = if who.starts_with("visitor") { UserKey::anonymous(who) } else { UserKey::known(who) };
                 self.names.insert(key, who.to_owned());
                 let position = |title: &str| (place(title).latitude, place(title).longitude);
-                let inputs = self.words.inputs(who, does, now, position);
-                self.stage.tell(inputs);
+                let inputs = self.words.inputs(who, does, (at, at.plus(late)), position);
+                self.tell(inputs);
             }
         }
+    }
+
+    fn tell(&mut self, inputs: Vec<(UserKey, Input)>) {
+        if self.arrives == Arrives::Twice {
+            self.stage.tell(inputs.clone());
+        }
+        self.stage.tell(inputs);
     }
 
     fn shop(&mut self, does: &str, now: Timestamp) {
@@ -101,7 +125,7 @@ impl Story {
         let input =
             || Input::Catalogue { id, at: now, product: Box::new(product.clone()), changes: vec![change], hops: 0 };
         let told = self.stage.who_cares_about(&product.id).into_iter().map(|user| (user, input())).collect();
-        self.stage.tell(told);
+        self.tell(told);
     }
 
     /// What came of something, when it belongs into the story.
@@ -144,7 +168,7 @@ impl Story {
             }
             RenderedMessage::Webhook { text } => format!("by webhook \"{text}\""),
         };
-        if order.decided_at != order.due_at {
+        if self.arrives != Arrives::Late && order.decided_at != order.due_at {
             write!(shown, " (decided {})", clock::write(order.decided_at)).unwrap();
         }
         shown

@@ -66,12 +66,13 @@ struct Person {
 }
 
 impl Words {
-    /// What a line puts into which mailboxes. Nothing, when it only says what goes with what comes then.
+    /// What a line puts into which mailboxes. Nothing, when it only says what goes with what comes then. The times are
+    /// when it happens and when the shop hears of it.
     pub(crate) fn inputs(
         &mut self,
         who: &str,
         does: &str,
-        now: Timestamp,
+        (now, received_at): (Timestamp, Timestamp),
         position: impl Fn(&str) -> (f64, f64),
     ) -> Vec<(UserKey, Input)> {
         self.lines += 1;
@@ -94,8 +95,7 @@ impl Words {
         call.insert("messageId".into(), format!("line {}", self.lines).into());
         call.insert("timestamp".into(), now.to_string().into());
         call.insert("context".into(), context);
-        let facts =
-            Facts { source: "website", received_at: now, sent_at: None, call: None, index: 0, historical: false };
+        let facts = Facts { source: "website", received_at, sent_at: None, call: None, index: 0, historical: false };
         inputs_of(decode(Value::Object(call), &facts).unwrap().event)
     }
 
