@@ -256,7 +256,7 @@ async fn send_part(
                 if !status.is_server_error() {
                     return Err(FeedError::Refused { url: url.to_owned(), status, message });
                 }
-                why = format!("{status}: {message}");
+                why = format!("{status}: {}", message.trim_end_matches('.'));
             }
         }
     }
