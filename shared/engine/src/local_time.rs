@@ -38,6 +38,18 @@ impl LocalClock {
         Some(Timestamp::from_millis(at.as_millisecond()))
     }
 
+    /// When it is such a time: where the clock is put back, some times come twice.
+    fn instants(&self, time: civil::DateTime) -> [Option<Timestamp>; 2] {
+        let at = self.0.to_ambiguous_timestamp(time);
+        let millis = |at: Result<jiff::Timestamp, _>| at.ok().map(|at: jiff::Timestamp| at.as_millisecond());
+        let first = millis(at.earlier()).map(Timestamp::from_millis);
+        let second = match at.is_ambiguous() {
+            true => millis(at.later()).map(Timestamp::from_millis),
+            false => None,
+        };
+        [first, second]
+    }
+
     /// The weekday (0 is Monday) and the minute of the day.
     pub fn weekday_and_minute(&self, at: Timestamp) -> (u8, u16) {
         let now = self.civil(at);
@@ -55,13 +67,12 @@ impl LocalClock {
     pub fn among(&self, hours: &LocalHours, at: Timestamp) -> Verdict {
         let holds = self.is_among(hours, at);
         let today = self.civil(at).date();
-        let minutes = [hours.from.min(hours.until % MINUTES_PER_DAY), hours.from.max(hours.until % MINUTES_PER_DAY)];
         let flips = |change: &Timestamp| *change > at && self.is_among(hours, *change) != holds;
-        let boundary = (0..=8)
-            .filter_map(|days| today.checked_add(days.days()).ok())
-            .flat_map(|date| minutes.map(|minute| (date, minute)))
-            .filter_map(|(date, minute)| self.instant(date.at((minute / 60) as i8, (minute % 60) as i8, 0, 0)))
-            .find(flips);
+        let boundary = (0..=8).filter_map(|days| today.checked_add(days.days()).ok()).find_map(|date| {
+            let on_day = [hours.from, hours.until % MINUTES_PER_DAY]
+                .map(|minute| self.instants(date.at((minute / 60) as i8, (minute % 60) as i8, 0, 0)));
+            on_day.into_iter().flatten().flatten().filter(flips).min()
+        });
         // Where the clock is put forward or back, a boundary can be jumped over.
         let from = jiff::Timestamp::from_millisecond(at.as_millis()).ok();
         let jump = from.and_then(|from| self.0.following(from).next());
@@ -135,6 +146,17 @@ mod tests {
             ("2026-03-28T20:00:00Z", true, "2026-03-29T06:00:00.000Z"),
         ] {
             let verdict = berlin.among(&night, at(time));
+            assert_eq!((verdict.holds, verdict.until.unwrap().to_string().as_str()), (quiet, until), "{time}");
+        }
+        // Where it is put back, from three to two, half past two comes twice.
+        let party = LocalHours { from: 22 * 60, until: 2 * 60 + 30, weekdays: Weekdays::ALL };
+        for (time, quiet, until) in [
+            ("2026-10-24T22:00:00Z", true, "2026-10-25T00:30:00.000Z"),
+            ("2026-10-25T00:30:00Z", false, "2026-10-25T01:00:00.000Z"),
+            ("2026-10-25T01:00:00Z", true, "2026-10-25T01:30:00.000Z"),
+            ("2026-10-25T01:30:00Z", false, "2026-10-25T21:00:00.000Z"),
+        ] {
+            let verdict = berlin.among(&party, at(time));
             assert_eq!((verdict.holds, verdict.until.unwrap().to_string().as_str()), (quiet, until), "{time}");
         }
         assert!(LocalClock::of("Europe/Atlantis").is_none());

@@ -25,6 +25,11 @@ pub(crate) fn beginning() -> Timestamp {
     Timestamp::parse("2026-03-28T18:00:00Z").unwrap()
 }
 
+/// The evening before they go back.
+fn autumn() -> Timestamp {
+    Timestamp::parse("2026-10-24T18:00:00Z").unwrap()
+}
+
 /// The play that sends a message sends it after this. Few enough that no burst is held back.
 pub(crate) const ASKED: &str = "Help Asked";
 const ASKED_MAX: usize = 6;
@@ -160,8 +165,10 @@ fn gap() -> impl Strategy<Value = i64> {
 pub(crate) fn history() -> impl Strategy<Value = Vec<Event>> {
     let late = prop_oneof![9 => Just(0), 1 => gap()];
     let source = select(vec!["web", "app"]);
-    proptest::collection::vec((gap(), late, kind(), context(), source), 1..30).prop_map(|all| {
-        let mut clock = beginning();
+    let start = prop_oneof![3 => Just(beginning()), 1 => Just(autumn())];
+    let all = proptest::collection::vec((gap(), late, kind(), context(), source), 1..30);
+    (start, all).prop_map(|(start, all)| {
+        let mut clock = start;
         let mut asked = 0;
         let mut events = Vec::new();
         for (number, (gap, late, kind, context, source)) in all.into_iter().enumerate() {
