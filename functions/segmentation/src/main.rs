@@ -73,13 +73,12 @@ impl Segmentation {
 
     async fn handle(&self, Schedule { action: Action::Backfill }: Schedule) -> Result<(), Error> {
         let stop_at = SystemClock.now().plus(BACKFILL_TIME_MAX);
-        let done = match self.watched().await {
-            Ok(Some(watched)) => Ok(self.backfill(&watched, stop_at).await),
-            Ok(None) => Ok(()),
-            Err(fault) => Err(fault),
-        };
+        let watched = self.watched().await;
+        if let Ok(Some(watched)) = &watched {
+            self.backfill(watched, stop_at).await;
+        }
         telemetry::flush("segmentation", SystemClock.now());
-        Ok(done?)
+        watched.map(drop).map_err(Error::from)
     }
 
     async fn backfill(&self, watched: &Watched, stop_at: Timestamp) {
