@@ -66,7 +66,7 @@ pub fn imported(feed: &Feed, rows: &Rows, announced: &Announced) -> LambdaFuncti
     let mut body = json!({
         "users_told": announced.told,
         "products_to_tell": announced.left + announced.faults.len(),
-        "ignored_fields": feed.ignored,
+        "ignored_fields": feed.noticed.ignored,
         "rows": rows.0.iter().map(|(.., told)| told).collect::<Vec<_>>(),
     });
     for outcome in OUTCOMES {

@@ -1,7 +1,7 @@
 //! A feed as rows: a JSON list, JSON lines, or CSV with a header. Told by how it begins, since clients say all sorts
 //! of things in `Content-Type`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use kairos_engine::bounds::CATALOGUE_ROWS_MAX;
 use kairos_engine::playbook::Place;
@@ -9,7 +9,7 @@ use kairos_protocol::catalogue::Listing;
 use serde_json::{Map, Value};
 
 use crate::request::RequestRefusal;
-use crate::row::{RowRefusal, listing};
+use crate::row::{Noticed, RowRefusal, listing};
 
 /// A feed, read as far as it can be.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,8 +18,8 @@ pub struct Feed {
     pub listings: Vec<(usize, Listing)>,
     /// What is wrong, with its row.
     pub refused: Vec<(usize, RowRefusal)>,
-    /// Fields that mean nothing here.
-    pub ignored: BTreeSet<String>,
+    /// What was noticed on the way.
+    pub noticed: Noticed,
 }
 
 type Row = Result<Map<String, Value>, RowRefusal>;
@@ -41,7 +41,7 @@ pub fn read(text: &str, places: &[Place]) -> Result<Feed, RequestRefusal> {
     let mut feed = Feed::default();
     let mut told_in: BTreeMap<String, usize> = BTreeMap::new();
     for (number, row) in (1..).zip(rows) {
-        let listing = row.and_then(|fields| listing(fields, places, &mut feed.ignored));
+        let listing = row.and_then(|fields| listing(fields, places, &mut feed.noticed));
         let listing = listing.and_then(|listing| match told_in.get(&listing.product.id) {
             Some(earlier) => Err(RowRefusal::Twice(*earlier)),
             None => Ok(listing),
@@ -104,6 +104,7 @@ fn table(text: &str) -> Result<Vec<Row>, RequestRefusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn ids(text: &str) -> (Vec<String>, Vec<(usize, &'static str)>) {
         let feed = read(text, &[]).unwrap();
@@ -138,6 +139,25 @@ mod tests {
             ("id,price\nmug,1\nx,much\ntea,3", "price_unreadable"),
         ] {
             assert_eq!(ids(text), (expected.clone(), vec![(2, code)]), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_sent_makes_it_panic(parts in prop::collection::vec(prop::sample::select(vec![
+            "[", "]", "{", "}", "\"", ":", ",", "\n", "\r", "id", "price", "stock", "stock.", "currency", "1", "-1", "1e400",
+            "null", "true", " ", "\u{feff}", "é", "\u{0}", "{\"id\":1}", "{\"id\":2,\"stock\":{\"x\":1}}", "id,stock.x\n1,2\n",
+        ]), 0..40)) {
+            if let Ok(feed) = read(&parts.concat(), &[]) {
+                let rows: std::collections::BTreeSet<usize> = feed.listings.iter().map(|(row, _)| *row)
+                    .chain(feed.refused.iter().map(|(row, _)| *row)).collect();
+                prop_assert_eq!(rows.len(), feed.listings.len() + feed.refused.len(), "every row has one outcome");
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,200}") {
+            let _ = read(&text, &[]);
         }
     }
 

@@ -100,21 +100,43 @@ impl RowRefusal {
     }
 }
 
-/// Reads a row. What is empty is not told. Names of fields that mean nothing here are added to `ignored`.
+/// What is noticed while the rows of a feed are read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Noticed {
+    /// Fields that mean nothing here.
+    pub ignored: BTreeSet<String>,
+    /// What may have been meant by places that there are not. A feed often names the same one in every row, and
+    /// looking for what was meant takes long.
+    meant: BTreeMap<String, String>,
+}
+
+impl Noticed {
+    fn unknown_place(&mut self, place: &str, places: &[Place]) -> RowRefusal {
+        let help = match self.meant.get(place) {
+            Some(help) => help.clone(),
+            None if self.meant.len() >= FEED_FIELDS_IGNORED_MAX || place.len() > ID_BYTES_MAX => String::new(),
+            None => {
+                let meant = closest(place, places.iter().map(|known| known.name.as_str()));
+                let help = meant.map(|meant| format!(": did you mean `{meant}`")).unwrap_or_default();
+                self.meant.insert(place.to_owned(), help.clone());
+                help
+            }
+        };
+        RowRefusal::Place { given: shortened(place), help }
+    }
+}
+
+/// Reads a row. What is empty is not told.
 ///
 /// # Errors
 /// The first thing that is wrong with it.
-pub fn listing(
-    mut fields: Map<String, Value>,
-    places: &[Place],
-    ignored: &mut BTreeSet<String>,
-) -> Result<Listing, RowRefusal> {
+pub fn listing(mut fields: Map<String, Value>, places: &[Place], noticed: &mut Noticed) -> Result<Listing, RowRefusal> {
     fields.retain(|_, value| !value.is_null() && value.as_str().is_none_or(|text| !text.trim().is_empty()));
-    let stock = stock(&mut fields, places)?;
+    let stock = stock(&mut fields, places, noticed)?;
     let known = [ID, NAME, PRICE, CURRENCY, IMAGE, URL, CATEGORY].concat();
     for field in fields.keys().filter(|field| !known.contains(&field.as_str())) {
-        if ignored.len() < FEED_FIELDS_IGNORED_MAX {
-            ignored.insert(field.clone());
+        if noticed.ignored.len() < FEED_FIELDS_IGNORED_MAX {
+            noticed.ignored.insert(shortened(field));
         }
     }
     fields.retain(|field, _| known.contains(&field.as_str()));
@@ -152,7 +174,11 @@ pub fn listing(
 }
 
 /// Takes the stock out of the fields.
-fn stock(fields: &mut Map<String, Value>, places: &[Place]) -> Result<Option<Stock>, RowRefusal> {
+fn stock(
+    fields: &mut Map<String, Value>,
+    places: &[Place],
+    noticed: &mut Noticed,
+) -> Result<Option<Stock>, RowRefusal> {
     let columns: Vec<String> = fields.keys().filter(|field| field.starts_with(STOCK_AT)).cloned().collect();
     let columns = columns.into_iter().filter_map(|column| {
         let given = fields.remove(&column)?;
@@ -171,9 +197,7 @@ fn stock(fields: &mut Map<String, Value>, places: &[Place]) -> Result<Option<Sto
     let mut stock = BTreeMap::new();
     for (place, given) in by_place {
         if !places.iter().any(|known| known.name == place) {
-            let meant = closest(&place, places.iter().map(|known| known.name.as_str()));
-            let help = meant.map(|meant| format!(": did you mean `{meant}`")).unwrap_or_default();
-            return Err(RowRefusal::Place { given: shortened(&place), help });
+            return Err(noticed.unknown_place(&place, places));
         }
         stock.insert(place, count(&given)?);
     }
@@ -214,7 +238,7 @@ mod tests {
             let place = json!({"name": name, "title": name, "latitude": 0.0, "longitude": 0.0, "radius_m": 100});
             serde_json::from_value(place).unwrap()
         });
-        listing(fields.as_object().unwrap().clone(), &places, &mut BTreeSet::new())
+        listing(fields.as_object().unwrap().clone(), &places, &mut Noticed::default())
     }
 
     #[test]
@@ -269,9 +293,9 @@ mod tests {
 
     #[test]
     fn fields_that_mean_nothing_are_named() {
-        let mut ignored = BTreeSet::new();
+        let mut noticed = Noticed::default();
         let fields = json!({"id": 1, "prise": 3, "colour": "red", "stock": 1, "empty": ""});
-        listing(fields.as_object().unwrap().clone(), &[], &mut ignored).unwrap();
-        assert_eq!(ignored.into_iter().collect::<Vec<_>>(), ["colour", "prise"]);
+        listing(fields.as_object().unwrap().clone(), &[], &mut noticed).unwrap();
+        assert_eq!(noticed.ignored.into_iter().collect::<Vec<_>>(), ["colour", "prise"]);
     }
 }
