@@ -92,9 +92,12 @@ impl UserState {
         if visitor_is_newer || self.position.is_none() {
             self.position = visitor.position.or(self.position);
         }
-        for inside in visitor.inside {
-            if self.inside.len() < PLACES_INSIDE_MAX && self.inside.iter().all(|own| own.place != inside.place) {
-                self.inside.push(inside);
+        for theirs in visitor.inside {
+            if let Some(own) = self.inside.iter_mut().find(|own| own.place == theirs.place) {
+                own.since = own.since.min(theirs.since);
+                own.until = own.until.max(theirs.until);
+            } else if self.inside.len() < PLACES_INSIDE_MAX {
+                self.inside.push(theirs);
             }
         }
         let own_viewed = core::mem::take(&mut self.viewed);

@@ -2,10 +2,12 @@
 
 use kairos_engine::event::Event;
 use kairos_engine::identifiers::{InputId, UserKey};
+use kairos_engine::mailbox::{Effect, Input};
 use kairos_engine::playbook::{Playbook, Segment};
 use kairos_engine::program::Program;
+use kairos_engine::step::step;
 use kairos_engine::time::{Span, Timestamp};
-use kairos_truth::changes::changes;
+use kairos_truth::changes::{Change, changes};
 use serde_json::{Map, Value, json};
 
 use crate::drive::{entries_and_exits, live};
@@ -122,4 +124,31 @@ fn what_went_wrong_once_is_right() {
         let expected = changes(program.playbook(), &driven.life, &segment.who, until);
         assert_eq!(entries_and_exits(&driven.effects, "s"), expected, "{what}");
     }
+}
+
+#[test]
+fn a_user_stays_in_a_place_as_long_as_the_newest_word_of_it_says() {
+    let playbook: Playbook = serde_json::from_value(json!({
+        "sources": [], "channels": {}, "plays": [], "messages": {},
+        "places": [{"name": "cafe", "title": "Café", "latitude": 52.5, "longitude": 13.4, "radius_m": 500}],
+        "segments": [{"name": "s", "title": "In the café", "who": {"inside": "any"}}],
+    }))
+    .unwrap();
+    let program = Program::new(playbook).unwrap();
+    let (visitor, user) = (UserKey::anonymous("v"), UserKey::known("1"));
+    let entered = json!({"type": "track", "event": "Place Entered", "properties": {"place": "cafe"}});
+    let at = |hours: i64| Timestamp::from_millis(0).plus(Span::from_hours(hours));
+    let entered_at = |number, hours| event(number, at(hours).as_millis(), &entered, &json!({}));
+    let of_user = live(&program, user, &[entered_at(0, 1)], at(2));
+    let of_visitor = live(&program, visitor, &[entered_at(1, 2)], at(2));
+
+    let link = Input::Link { id: InputId::of_message("truth", "link"), at: at(2), to: user };
+    let told = step(&program, visitor, of_visitor.state, &[link], at(2)).effects;
+    let merge = told.into_iter().find_map(|effect| match effect {
+        Effect::Tell { input, .. } => Some(*input),
+        _ => None,
+    });
+    let tick = Input::Tick { at: at(9) };
+    let effects = step(&program, user, of_user.state, &[merge.unwrap(), tick], at(9)).effects;
+    assert_eq!(entries_and_exits(&effects, "s"), [Change { at: at(4), holds: false }]);
 }
