@@ -249,6 +249,24 @@ fn same(one: &TraitValue, other: &TraitValue) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeMap;
+    use std::sync::LazyLock;
+
+    use kairos_engine::event::{Event, EventKind};
+    use kairos_engine::event_name::EventName;
+    use kairos_engine::identifiers::{InputId, UserKey};
+    use kairos_engine::mailbox::Input;
+    use kairos_engine::money::{Currency, Micros};
+    use kairos_engine::product::Product;
+    use kairos_engine::program::Program;
+    use kairos_engine::state::UserState;
+    use kairos_engine::step::step;
+    use kairos_engine::time::Timestamp;
+    use proptest::prelude::*;
+    use serde_json::{Map, json};
+
     use super::*;
 
     #[test]
@@ -277,6 +295,142 @@ mod tests {
         ] {
             assert_eq!((test_implies(&one, &other), test_excludes(&one, &other)), (follows, apart), "{one}; {other}");
             assert_eq!(test_excludes(&other, &one), apart, "{other}; {one}");
+        }
+    }
+
+    /// Conditions of which many decide others.
+    const ASKED: [&str; 44] = [
+        "cart: not_empty",
+        "cart: {items_at_least: 1}",
+        "cart: {items_at_least: 3}",
+        "cart: {total_at_least: 20}",
+        "cart: {total_at_least: 20 EUR}",
+        "cart: {contains: {price: {at_least: 10}}}",
+        "cart: {contains: {price: {more_than: 5}}}",
+        "trait: {name: t, equals: gold}",
+        "trait: {name: t, one_of: [gold, silver]}",
+        "trait: {name: t, equals: 5}",
+        "trait: {name: t, at_least: 5}",
+        "trait: {name: t, less_than: 3}",
+        "trait: {name: t, equals: true}",
+        "trait: {name: t, contains: OL}",
+        "trait: {name: t, starts_with: g}",
+        "trait: {name: t, starts_with: si}",
+        "trait: {name: t, not: {equals: gold}}",
+        "trait: {name: t, known: true}",
+        "trait: {name: t, older_than: 2d}",
+        "trait: {name: t, newer_than: 3d}",
+        "did: {event: page}",
+        "did: {event: page, at_least: 2, within: 2h}",
+        "did: {event: page, at_least: 3, within: 1d}",
+        "did: {event: any, at_least: 3, within: 1d}",
+        "did: {event: [page, Product Viewed], at_least: 2, within: 1d}",
+        "did: {event: Product Viewed, at_least: 2, same: product.id, within: 1d}",
+        "did: {event: Product Viewed, at_least: 3, same: product.id}",
+        "did: {event: Product Viewed, at_least: 2}",
+        "distinct: {event: Product Viewed, property: product.id, at_least: 2, within: 1d}",
+        "distinct: {event: Product Viewed, property: product.id, at_least: 3, within: 2h}",
+        "first: {event: page, ago: 2h}",
+        "first: {event: any, ago: 1h}",
+        "last: {event: page, ago: 2h}",
+        "last: {event: page, ago: 1h}",
+        "last: {event: any, ago: 2h}",
+        "last_value: {event: Product Viewed, property: product.id, equals: a}",
+        "last_value: {event: Product Viewed, property: product.id, one_of: [b, c]}",
+        "visits: {at_least: 1, within: 1d}",
+        "visits: {at_least: 2, within: 7d}",
+        "local_time: {from: \"08:00\", until: \"12:00\"}",
+        "local_time: {from: \"22:00\", until: \"06:00\", on: [friday, saturday]}",
+        "moment: buy",
+        "moment: {is: buy, at_least: 3}",
+        "moment: know",
+    ];
+
+    /// The conditions, as the segments of a playbook that answers them.
+    fn answering() -> Program {
+        let mut files: BTreeMap<String, String> = [
+            ("sources.yaml", "sources: {web: {write_key: aaaaaaaaaaaaaaaa}}".to_owned()),
+            (
+                "moments.yaml",
+                "moments:
+  buy: {half_life: 1h, reached_at: 1, evidence: {event: Product Added, weight: 2}}
+  know: {half_life: 3h, reached_at: 1, evidence: {event: Product Viewed, weight: 1}}
+"
+                .to_owned(),
+            ),
+        ]
+        .map(|(path, text)| (path.to_owned(), text))
+        .into();
+        for (number, asked) in ASKED.iter().enumerate() {
+            files.insert(format!("segments/s{number:02}.yaml"), format!("title: X\nwho: {{{asked}}}\n"));
+        }
+        Program::new(crate::compile(&files).unwrap().playbook).unwrap()
+    }
+
+    /// An event: what happens, of which product or value.
+    fn event(number: usize, at: Timestamp, kind: u8, which: u8) -> Event {
+        let id = ["a", "b", "c"][usize::from(which % 3)];
+        let product = Product {
+            id: id.into(),
+            price: Some(Micros::new(i64::from(which % 4) * 6_000_000)),
+            currency: Currency::parse(["EUR", "USD"][usize::from(which % 2)]),
+            quantity: u32::from(which % 2) + 1,
+            ..Product::default()
+        };
+        let track = |event| EventKind::Track { event, properties: Map::new() };
+        let old = at.minus(Span::from_hours(i64::from(which) * 20)).to_string();
+        let values = [json!("gold"), json!("silver"), json!("old"), json!(5), json!(1.5), json!(true), json!(old)];
+        let (kind, products) = match kind {
+            0 => (EventKind::Page { name: None, properties: Map::new() }, Vec::new()),
+            1 => (track(EventName::ProductViewed), vec![product]),
+            2 => (track(EventName::ProductAdded), vec![product]),
+            3 => (track(EventName::OrderCompleted), vec![product]),
+            _ => {
+                let value = values[usize::from(which) % values.len()].clone();
+                (EventKind::Identify { traits: Map::from_iter([("t".to_owned(), value)]) }, Vec::new())
+            }
+        };
+        Event {
+            id: InputId::of_message("web", &number.to_string()),
+            at,
+            source: "web".into(),
+            user_id: Some("u".into()),
+            anonymous_id: None,
+            kind,
+            context: Map::new(),
+            products,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+        /// What is said to follow from an answer follows for every history, and what is said to be excluded never is.
+        #[test]
+        fn no_history_contradicts_what_one_answer_says_of_another(
+            happened in prop::collection::vec((0_u8..5, 0_u8..12, 0_i64..300), 0..14),
+            later in 0_i64..4_000,
+        ) {
+            static PROGRAM: LazyLock<Program> = LazyLock::new(answering);
+            let mut at = Timestamp::parse("2026-05-01T06:00:00Z").unwrap();
+            let user = UserKey::known("u");
+            let mut state = UserState::default();
+            for (number, (kind, which, minutes)) in happened.into_iter().enumerate() {
+                at = at.plus(Span::from_mins(minutes));
+                let input = Input::event(event(number, at, kind, which));
+                state = step(&PROGRAM, user, state, &[input], at).state;
+            }
+            let at = at.plus(Span::from_mins(later));
+            let state = step(&PROGRAM, user, state, &[Input::Tick { at }], at).state;
+            let conditions = PROGRAM.playbook().segments.iter().map(|segment| &segment.who);
+            let answers: Vec<_> = conditions
+                .map(|condition| (condition, PROGRAM.verdict(condition, &state, at).unwrap().holds))
+                .collect();
+            for (one, holds) in &answers {
+                for (other, other_holds) in &answers {
+                    prop_assert!(!implies(one, other) || !holds || *other_holds, "{one} was to imply {other}");
+                    prop_assert!(!excludes(one, other) || !holds || !other_holds, "{one} was to exclude {other}");
+                }
+            }
         }
     }
 }
