@@ -320,7 +320,7 @@ fn peak_memory_mib() -> Option<u64> {
     Some(kib.div_ceil(1_024))
 }
 
-fn format(text: &str) -> Result<Format, String> {
+pub(super) fn format(text: &str) -> Result<Format, String> {
     let found = Format::ALL.into_iter().find(|(name, _)| *name == text);
     found.map(|(_, format)| format).ok_or_else(|| {
         let known: Vec<&str> = Format::ALL.iter().map(|(name, _)| *name).collect();
@@ -335,7 +335,7 @@ fn span_or_none(text: &str) -> Result<Span, String> {
     Span::parse(text).ok_or_else(|| "write a whole number and a unit, as in 30m, 24h or 7d; or 0".to_owned())
 }
 
-fn currency(text: &str) -> Result<Currency, String> {
+pub(super) fn currency(text: &str) -> Result<Currency, String> {
     Currency::parse(text).ok_or_else(|| "write three letters, as in EUR".to_owned())
 }
 
