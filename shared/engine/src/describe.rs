@@ -102,8 +102,8 @@ fn condition(condition: &Condition) -> String {
             let gap = if *at_least == 1 && !has_details(of) { "" } else { "," };
             format!("{}{gap}{}{}{}", events(of), times(*at_least), of_one(same.as_ref()), inside(*within))
         }
-        C::First { of, ago } => format!("the first {} at least {ago} ago", events(of)),
-        C::Last { of, ago } => format!("the last {} at least {ago} ago", events(of)),
+        C::First { of, ago } => format!("the first {} at least {ago} ago", one_of(of)),
+        C::Last { of, ago } => format!("the last {} at least {ago} ago", one_of(of)),
         C::LastValue { of, property, is } => format!("{property} of the last {} {is}", events(of)),
         C::Sum { of, property, at_least, currency, within, same } => {
             let (of, one) = (events(of), of_one(same.as_ref()));
@@ -150,8 +150,8 @@ pub(crate) fn denied(part: &Condition) -> String {
             let one = of_one(same.as_ref());
             format!("{}, fewer than {at_least} times{one}{}", events(of), inside(*within))
         }
-        C::First { of, ago } => format!("the first {} less than {ago} ago, or none yet", events(of)),
-        C::Last { of, ago } => format!("the last {} less than {ago} ago, or none yet", events(of)),
+        C::First { of, ago } => format!("the first {} less than {ago} ago, or none yet", one_of(of)),
+        C::Last { of, ago } => format!("the last {} less than {ago} ago, or none yet", one_of(of)),
         C::Sum { of, property, at_least, currency, within, same } => {
             let (of, one) = (events(of), of_one(same.as_ref()));
             let amount = amount(*at_least, currency.as_ref());
@@ -340,6 +340,12 @@ fn share(variant: &Variant, of: &[Variant]) -> String {
 /// Kinds of events, any of which is meant.
 pub(crate) fn events(of: &[EventMatch]) -> String {
     joined(of, " or ")
+}
+
+/// The same behind "the first" and "the last".
+fn one_of(of: &[EventMatch]) -> String {
+    let words = events(of);
+    words.strip_prefix("any ").map_or(words.clone(), str::to_owned)
 }
 
 fn has_details(of: &[EventMatch]) -> bool {

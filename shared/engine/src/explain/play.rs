@@ -46,8 +46,9 @@ pub struct PlayExplanation {
     /// What the user's way through it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<Explanation>,
-    /// Whether a message would be sent if its moment came at this instant.
-    pub would_send: bool,
+    /// Whether a message would be sent if its moment came at this instant; nothing when it would wait first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_send: Option<bool>,
     /// What would happen then, as the engine decides it.
     pub would: Vec<String>,
     /// How it was considered of late, newest first.
@@ -192,10 +193,17 @@ impl<'a> About<'a> {
     }
 
     /// What the engine would do if the play's moment came now.
-    fn would(&self, place: usize) -> (bool, Vec<String>) {
+    fn would(&self, place: usize) -> (Option<bool>, Vec<String>) {
         let mut engine = self.engine();
         engine.enter(Start { place, due_at: engine.out.state.clock, subject: Subject::default() });
-        let sends = engine.out.considered.iter().any(|record| matches!(record.outcome, PlayOutcome::Sent { .. }));
+        let any = |is: fn(&PlayOutcome) -> bool| engine.out.considered.iter().any(|record| is(&record.outcome));
+        let sends = match any(|outcome| matches!(outcome, PlayOutcome::Sent { .. })) {
+            true => Some(true),
+            false if any(|outcome| matches!(outcome, PlayOutcome::NotSent { .. } | PlayOutcome::HeldOut { .. })) => {
+                Some(false)
+            }
+            false => None,
+        };
         let mut would: Vec<String> = engine
             .out
             .considered

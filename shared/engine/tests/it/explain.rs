@@ -159,6 +159,7 @@ fn questions() -> Vec<Value> {
         json!({"first": {"of": of("Order Completed"), "ago": 30 * DAY_MS}}),
         json!({"last": {"of": of("Order Completed"), "ago": 3 * DAY_MS}}),
         json!({"last": {"of": of("Product Removed"), "ago": 3 * DAY_MS}}),
+        json!({"last": {"of": [{"event": "any"}], "ago": DAY_MS}}),
         json!({"not": {"last": {"of": of("Order Completed"), "ago": 3 * DAY_MS}}}),
         json!({"last_value": {"of": of("Products Searched"), "property": "query", "is": {"contains": "coffee"}}}),
         json!({"last_value": {"of": of("Coupon Entered"), "property": "coupon", "is": {"equal": "X"}}}),
@@ -285,7 +286,7 @@ fn a_play_is_explained_with_everything_that_decides() {
             let here = if step.here { "  <- here" } else { "" };
             writeln!(out, "  | {}{}{here}", "  ".repeat(step.depth), step.words).unwrap();
         }
-        writeln!(out, "  would send: {}; {}", found.would_send, found.would.join("; ")).unwrap();
+        writeln!(out, "  would send: {:?}; {}", found.would_send, found.would.join("; ")).unwrap();
         for considered in &found.considered {
             writeln!(out, "  {} {}", considered.at, considered.outcome).unwrap();
         }
