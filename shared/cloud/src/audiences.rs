@@ -69,7 +69,8 @@ impl AudiencesTable {
         Ok(MembersPage { members: members.collect::<Result<_, Fault>>()?, next })
     }
 
-    /// How many members a segment has.
+    /// How many members a segment has. Those who were forgotten while they were in it ([`USER_RETENTION`] without any
+    /// activity) are still counted; who lists members leaves them out.
     ///
     /// # Errors
     /// When DynamoDB fails.
