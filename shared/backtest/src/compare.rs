@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::report::{PlaybookReport, Report};
 use crate::shard::{Sends, Shard};
+use crate::table::{counted, thousands};
 
 /// A number with each of two playbooks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -254,11 +255,12 @@ impl Gates {
         }
         if let Some(max) = self.sends_per_user_per_week_max {
             let found = report.playbook.week_max;
-            gate(format!("at most {max} messages for one person within 7 days"), format!("{found}"), found <= max);
+            let asked = format!("at most {} for one person within 7 days", counted(max, "message", "messages"));
+            gate(asked, thousands(found), found <= max);
         }
         if let Some(max) = self.sends_max {
             let found = report.playbook.total.sent;
-            gate(format!("at most {max} messages"), format!("{found}"), found <= max);
+            gate(format!("at most {}", counted(max, "message", "messages")), thousands(found), found <= max);
         }
         gates
     }
@@ -270,9 +272,10 @@ fn within(change: Change, percent_max: f64) -> bool {
 }
 
 fn growth(change: Change) -> String {
+    let (before, after) = (thousands(change.before), thousands(change.after));
     match change.percent() {
-        Some(percent) => format!("{} → {} ({percent:+.1} %)", change.before, change.after),
-        None => format!("{} → {}", change.before, change.after),
+        Some(percent) => format!("{before} → {after} ({percent:+.1} %)"),
+        None => format!("{before} → {after}"),
     }
 }
 

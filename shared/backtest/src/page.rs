@@ -9,7 +9,7 @@ use kairos_engine::time::Timestamp;
 use crate::compare::{Change, Difference};
 use crate::counts::{Counts, reason_title};
 use crate::report::{Day, PlayReport, PlaybookReport, RecordingReport, Report, SegmentReport};
-use crate::table::{counted, filled, thousands, thousands_of};
+use crate::table::{counted, filled, has_something, thousands, thousands_of};
 use crate::tally::Hours;
 use plots::DayBar;
 
@@ -36,7 +36,8 @@ pub fn page(report: &Report) -> String {
     if let Some(difference) = &report.difference {
         body.push_str(&compared(difference));
     }
-    let (busy, idle): (Vec<&PlayReport>, Vec<&PlayReport>) = playbook.plays.iter().partition(|play| has_something(play));
+    let (busy, idle): (Vec<&PlayReport>, Vec<&PlayReport>) =
+        playbook.plays.iter().partition(|play| has_something(&play.total));
     body.push_str("<h2>Plays</h2>");
     if busy.len() > 1 {
         body.push_str(&play(&together(playbook), against(report, None), &playbook.time_zone));
@@ -45,11 +46,8 @@ pub fn page(report: &Report) -> String {
         body.push_str(&play(each, against(report, Some(&each.name)), &playbook.time_zone));
     }
     if !idle.is_empty() {
-        let names: Vec<String> = idle.iter().map(|play| format!("<code>{}</code>", escaped(&play.name))).collect();
-        body.push_str(&format!(
-            r#"<div class="card"><h4>Nothing in the recording started these</h4><p>{}</p></div>"#,
-            names.join(", ")
-        ));
+        let names = no_message(idle.iter().map(|play| play.name.as_str()), "Nothing in the recording started these");
+        body.push_str(&format!("<div class=\"card\">{names}</div>"));
     }
     body.push_str(&segments(playbook));
     body.push_str(&wrong_rows(&report.recording));
@@ -116,17 +114,24 @@ fn tiles(report: &Report) -> String {
     tile(
         thousands(total.converted),
         "Converted",
-        or(before(|playbook| playbook.total.converted), format!("{} of messages", percent(total.converted, total.sent))),
+        or(
+            before(|playbook| playbook.total.converted),
+            format!("{} of messages", percent(total.converted, total.sent)),
+        ),
     );
     if total.converted_value.get() > 0 {
-        tile(thousands_of(total.converted_value.get()), "Value after messages", "as events say it".to_owned());
+        tile(thousands_of(total.converted_value.get()), "Value", "of what was converted".to_owned());
     }
     let capped = |playbook: &PlaybookReport| {
         ["cap", "policy_cap"].iter().filter_map(|reason| playbook.total.reasons.get(reason)).sum::<u64>()
     };
     tile(thousands(capped(playbook)), "Stopped by caps", before(capped));
     if total.held_out > 0 {
-        tile(thousands(total.held_out), "Held out", format!("{} converted anyway", thousands(total.converted_held_out)));
+        tile(
+            thousands(total.held_out),
+            "Held out",
+            format!("{} converted anyway", thousands(total.converted_held_out)),
+        );
     }
     tile(thousands(playbook.week_max), "Most for one person", "within 7 days".to_owned());
     format!(r#"<div class="tiles">{tiles}</div>"#)
@@ -148,22 +153,24 @@ fn gates(report: &Report) -> String {
 }
 
 fn compared(difference: &Difference) -> String {
+    let some = |count: u64, sign: char| if count == 0 { String::new() } else { format!("{sign}{}", thousands(count)) };
+    let (busy, idle): (Vec<_>, Vec<_>) =
+        difference.plays.iter().partition(|play| play.sends.before + play.sends.after > 0 || play.is_in != "both");
     let max = difference.plays.iter().map(|play| play.sends.before.max(play.sends.after)).max().unwrap_or(0);
     let row = |name: String, sends: Change, people: Change, gained: u64, lost: u64, max: u64| {
         format!(
-            "<tr><td>{name}</td><td class=\"wide\">{}</td><td>{} → {}</td><td>{}</td><td>{} → {}</td><td>+{}</td><td>−{}</td></tr>",
+            "<tr><td>{name}</td><td class=\"wide\">{}</td><td>{} → {}</td><td>{}</td><td>{} → {}</td><td>{}</td><td>{}</td></tr>",
             plots::pair(sends.before, sends.after, max),
             thousands(sends.before),
             thousands(sends.after),
             moved(sends),
             thousands(people.before),
             thousands(people.after),
-            thousands(gained),
-            thousands(lost),
+            some(gained, '+'),
+            some(lost, '−'),
         )
     };
-    let rows: String = difference
-        .plays
+    let rows: String = busy
         .iter()
         .map(|play| {
             let mark = match play.is_in {
@@ -187,9 +194,18 @@ fn compared(difference: &Difference) -> String {
     format!(
         "<h2>Compared</h2><div class=\"card\"><div class=\"keys\"><span><i style=\"background:var(--before);opacity:.55\"></i>before</span>\
          <span><i style=\"background:var(--sent)\"></i>with this playbook</span></div><div class=\"scroll\"><table>\
-         <tr><th>Play</th><th></th><th>Messages</th><th></th><th>People</th><th>Gained</th><th>Lost</th></tr>{rows}{all}</table></div>{}</div>",
+         <tr><th>Play</th><th class=\"wide\"></th><th>Messages</th><th></th><th>People</th><th>Gained</th><th>Lost</th></tr>{rows}{all}</table></div>{}{}</div>",
+        no_message(idle.iter().map(|play| play.name.as_str()), "No message with either"),
         users(difference)
     )
+}
+
+fn no_message<'a>(plays: impl Iterator<Item = &'a str>, title: &str) -> String {
+    let names: Vec<String> = plays.map(|play| format!("<code>{}</code>", escaped(play))).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("<div class=\"small\"><h4 style=\"margin-top:14px\">{title}</h4><p>{}</p></div>", names.join(", "))
 }
 
 fn users(difference: &Difference) -> String {
@@ -216,11 +232,6 @@ fn users(difference: &Difference) -> String {
          <tr><th>User</th><th>Play</th><th>Messages</th></tr>{rows}</table></div>{more}</details>",
         thousands(users.len() as u64)
     )
-}
-
-fn has_something(play: &PlayReport) -> bool {
-    let total = &play.total;
-    total.considered + total.cancelled + total.held + total.converted > 0
 }
 
 /// All plays as one.
@@ -264,7 +275,11 @@ fn play(play: &PlayReport, before: Option<PlayReport>, time_zone: &str) -> Strin
     let total = &play.total;
     let mut figures = vec![
         format!("<span><b>{}</b> sent</span>", thousands(total.sent)),
-        format!("<span><b>{}</b> {}</span>", thousands(play.people), if play.people == 1 { "person" } else { "people" }),
+        format!(
+            "<span><b>{}</b> {}</span>",
+            thousands(play.people),
+            if play.people == 1 { "person" } else { "people" }
+        ),
     ];
     for (count, what) in [
         (total.held, "held"),
@@ -348,7 +363,11 @@ fn parts(total: &Counts) -> Vec<Part> {
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let first = [("sent", total.sent, "sent"), ("held out", total.held_out, "held-out")];
     let first = first.into_iter().map(|(title, count, colour)| Part { title: title.to_owned(), count, colour });
-    let rest = reasons.into_iter().map(|(reason, count)| Part { title: reason_title(reason), count, colour: colour(reason) });
+    let rest = reasons.into_iter().map(|(reason, count)| Part {
+        title: reason_title(reason).replace('`', ""),
+        count,
+        colour: colour(reason),
+    });
     first.chain(rest).collect()
 }
 
@@ -432,7 +451,7 @@ fn segments(playbook: &PlaybookReport) -> String {
     format!(
         "<h2>Segments</h2><div class=\"card\"><div class=\"keys\"><span><i style=\"background:var(--converted)\"></i>entries by day</span>\
          <span><i style=\"background:var(--r2)\"></i>exits by day</span></div><div class=\"scroll\"><table>\
-         <tr><th>Segment</th><th></th><th>Entries</th><th>Exits</th><th>At the end</th></tr>{}</table></div></div>",
+         <tr><th>Segment</th><th class=\"wide\"></th><th>Entries</th><th>Exits</th><th>At the end</th></tr>{}</table></div></div>",
         playbook.segments.iter().map(row).collect::<String>()
     )
 }
@@ -440,7 +459,8 @@ fn segments(playbook: &PlaybookReport) -> String {
 fn wrong_rows(recording: &RecordingReport) -> String {
     let mut notes = Vec::new();
     if recording.nobodys_rows > 0 {
-        notes.push(format!("{} belong to nobody and were passed over.", counted(recording.nobodys_rows, "row", "rows")));
+        notes
+            .push(format!("{} belong to nobody and were passed over.", counted(recording.nobodys_rows, "row", "rows")));
     }
     if recording.late_inputs > 0 {
         notes.push(format!(

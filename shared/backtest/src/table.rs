@@ -121,7 +121,9 @@ impl Lines<'_> {
         let head = ["considered", "sent", "people", "held", "held out", "not sent", "converted", "value"];
         let head = columns(&title, &head.map(str::to_owned));
         self.lines.push((self.paint)(Tone::Bold, &head));
-        for play in &playbook.plays {
+        let (busy, idle): (Vec<&PlayReport>, Vec<&PlayReport>) =
+            playbook.plays.iter().partition(|play| has_something(&play.total));
+        for play in busy {
             self.play(play, &playbook.time_zone);
         }
         if playbook.plays.len() != 1 {
@@ -130,6 +132,10 @@ impl Lines<'_> {
         }
         let most = counted(playbook.week_max, "message", "messages");
         self.detail("busiest", &[format!("{most} for one person within 7 days")]);
+        let idle: Vec<String> = idle.iter().map(|play| play.name.clone()).collect();
+        if !idle.is_empty() {
+            self.detail("never set off", &idle);
+        }
         if !playbook.segments.is_empty() {
             self.add("");
             let head = ["entries", "exits", "at the end"].map(str::to_owned);
@@ -200,7 +206,15 @@ impl Lines<'_> {
         let title = format!("Against {}", shortened(version, NAME - 9));
         let head = wide_columns(&title, &["messages", "people", "gained", "lost", "converted"].map(str::to_owned));
         self.lines.push((self.paint)(Tone::Bold, &head));
-        for play in &difference.plays {
+        let is_same = |play: &&PlayDifference| {
+            let changed = [play.sends, play.people, play.converted].iter().any(|change| change.more() != 0);
+            play.is_in == "both"
+                && !changed
+                && play.gained + play.lost == 0
+                && play.reasons.values().all(|reason| reason.more() == 0)
+        };
+        let (same, differs): (Vec<&PlayDifference>, Vec<&PlayDifference>) = difference.plays.iter().partition(is_same);
+        for play in differs {
             self.play_difference(play);
         }
         let row = wide_columns(
@@ -214,6 +228,10 @@ impl Lines<'_> {
             ],
         );
         self.lines.push((self.paint)(Tone::Bold, &row));
+        let same: Vec<String> = same.iter().map(|play| play.name.clone()).collect();
+        if !same.is_empty() {
+            self.detail("as before", &same);
+        }
         for user in difference.users.iter().flatten() {
             self.add(format!(
                 "  {}  {}  {} → {}",
@@ -238,7 +256,7 @@ impl Lines<'_> {
                 change(play.people),
                 signed(play.gained, '+'),
                 signed(play.lost, '-'),
-                change(play.converted),
+                plain_change(play.converted),
             ],
         ));
         let differs = play.reasons.iter().filter(|(_, change)| change.more() != 0);
@@ -287,6 +305,11 @@ impl Lines<'_> {
     }
 }
 
+/// Whether a play came up at all.
+pub(crate) fn has_something(total: &Counts) -> bool {
+    total.considered + total.cancelled + total.held + total.converted + total.converted_held_out > 0
+}
+
 fn counts_row(name: &str, counts: &Counts, people: Option<u64>) -> String {
     let value = match counts.converted_value.get() {
         0 => String::new(),
@@ -319,7 +342,7 @@ fn segment_columns(name: &str, numbers: &[String]) -> String {
 }
 
 fn wide_columns(name: &str, texts: &[String]) -> String {
-    const WIDTHS: [usize; 5] = [24, 20, 8, 8, 12];
+    const WIDTHS: [usize; 5] = [22, 22, 7, 7, 14];
     row(name, texts, &WIDTHS)
 }
 
@@ -341,6 +364,13 @@ fn change(change: Change) -> String {
         (_, 0) => thousands(change.after),
         (Some(percent), _) => format!("{} → {} ({percent:+.0} %)", thousands(change.before), thousands(change.after)),
         (None, _) => format!("{} → {}", thousands(change.before), thousands(change.after)),
+    }
+}
+
+fn plain_change(change: Change) -> String {
+    match change.more() {
+        0 => thousands(change.after),
+        _ => format!("{} → {}", thousands(change.before), thousands(change.after)),
     }
 }
 

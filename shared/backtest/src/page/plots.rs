@@ -65,16 +65,13 @@ pub(super) fn days(days: &[DayBar]) -> String {
         );
     }
     let line = |class: &str, values: Vec<u64>| {
-        let points: Vec<String> =
-            values.iter().enumerate().map(|(index, value)| format!("{:.1},{:.2}", index as f64 + 0.5, y(*value))).collect();
-        // A line needs two points: a single day gets a short one.
-        match &points[..] {
-            [only] => {
-                let height = only.split(',').nth(1).unwrap_or("0");
-                format!(r#"<polyline class="{class}" points="0.2,{height} 0.8,{height}"/>"#)
-            }
-            _ => format!(r#"<polyline class="{class}" points="{}"/>"#, points.join(" ")),
-        }
+        let point = |(index, value): (usize, &u64)| format!("{:.1},{:.2}", index as f64 + 0.5, y(*value));
+        let points = match &values[..] {
+            // A line needs two points: a single day gets a short one.
+            [only] => format!("0.2,{0:.2} 0.8,{0:.2}", y(*only)),
+            _ => values.iter().enumerate().map(point).collect::<Vec<_>>().join(" "),
+        };
+        format!(r#"<polyline class="halo" points="{points}"/><polyline class="{class}" points="{points}"/>"#)
     };
     let mut lines = String::new();
     if days.iter().any(|day| day.converted > 0) {
@@ -83,7 +80,8 @@ pub(super) fn days(days: &[DayBar]) -> String {
     if days.iter().any(|day| day.before.is_some()) {
         lines.push_str(&line("stroke-before", days.iter().map(|day| day.before.unwrap_or(0)).collect()));
     }
-    let labels: String = labelled(days.len()).into_iter().map(|index| format!("<span>{}</span>", days[index].day)).collect();
+    let labels: String =
+        labelled(days.len()).into_iter().map(|index| format!("<span>{}</span>", days[index].day)).collect();
     format!(
         r#"<div class="plot">{ticks}<svg viewBox="0 0 {} 100" preserveAspectRatio="none" role="img" aria-label="Messages by day">{grid}{bars}{lines}{hits}</svg></div><div class="days">{labels}</div>"#,
         days.len().max(1)
@@ -217,7 +215,9 @@ mod tests {
         for (max, step, top) in [(0, 1, 1), (3, 1, 3), (7, 2, 8), (40, 10, 40), (41, 20, 60), (12_345, 5_000, 15_000)] {
             assert_eq!(ticks(max), (step, top), "{max}");
         }
-        assert_eq!((compact(9_999), compact(15_000), compact(12_500), compact(2_000_000)),
-            ("9,999".into(), "15k".into(), "12.5k".into(), "2m".into()));
+        assert_eq!(
+            (compact(9_999), compact(15_000), compact(12_500), compact(2_000_000)),
+            ("9,999".into(), "15k".into(), "12.5k".into(), "2m".into())
+        );
     }
 }

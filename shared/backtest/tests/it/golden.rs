@@ -81,3 +81,21 @@ fn the_report_on_a_terminal_fits_into_100_columns() {
     }
     compare("report.txt", &format!("{}\n", lines.join("\n")));
 }
+
+#[test]
+fn the_page_needs_nothing_but_itself_and_shows_what_users_wrote_as_text() {
+    let mut report = report();
+    report.playbook.plays[0].title = "<script>alert(1)</script>".to_owned();
+    report.recording.problems[0].what = "a \"quote\" & <b>".to_owned();
+    let page = kairos_backtest::page::page(&report);
+    for outside in ["http", "src=", "@import", "url(", "<script"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    for shown in
+        ["&lt;script&gt;", "a &quot;quote&quot; &amp; &lt;b&gt;", "prefers-color-scheme", "Viewers of three products"]
+    {
+        assert!(page.contains(shown), "{shown}");
+    }
+    let (opened, closed) = (page.matches("<div").count(), page.matches("</div>").count());
+    assert_eq!(opened, closed, "every box is closed");
+}
