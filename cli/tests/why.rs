@@ -123,7 +123,7 @@ fn everything_else_is_told_too_for_people_and_as_json() {
     let folder = folder("why-all");
     let text = told(&folder, &["ann", "--at", "2026-11-02 12:00"]);
     for line in
-        ["  cart       1 × Shoes, 59.90 EUR", "✗ no  lookers", "Considered until then", "2026-11-02 10:30  cart"]
+        ["  cart        1 × Shoes, 59.90 EUR", "✗ no  lookers", "Considered until then", "2026-11-02 10:30  cart"]
     {
         assert!(text.contains(line), "lacks {line:?}:\n{text}");
     }

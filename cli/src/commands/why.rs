@@ -125,9 +125,7 @@ pub async fn run(arguments: &Arguments) -> Done {
             paint::segment(segment, known.at, style).iter().for_each(line);
         }
         (None, segments) => {
-            for (what, value) in facts(known.key, &known.state) {
-                line(format!("  {what:10} {value}"));
-            }
+            paint::facts(&facts(known.key, &known.state)).iter().for_each(line);
             if let Some(moments) = &answer.moments {
                 paint::moments(moments, known.at, style).iter().for_each(line);
             }

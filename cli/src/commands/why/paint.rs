@@ -8,6 +8,8 @@ use crate::terminal::{COLUMNS, Style, wrapped};
 
 /// Columns that a mark and its word take.
 const MARK: usize = 6;
+/// Columns for the name of a fact.
+const FACT: usize = 11;
 /// Columns for the name of a point.
 const WHAT: usize = 15;
 
@@ -50,10 +52,10 @@ fn tree(explanation: &Explanation, columns: usize, wanted: bool, at: Timestamp, 
     if let Some(missing) = explanation.missing.as_ref().filter(|_| wanted) {
         lines.extend(indented(below, &format!("missing: {missing}"), str::to_owned));
     }
-    if explanation.group.is_none() || explanation.group == Some(Group::Segment) {
-        if let Some(text) = lasts(explanation, at) {
-            lines.extend(indented(below, &text, dim));
-        }
+    if matches!(explanation.group, None | Some(Group::Segment))
+        && let Some(text) = lasts(explanation, at)
+    {
+        lines.extend(indented(below, &text, dim));
     }
     if let Some(since) = explanation.watched_since {
         let text = format!("watched since {}; what happened before is not counted", Time(since));
@@ -145,6 +147,17 @@ fn point(point: &Point, style: Style) -> Vec<String> {
         _ => " ".repeat(WHAT + 2),
     };
     texts.iter().enumerate().map(|(number, text)| format!("  {}{text}", first(number))).collect()
+}
+
+/// What is known beside conditions.
+pub(super) fn facts(facts: &[(&str, String)]) -> Vec<String> {
+    let told = facts.iter().flat_map(|(what, value)| {
+        let texts = wrapped(value, COLUMNS - FACT - 3);
+        let first = |number: usize| if number == 0 { what } else { "" };
+        let lines = texts.iter().enumerate().map(|(number, text)| format!("  {:FACT$} {text}", first(number)));
+        lines.collect::<Vec<_>>()
+    });
+    told.collect()
 }
 
 /// A segment, with why.
