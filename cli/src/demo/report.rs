@@ -51,6 +51,9 @@ pub(super) fn messages(findings: &Findings, playbook: &Playbook, began: Timestam
     let style = Style::stdout();
     for play in &playbook.plays {
         let of_play: Vec<_> = findings.deliveries.iter().filter(|delivery| delivery.play == play.name).collect();
+        if of_play.is_empty() {
+            continue;
+        }
         line("");
         line(heading(&format!("{} ({}): {} messages", play.title, play.name, of_play.len()), style));
         for delivery in &of_play {
