@@ -13,6 +13,10 @@ use kairos_engine::program::Program;
 use kairos_engine::time::{Span, Timestamp};
 use serde_json::json;
 
+/// That of the `kairos` command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Events that are played at least.
 const EVENTS: usize = 1_000_000;
 /// Runs of each, of which the median counts.

@@ -6,6 +6,10 @@ use clap::{Parser, Subcommand};
 use kairos_cli::commands::{backtest, catalogue, check, demo, local, publish, refused, replay, segments, why};
 use kairos_cli::terminal::{Style, note};
 
+/// A backtest is mostly small allocations that one core makes and another frees.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Reach each shopper at the right moment, by rules that are files.
 #[derive(Debug, Parser)]
 #[command(name = "kairos", version, max_term_width = 100)]

@@ -181,8 +181,11 @@ pub fn run(arguments: &Arguments) -> Done {
     }
     effort(&report, seconds, options.threads);
     if arguments.strict && report.recording.wrong_rows > 0 {
-        let count = thousands(report.recording.wrong_rows);
-        note(format!("{error} {count} rows were not understood, and --strict does not pass over them"));
+        let rows = match report.recording.wrong_rows {
+            1 => "1 row was".to_owned(),
+            count => format!("{} rows were", thousands(count)),
+        };
+        note(format!("{error} {rows} not understood, and --strict does not pass over that"));
         return Ok(bad_input);
     }
     let broken = report.gates.iter().filter(|gate| !gate.holds);
