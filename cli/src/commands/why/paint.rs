@@ -119,7 +119,12 @@ pub(super) fn play(play: &PlayExplanation, at: Timestamp, style: Style) -> Vec<S
     lines.extend(heading("Steps", style));
     for step in &play.steps {
         let sign = if step.here { "▶ " } else { "  " };
-        let words = format!("{}{}", step.words, if step.here { "  (waits here)" } else { "" });
+        let holds = match step.holds {
+            Some(true) => " (✓ now)",
+            Some(false) => " (✗ not now)",
+            None => "",
+        };
+        let words = format!("{}{holds}{}", step.words, if step.here { " (waits here)" } else { "" });
         let columns = 4 + 2 * step.depth;
         let texts = wrapped(&words, COLUMNS.saturating_sub(columns));
         lines.extend(texts.iter().enumerate().map(|(number, text)| {

@@ -76,6 +76,9 @@ pub struct StepLine {
     pub words: String,
     /// Whether the user waits here.
     pub here: bool,
+    /// Whether its condition holds now, when it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holds: Option<bool>,
 }
 
 /// How a play was considered.
@@ -115,7 +118,8 @@ pub fn play(program: &Program, name: &str, user: UserKey, state: &UserState, at:
     };
     let standing = state.plays.get(name).cloned().unwrap_or_default();
     let here = standing.run.as_ref().and_then(|run| step_of(built, run));
-    let (steps, here_step) = listed(found, here);
+    let holds = |asked: &Condition| Some(program.verdict(asked, state, at)?.holds);
+    let (steps, here_step) = listed(found, here, holds);
     let waits_for = match here_step {
         Some(Step::WaitUntil { condition, .. }) => asked(condition),
         _ => None,
@@ -146,7 +150,11 @@ fn step_of(built: &PlayProgram, run: &PlayRun) -> Option<usize> {
         .then(|| built.instructions[..place].iter().filter(|(_, instruction)| is_step(instruction)).count())
 }
 
-fn listed(play: &Play, here: Option<usize>) -> (Vec<StepLine>, Option<&Step>) {
+fn listed(
+    play: &Play,
+    here: Option<usize>,
+    holds: impl Fn(&Condition) -> Option<bool>,
+) -> (Vec<StepLine>, Option<&Step>) {
     let (mut lines, mut number, mut found) = (Vec::new(), 0, None);
     describe::each_step(&play.steps, 0, &mut |depth, words, step| {
         let counts = step.is_some_and(|step| *step != Step::Stop);
@@ -155,7 +163,11 @@ fn listed(play: &Play, here: Option<usize>) -> (Vec<StepLine>, Option<&Step>) {
             found = step;
         }
         number += usize::from(counts);
-        lines.push(StepLine { depth, words, here: is_here });
+        let holds = match step {
+            Some(Step::Branch { condition, .. } | Step::WaitUntil { condition, .. }) => holds(condition),
+            _ => None,
+        };
+        lines.push(StepLine { depth, words, here: is_here, holds });
     });
     (lines, found)
 }
@@ -218,7 +230,7 @@ impl<'a> About<'a> {
         let entered = engine.out.state.plays.get(&self.play.name);
         if let Some(run) = entered.and_then(|standing| standing.run.as_ref()).filter(|_| self.standing.run.is_none())
             && run.held_since.is_none()
-            && let (_, Some(step)) = listed(self.play, step_of(self.built, run))
+            && let (_, Some(step)) = listed(self.play, step_of(self.built, run), |_| None)
         {
             let order = if would.is_empty() { "first" } else { "then" };
             would.push(format!("{order} `{step}`, until {} at the latest", until(run)));

@@ -284,6 +284,7 @@ fn a_play_is_explained_with_everything_that_decides() {
         }
         for step in &found.steps {
             let here = if step.here { "  <- here" } else { "" };
+            let here = step.holds.map_or(here.to_owned(), |holds| format!("  (holds: {holds}){here}"));
             writeln!(out, "  | {}{}{here}", "  ".repeat(step.depth), step.words).unwrap();
         }
         writeln!(out, "  would send: {:?}; {}", found.would_send, found.would.join("; ")).unwrap();
