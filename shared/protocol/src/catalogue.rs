@@ -9,7 +9,7 @@
 //! **Invariants**
 //! - Nobody is told of a change before the write that made it.
 //! - No announcement leaves its entry before the last page of users was handed over.
-//! - The same change has the same id for a user, however often it is told, so telling twice is harmless.
+//! - The same change has the same id, however often it is told and to whom, so telling twice is harmless.
 //! - The changes of a product are told in their order.
 
 use std::collections::BTreeMap;

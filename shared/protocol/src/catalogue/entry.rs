@@ -189,11 +189,12 @@ pub struct Cursor {
 }
 
 impl Announcement {
-    /// What a user's mailbox gets: always the same for the same announcement and user.
+    /// What a user's mailbox gets: always the same for the same announcement and user. The input's id is that of the
+    /// change alone: somebody who cares both as a user and as the visitor they were (who passes it on) hears once.
     pub fn message_to(&self, user: UserKey) -> MailboxMessage {
         let change = format!("{}#{}#{}", self.product.id, self.revision, self.at.as_millis());
         // No source of events has a blank in its name.
-        let id = InputId::caused_by(InputId::of_message("the catalogue", &change), "catalogue", user);
+        let id = InputId::of_message("the catalogue", &change);
         let product = Box::new(self.product.clone());
         let input = Input::Catalogue { id, at: self.at, product, changes: self.changes.clone(), hops: 0 };
         MailboxMessage::of_inputs(user, vec![input])
@@ -233,7 +234,7 @@ impl Wanted {
             CatalogueChange::Stock { from: 0, .. } if self.back_in_stock => true,
             CatalogueChange::Stock { from, to } => {
                 self.low_stock.iter().any(|most| from > most && (1..=*most).contains(to))
-            },
+            }
         }
     }
 }
