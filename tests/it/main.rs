@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`carts`], [`welcomes`], [`identities`], [`duplicates`] | what shoppers get, and what they do not get |
 //! | [`catalogue`] | who hears of prices and stock, and what feeds are told |
+//! | [`alike`] | that it decides what `step` alone and a backtest decide |
 //! | [`segments`] | who is in which segment, by events, by time and after a publication |
 //! | [`timing`] | when they get it: never early, hardly late, also when an alarm was lost |
 //! | [`envelopes`] | what is wrong with a request or with one event in it |
@@ -20,6 +21,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod alike;
 mod carts;
 mod catalogue;
 mod clients;

@@ -68,6 +68,20 @@ impl Stage {
         started(&STAGE, Self::start("alone", None)).await
     }
 
+    /// A system with the shipped playbook.
+    pub(crate) async fn shipped() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, async {
+            let stage = Self::start("shipped", None).await?;
+            let loaded = kairos_playbook::load(&root().join("playbook"))
+                .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+            let store = PlaybookStore::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
+            store.publish(&loaded.playbook).await.map_err(|fault| fault.to_string())?;
+            Ok(stage)
+        })
+        .await
+    }
+
     /// A system whose plays are about the catalogue.
     pub(crate) async fn catalogue() -> &'static Self {
         static STAGE: Shared = OnceCell::const_new();
