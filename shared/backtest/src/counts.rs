@@ -104,8 +104,8 @@ pub fn reason_title(reason: &str) -> String {
         "policy_cap" => "cap of the policy".to_owned(),
         "moment_passed" => "moment had passed".to_owned(),
         "no_address" => "no address".to_owned(),
-        "not_in_audience" => "`who` did not hold".to_owned(),
-        "excluded" => "`unless` held".to_owned(),
+        "not_in_audience" => "not in the audience (`who`)".to_owned(),
+        "excluded" => "excluded by `unless`".to_owned(),
         other => other.replace('_', " "),
     }
 }

@@ -303,8 +303,12 @@ fn play(play: &PlayReport, before: Option<PlayReport>, time_zone: &str) -> Strin
     let days = day_bars(play, before.as_ref());
     if days.iter().any(|day| day.sent + day.held_out + day.converted + day.before.unwrap_or(0) > 0) {
         let zone = escaped(time_zone);
+        let (by, days) = match days.len() {
+            0..=plots::DAYS_DRAWN_MAX => ("By day", days),
+            _ => ("By week, named by its first day", plots::weeks(&days)),
+        };
         text.push_str(&format!(
-            "<div class=\"halves\"><div><h4>By day</h4>{}{}</div><div><h4>Messages by weekday and hour ({zone})</h4>{}</div></div>",
+            "<div class=\"halves\"><div><h4>{by}</h4>{}{}</div><div><h4>Messages by weekday and hour ({zone})</h4>{}</div></div>",
             keys(&days),
             plots::days(&days),
             plots::hours(&play.hours)

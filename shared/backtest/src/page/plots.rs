@@ -21,6 +21,22 @@ pub(super) struct DayBar {
     pub(super) before: Option<u64>,
 }
 
+/// Longer recordings are drawn by week: a day would be thinner than a line.
+pub(super) const DAYS_DRAWN_MAX: usize = 120;
+
+/// Sums of seven days each.
+pub(super) fn weeks(days: &[DayBar]) -> Vec<DayBar> {
+    let sum = |week: &[DayBar], count: fn(&DayBar) -> u64| week.iter().map(count).sum();
+    let week = |week: &[DayBar]| DayBar {
+        day: week[0].day.clone(),
+        sent: sum(week, |day| day.sent),
+        held_out: sum(week, |day| day.held_out),
+        converted: sum(week, |day| day.converted),
+        before: week[0].before.map(|_| sum(week, |day| day.before.unwrap_or(0))),
+    };
+    days.chunks(7).map(week).collect()
+}
+
 /// Messages by day, with what they led to.
 pub(super) fn days(days: &[DayBar]) -> String {
     let top = days
@@ -71,11 +87,14 @@ pub(super) fn days(days: &[DayBar]) -> String {
             [only] => format!("0.2,{0:.2} 0.8,{0:.2}", y(*only)),
             _ => values.iter().enumerate().map(point).collect::<Vec<_>>().join(" "),
         };
-        format!(r#"<polyline class="halo" points="{points}"/><polyline class="{class}" points="{points}"/>"#)
+        format!(r#"<polyline class="{class}" points="{points}"/>"#)
     };
     let mut lines = String::new();
     if days.iter().any(|day| day.converted > 0) {
-        lines.push_str(&line("stroke-converted", days.iter().map(|day| day.converted).collect()));
+        let converted: Vec<u64> = days.iter().map(|day| day.converted).collect();
+        // What is under it would swallow the line.
+        lines.push_str(&line("halo", converted.clone()));
+        lines.push_str(&line("stroke-converted", converted));
     }
     if days.iter().any(|day| day.before.is_some()) {
         lines.push_str(&line("stroke-before", days.iter().map(|day| day.before.unwrap_or(0)).collect()));
@@ -164,7 +183,7 @@ pub(super) fn shares(parts: &[Part]) -> String {
         x += percent;
         let _ = write!(
             legend,
-            r#"<li><i style="background:var(--{colour})"></i><span>{title}</span><b>{}</b><span class="soft" style="flex:0 0 46px;text-align:right">{}</span></li>"#,
+            r#"<li><i style="background:var(--{colour})"></i><span>{title}</span><b>{}</b><span class="soft" style="flex:0 0 54px;text-align:right;white-space:nowrap">{}</span></li>"#,
             thousands(*count),
             super::percent(*count, total)
         );
