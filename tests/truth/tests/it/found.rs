@@ -81,6 +81,20 @@ fn what_went_wrong_once_is_right() {
             )],
         ),
         (
+            "products of one category count together",
+            json!({"sum": {"of": [viewed], "property": "product.price", "at_least": 5.0, "same": "product.category"}}),
+            vec![(
+                0,
+                track(
+                    "Product Viewed",
+                    json!({"products": [
+                        {"product_id": "a", "price": 3, "category": "bags"}, {"product_id": "b", "price": 2, "category": "bags"},
+                    ]}),
+                ),
+                no_context.clone(),
+            )],
+        ),
+        (
             "an app's word about a place counts more than the position beside it",
             json!({"inside": {"named": "cafe"}}),
             vec![(
