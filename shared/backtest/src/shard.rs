@@ -51,7 +51,8 @@ pub(crate) struct Shard {
 /// Users as one playbook has made them.
 #[derive(Debug)]
 pub(crate) struct World {
-    pub(crate) users: HashMap<UserKey, User, BuildHasherDefault<KeyHasher>>,
+    /// In boxes: states are large, and a table that grows moves what is in it.
+    pub(crate) users: HashMap<UserKey, Box<User>, BuildHasherDefault<KeyHasher>>,
     pub(crate) tally: Tally,
 }
 
@@ -149,7 +150,7 @@ impl World {
     fn take(&mut self, playing: &Playing<'_>, item: &Item, told: &mut VecDeque<(UserKey, UserKey, Input)>) {
         if item.introduce && !self.users.contains_key(&item.user) {
             let introduction = introduction(playing, &item.input);
-            self.users.insert(item.user, User::default());
+            self.users.insert(item.user, Box::default());
             if let Some(introduction) = introduction {
                 self.give(playing, item.user, &introduction, item.now, told);
             }
