@@ -84,7 +84,7 @@ fn played(program: &Program, text: &str, threads: usize) -> (f64, Report) {
     let options = Options {
         format: None,
         purchases: PurchaseColumns::default(),
-        window: Span::from_mins(1),
+        window: Some(Span::from_mins(1)),
         until: Span::ZERO,
         threads,
         now: Timestamp::from_millis(4_000_000_000_000),

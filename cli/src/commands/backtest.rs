@@ -67,9 +67,10 @@ pub struct Arguments {
     /// Fail when any row is not understood
     #[arg(long, help_heading = "Recording")]
     strict: bool,
-    /// How late an event may stand in the recording to be brought into the order of time, as in 1h
-    #[arg(long, default_value = "1h", value_parser = span_or_none, help_heading = "Recording")]
-    window: Span,
+    /// How late an event may stand in the recording to be brought into the order of time, as in 30m; one hour
+    /// without it, 25 for GA4's rows, which stand in no order
+    #[arg(long, value_parser = span_or_none, help_heading = "Recording")]
+    window: Option<Span>,
     /// How long the clock runs on after the last event, as in 7d
     #[arg(long, default_value = "0", value_parser = span_or_none, help_heading = "Recording")]
     until: Span,

@@ -68,8 +68,8 @@ pub struct Options {
     /// Names of columns of purchases.
     pub purchases: PurchaseColumns,
     /// How late an input may come in the recording to be brought into the order of time. What comes later
-    /// is applied when it comes, as live.
-    pub window: Span,
+    /// is applied when it comes, as live. Without it, what the formats of the recording need.
+    pub window: Option<Span>,
     /// How long the clock runs on after the last event.
     pub until: Span,
     /// How many cores.

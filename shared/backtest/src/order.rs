@@ -4,16 +4,18 @@
 //! time, as long as it comes within the window; so everything is held back for the length of the window.
 //! One that comes later is applied at the edge of the window: live, it would come late, too.
 
+use kairos_engine::bounds::{BACKTEST_GA4_WINDOW, BACKTEST_WINDOW};
 use kairos_engine::time::{Span, Timestamp};
 
-use crate::formats::Routed;
+use crate::Options;
+use crate::formats::{Format, Routed};
 use crate::groups::Groups;
 use crate::shard::Item;
 
 /// The order of a recording so far.
 #[derive(Debug)]
 pub(crate) struct Order {
-    window: Span,
+    pub(crate) window: Span,
     /// The newest time so far.
     pub(crate) newest: Timestamp,
     /// What was released; nothing is applied before it any more.
@@ -21,13 +23,31 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    pub(crate) fn new(window: Span) -> Self {
+    fn new(window: Span) -> Self {
         Self { window, newest: Timestamp::default(), floor: Timestamp::default() }
+    }
+
+    /// The order that options ask for, before any file is known.
+    pub(crate) fn of(options: &Options) -> Self {
+        Self::new(options.window.unwrap_or(BACKTEST_WINDOW))
+    }
+
+    /// Waits as long as a format needs, when the options leave that open.
+    pub(crate) fn meet(&mut self, options: &Options, format: Format) {
+        if options.window.is_none() && format == Format::Ga4 {
+            self.widen(BACKTEST_GA4_WINDOW);
+        }
     }
 
     /// What is applied up to now, and what later inputs cannot go before.
     pub(crate) fn edge(&self) -> Timestamp {
         self.newest.minus(self.window).max(self.floor)
+    }
+
+    /// Waits longer from now on. What was applied stays applied.
+    fn widen(&mut self, window: Span) {
+        self.floor = self.edge();
+        self.window = self.window.max(window);
     }
 
     /// Gives up waiting for late inputs.

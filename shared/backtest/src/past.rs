@@ -138,7 +138,7 @@ impl Reading<'_> {
     /// Shows every input that is applied by then, at the time at which it is applied, with its place in the
     /// recording. Gives how many rows were not understood.
     fn read(&self, files: Vec<File>, see: &mut dyn FnMut(u64, Routed)) -> Result<u64, BacktestError> {
-        let mut order = Order::new(self.options.window);
+        let mut order = Order::of(self.options);
         let mut open: Option<OpenOrder> = None;
         let mut waiting: Vec<Piece> = Vec::new();
         let mut wrong = 0;
@@ -154,6 +154,7 @@ impl Reading<'_> {
         };
         let mut together = |pieces: &mut Vec<Piece>, order: &mut Order| {
             let pieces = take(pieces);
+            pieces.iter().for_each(|piece| order.meet(self.options, piece.reader.format()));
             let read: Vec<Rows> = self.pool.install(|| pieces.par_iter().map(|piece| self.rows(piece)).collect());
             for mut rows in read {
                 stitch(&mut open, &mut rows, self.defaults);

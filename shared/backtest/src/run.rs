@@ -85,7 +85,7 @@ impl<'a> Run<'a> {
             options,
             progress,
             defaults: defaults(programs[0].playbook(), options),
-            order: Order::new(options.window),
+            order: Order::of(options),
             groups: Groups::default(),
             shards: (0..BACKTEST_SHARDS).map(|_| shard()).collect(),
             open: None,
@@ -137,6 +137,7 @@ impl<'a> Run<'a> {
     fn note(&mut self, piece: &Piece, rows: &mut Rows) {
         let file = &mut self.recording.files[piece.file];
         file.format = Some(piece.reader.format());
+        self.order.meet(self.options, piece.reader.format());
         for problem in take(&mut rows.problems) {
             if self.recording.problems.len() < BACKTEST_PROBLEMS_SHOWN_MAX {
                 let line = self.lines + problem.line + 1;
@@ -243,7 +244,7 @@ impl<'a> Run<'a> {
         self.shards.par_iter_mut().for_each(|shard| shard.finish(playing, end));
         self.recording.last_at = Some(last_at);
         self.recording.until = Some(end);
-        self.recording.window_s = self.options.window.as_millis() / 1_000;
+        self.recording.window_s = self.order.window.as_millis() / 1_000;
         Ok(crate::report::sum_up(self.recording, &self.playing, &self.shards, self.options.users))
     }
 }

@@ -244,6 +244,10 @@ pub const BACKTEST_ROW_BYTES_MAX: usize = 1024 * 1024;
 pub const BACKTEST_SHARDS: usize = 128;
 /// Most inputs that a backtest holds back to bring them into the order of time. They take about 1 KB each.
 pub const BACKTEST_PENDING_MAX: usize = 2_000_000;
+/// How late an event may stand in a recording to be brought into the order of time, when nobody says.
+pub const BACKTEST_WINDOW: Span = Span::from_hours(1);
+/// The same for GA4's export: the rows of a day's table stand in no order at all.
+pub const BACKTEST_GA4_WINDOW: Span = Span::from_hours(25);
 /// Wrong rows of a recording that are listed one by one.
 pub const BACKTEST_PROBLEMS_SHOWN_MAX: usize = 10;
 

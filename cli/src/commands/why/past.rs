@@ -14,9 +14,6 @@ use super::super::check::checked;
 use super::{Arguments, Known, Problem};
 use crate::terminal::{line, note, thousands};
 
-/// How late an event may stand in a recording to be brought into the order of time; that of `kairos backtest`.
-const WINDOW: Span = Span::from_hours(1);
-
 /// The user as they were, or none after it was said why.
 pub(super) fn known(arguments: &Arguments, at: Timestamp) -> Result<Option<Known>, Problem> {
     let folder = &arguments.playbook;
@@ -68,7 +65,7 @@ fn options(arguments: &Arguments) -> Options {
     Options {
         format: arguments.format,
         purchases: PurchaseColumns::default(),
-        window: WINDOW,
+        window: None,
         until: Span::ZERO,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         now: SystemClock.now(),

@@ -232,7 +232,7 @@ fn what_is_out_of_order_within_the_window_is_decided_as_in_order() {
         shuffled.swap(index, index + other as usize % 20);
     }
     let played = |window: Span| {
-        let options = Options { window, ..options() };
+        let options = Options { window: Some(window), ..options() };
         run(&program, None, vec![file("calls", lines(&shuffled))], &options, &Progress::default()).unwrap()
     };
     let sorted = played(Span::from_hours(1));

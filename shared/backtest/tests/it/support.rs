@@ -52,7 +52,7 @@ pub(crate) fn options() -> Options {
     Options {
         format: None,
         purchases: PurchaseColumns::default(),
-        window: Span::from_hours(1),
+        window: None,
         until: Span::from_hours(1),
         threads: 2,
         now: Timestamp::parse("2026-11-22T00:00:00Z").unwrap(),
