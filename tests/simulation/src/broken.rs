@@ -14,6 +14,7 @@ use kairos_protocol::alarms::delay_until;
 use kairos_protocol::mailboxes::{Incoming, Saved, Users};
 use kairos_protocol::port::{Alarms, AudienceChange, Audiences, Clock, Deliveries, Fault, Mailboxes};
 
+use crate::playbook::Shop;
 use crate::ports::{SimAlarms, SimAudiences, SimClock, SimDeliveries, SimMailboxes, SimUsers};
 use crate::world::{Queue, World};
 
@@ -38,13 +39,19 @@ pub enum Mutation {
     AlarmForgottenWhenOffered,
     /// When a message fails, only it is returned, not what follows in its mailbox.
     RestIsAcknowledged,
+    /// Audience changes are recorded before the write that decides them.
+    AudiencesBeforeWrite,
+    /// Changes of memberships are recorded once, if nothing comes between, and never again.
+    MembersAreForgotten,
+    /// Interests are told once, if nothing comes between, and never again.
+    InterestsAreForgotten,
     /// An outbox that tells other users stays after it was sent.
     TellingOutboxIsKept,
 }
 
 impl Mutation {
     /// Everything that must be found.
-    pub const TO_BE_FOUND: [Self; 9] = [
+    pub const TO_BE_FOUND: [Self; 12] = [
         Self::EffectsBeforeWrite,
         Self::AcknowledgeBeforeSending,
         Self::NoSendBefore,
@@ -53,8 +60,21 @@ impl Mutation {
         Self::UnconditionalSave,
         Self::AlarmForgottenWhenOffered,
         Self::RestIsAcknowledged,
+        Self::AudiencesBeforeWrite,
+        Self::MembersAreForgotten,
+        Self::InterestsAreForgotten,
         Self::TellingOutboxIsKept,
     ];
+}
+
+impl Mutation {
+    /// The shop in which it can be noticed: the small one's plays do not watch the catalogue.
+    pub const fn shop(self) -> Shop {
+        match self {
+            Self::InterestsAreForgotten => Shop::Shipped,
+            _ => Shop::Small,
+        }
+    }
 }
 
 /// What one invocation needs.
@@ -97,7 +117,7 @@ impl Invocation {
             match loaded.remove(&user).transpose() {
                 Ok(stored) => {
                     let plan = commit::plan(program, user, stored.as_ref(), queue, &readable, now);
-                    planned.push((user, receipts, self.weakened(plan)));
+                    planned.push((user, receipts, self.weakened(plan, stored.as_ref())));
                 }
                 Err(_) => failed.extend(receipts),
             }
@@ -114,11 +134,23 @@ impl Invocation {
         failed
     }
 
-    fn weakened(&self, mut plan: Plan) -> Plan {
+    fn weakened(&self, mut plan: Plan, stored: Option<&StoredUser>) -> Plan {
         let forget = |plan: &mut Plan, what: fn(&mut StoredUser)| {
             plan.write.iter_mut().chain(&mut plan.write_after).for_each(what);
         };
+        // What an earlier commit has left is sent again before the next one, or alone when nothing new has come.
+        let not_again = |plan: &mut Plan, is_forgotten: fn(&Effect) -> bool| {
+            plan.send_before.retain(|effect| !is_forgotten(effect));
+            let stood_at = stored.and_then(|stored| stored.applied.as_ref());
+            if plan.write.as_ref().is_none_or(|item| item.applied.as_ref() == stood_at) {
+                plan.send_after.retain(|effect| !is_forgotten(effect));
+            }
+        };
         match self.mutation {
+            Mutation::MembersAreForgotten => not_again(&mut plan, |effect| matches!(effect, Effect::Member { .. })),
+            Mutation::InterestsAreForgotten => {
+                not_again(&mut plan, |effect| matches!(effect, Effect::Interested { .. }));
+            }
             Mutation::NoSendBefore => plan.send_before.clear(),
             Mutation::NoDoubtfulMemory => forget(&mut plan, |item| item.state.messages = Default::default()),
             Mutation::NoSeenMemory => forget(&mut plan, |item| item.state.seen = Default::default()),
@@ -131,6 +163,10 @@ impl Invocation {
         self.send(&plan.send_before).await?;
         if self.mutation == Mutation::EffectsBeforeWrite {
             self.send(&plan.send_after).await?;
+        }
+        if self.mutation == Mutation::AudiencesBeforeWrite {
+            let audiences = |effect: &&Effect| AudienceChange::of(effect).is_some();
+            self.send(&plan.send_after.iter().filter(audiences).cloned().collect::<Vec<_>>()).await?;
         }
         if let Some(item) = &plan.write
             && self.users.save(user, item, plan.expected_revision).await? == Saved::Overtaken

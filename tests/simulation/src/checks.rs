@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use kairos_engine::bounds::FORWARD_HOPS_MAX;
+use kairos_engine::bounds::{FORWARD_HOPS_MAX, STATE_BYTES_MAX};
 use kairos_engine::commit::StoredUser;
 use kairos_engine::identifiers::{DeliveryId, InputId, UserKey};
 use kairos_engine::mailbox::{DeliveryOrder, Effect, Input, MailboxMessage};
@@ -16,8 +16,13 @@ use kairos_engine::program::Program;
 use kairos_engine::state::UserState;
 use kairos_engine::step::step;
 use kairos_engine::time::Timestamp;
+use kairos_protocol::port::AudienceChange;
 
 use crate::model::Model;
+use crate::playbook::Shop;
+use crate::promises::Promises;
+use crate::random::Random;
+use crate::regrouping::decides_the_same;
 use crate::statistics::Statistics;
 
 /// A mailbox message that an invocation was given.
@@ -50,6 +55,10 @@ pub struct Checks {
     /// What clients were told had been accepted.
     accepted: BTreeSet<InputId>,
     linked: BTreeSet<UserKey>,
+    /// What reached whom, in order, without what was ignored.
+    inputs: BTreeMap<UserKey, Vec<Input>>,
+    promises: Promises,
+    shop: Shop,
     clock_ms_max: i64,
     calm: bool,
     /// How late calm decisions were, at most.
@@ -81,8 +90,8 @@ struct Lineage {
 }
 
 impl Checks {
-    /// Nothing has happened yet. Clocks are wrong by at most so much.
-    pub fn new(clock_ms_max: i64, calm: bool) -> Self {
+    /// Nothing has happened in this shop yet. Clocks are wrong by at most so much.
+    pub fn new(shop: Shop, clock_ms_max: i64, calm: bool) -> Self {
         Self {
             actors: BTreeMap::new(),
             lineages: BTreeMap::new(),
@@ -92,6 +101,9 @@ impl Checks {
             beyond_memory: BTreeSet::new(),
             accepted: BTreeSet::new(),
             linked: BTreeSet::new(),
+            inputs: BTreeMap::new(),
+            promises: Promises::default(),
+            shop,
             clock_ms_max,
             calm,
             late_ms_max: 0,
@@ -239,7 +251,12 @@ impl Checks {
                 }
             }
             let state = std::mem::take(&mut actor.state);
+            let zone = state.time_zone.clone();
             let stepped = step(program, user, state, std::slice::from_ref(input), now);
+            if self.shop == Shop::Shipped {
+                self.inputs.entry(user).or_default().push(input.clone());
+            }
+            self.promises.stepped(program, statistics, (user, input, now), zone.as_deref(), &stepped)?;
             actor.state = stepped.state;
             for effect in &stepped.effects {
                 if let Effect::Deliver(order) = effect {
@@ -253,7 +270,7 @@ impl Checks {
                 }
             }
             actor.effects.extend(stepped.effects);
-            if !self.linked.contains(&user) {
+            if self.shop == Shop::Small && !self.linked.contains(&user) {
                 actor.model.take(input, now.as_millis());
             }
         }
@@ -278,10 +295,11 @@ impl Checks {
                 difference(&stored, &expected)
             ));
         }
-        let told = |effects: &[Effect]| -> Vec<Effect> {
-            effects.iter().filter(|effect| !matches!(effect, Effect::Wake { .. })).map(comparable).collect()
-        };
-        let (outbox, expected) = (told(&after.outbox), told(&actor.effects));
+        let bytes = after.state.encode().len();
+        if bytes > STATE_BYTES_MAX {
+            return Err(format!("{user}: the state has {bytes} bytes, more than {STATE_BYTES_MAX}"));
+        }
+        let (outbox, expected) = (that_counts(&after.outbox), that_counts(&actor.effects));
         let emptied = !changed && after.outbox.is_empty();
         if outbox != expected && !emptied {
             return Err(format!("{user}: the outbox is not what it should be:\n{}", difference(&outbox, &expected)));
@@ -309,7 +327,7 @@ impl Checks {
             }
         }
         actor.deadline_known_since = true_now;
-        if !self.linked.contains(&user) {
+        if self.shop == Shop::Small && !self.linked.contains(&user) {
             agrees(user, &actor.model, after, &self.decided)?;
         }
         Ok(())
@@ -329,6 +347,33 @@ impl Checks {
             )),
             None => Err(format!("{} ({}) was handed over, but no commit decided it", order.delivery, order.play)),
         }
+    }
+
+    /// A change of the audiences is recorded.
+    ///
+    /// # Errors
+    /// When no commit had decided it.
+    pub fn recorded(&self, change: &AudienceChange) -> Result<(), String> {
+        self.promises.recorded(change)
+    }
+
+    /// At the end: what holds of all decisions together, and that other groups of the same inputs give the same.
+    ///
+    /// # Errors
+    /// When something does not hold.
+    pub fn decisions_hold(
+        &self,
+        program: &Program,
+        random: &mut Random,
+        statistics: &mut Statistics,
+    ) -> Result<(), String> {
+        self.promises.hold(program.playbook())?;
+        self.inputs.iter().try_for_each(|(user, inputs)| decides_the_same(program, random, statistics, *user, inputs))
+    }
+
+    /// Whether an actor is, or may become, the same person as another.
+    pub fn is_linked(&self, user: UserKey) -> bool {
+        self.linked.contains(&user)
     }
 
     /// Everything that was decided.
@@ -359,7 +404,7 @@ impl Checks {
 }
 
 /// The lines in which two values differ, `-` is and `+` should be.
-fn difference(is: &impl Debug, should_be: &impl Debug) -> String {
+pub(crate) fn difference(is: &impl Debug, should_be: &impl Debug) -> String {
     let (is, should_be) = (format!("{is:#?}"), format!("{should_be:#?}"));
     let (is, should_be): (Vec<&str>, Vec<&str>) = (is.lines().collect(), should_be.lines().collect());
     let same = is.iter().zip(&should_be).take_while(|(is, should_be)| is == should_be).count();
@@ -375,6 +420,20 @@ fn difference(is: &impl Debug, should_be: &impl Debug) -> String {
 /// The state without the bounded memory of ids, which the reference keeps without bounds.
 fn without_memory(state: &UserState) -> UserState {
     UserState { seen: Default::default(), messages: Default::default(), passed_on: Default::default(), ..state.clone() }
+}
+
+/// The effects that must be the same in all groups: of the changes of one segment only the newest is owed. Of
+/// interests, those are owed that are remembered to the end, where they are looked for.
+fn that_counts(effects: &[Effect]) -> Vec<Effect> {
+    let mut segments = BTreeSet::new();
+    let counts = |effect: &&Effect| match effect {
+        Effect::Member { segment, .. } => segments.insert(segment.clone()),
+        Effect::Deliver(_) | Effect::Tell { .. } => true,
+        Effect::Interested { .. } | Effect::Wake { .. } => false,
+    };
+    let mut counted: Vec<Effect> = effects.iter().rev().filter(counts).map(comparable).collect();
+    counted.reverse();
+    counted
 }
 
 fn comparable(effect: &Effect) -> Effect {

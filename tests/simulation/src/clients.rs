@@ -38,7 +38,7 @@ pub struct Plans {
 
 /// Who is at a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Person {
+pub(crate) enum Person {
     /// Always known by the same id.
     Known,
     /// Never says who they are.
@@ -197,7 +197,7 @@ impl Days<'_> {
     }
 }
 
-fn object(value: Value) -> Map<String, Value> {
+pub(crate) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),
@@ -205,7 +205,13 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 /// Puts the events of a person into requests: in parcels, late, and some of them again.
-fn parcel(random: &mut Random, events: Vec<Event>, weather: &Weather, heavy: bool, requests: &mut Vec<Request>) {
+pub(crate) fn parcel(
+    random: &mut Random,
+    events: Vec<Event>,
+    weather: &Weather,
+    heavy: bool,
+    requests: &mut Vec<Request>,
+) {
     let mut events = events.into_iter().peekable();
     while let Some(first) = events.next() {
         let more = match random.below(10) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, Input, MailboxMessage};
@@ -128,7 +129,7 @@ fn decide(world: &World, batch: Vec<Entry>) {
     }
     let (program, mutation) = {
         let inner = world.lock();
-        (Rc::clone(&inner.program), inner.mutation)
+        (Arc::clone(&inner.program), inner.mutation)
     };
     let clock = Rc::new(SimClock::steady(world));
     let users = SimUsers::new(world, Rc::clone(&clock), taken);

@@ -4,13 +4,18 @@
 //! who shops, which call fails, when a process dies, what is redelivered with what. What then is in
 //! the tables and what the providers were asked to send is compared with what should be.
 //!
+//! There are two shops ([`playbook`]): a small one, whose decisions a person has written down once more, and one with
+//! the shipped playbook, whose decisions must be the same however its inputs are grouped.
+//!
 //! Reading order: [`weather`] (how bad it gets), [`world`] (time, tasks, calls), [`queues`] and
 //! [`tables`] (SQS and DynamoDB), [`ports`] and [`functions`] (the real flows on them), [`clients`]
-//! (people), [`checks`] and [`model`] (what should happen), [`broken`] (what the checks must notice).
+//! and [`shoppers`] (people), [`announcements`] (the catalogue), [`checks`], [`model`], [`promises`] and [`regrouping`]
+//! (what should happen), [`broken`] (what the checks must notice).
 //!
 //! `KAIROS_SEEDS=10000 cargo test -p kairos-simulation` runs more seeds; `KAIROS_SEED=17` replays one
 //! and prints its trace.
 
+pub mod announcements;
 pub mod broken;
 pub mod checks;
 pub mod clients;
@@ -18,9 +23,12 @@ pub mod functions;
 pub mod model;
 pub mod playbook;
 pub mod ports;
+pub mod promises;
 pub mod provider;
 pub mod queues;
 pub mod random;
+pub mod regrouping;
+pub mod shoppers;
 pub mod statistics;
 pub mod tables;
 pub mod weather;
@@ -30,11 +38,13 @@ use std::collections::BTreeSet;
 
 use kairos_engine::identifiers::{InputId, UserKey};
 use kairos_engine::playbook::Channel;
+use kairos_engine::time::Span;
 use kairos_protocol::delivery::{DeliveryRecord, Status};
 
 use crate::broken::Mutation;
+use crate::playbook::Shop;
 use crate::statistics::Statistics;
-use crate::world::{BEGIN, Happening, Queue, World};
+use crate::world::{BEGIN, Happening, Inner, Queue, World};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -71,11 +81,17 @@ pub struct Passed {
 ///
 /// # Errors
 /// When a promise was broken.
-pub fn run(seed: u64, mutation: Option<Mutation>, traced: bool) -> Result<Passed, Box<Failure>> {
-    let world = World::new(seed, mutation, traced);
+pub fn run(shop: Shop, seed: u64, mutation: Option<Mutation>, traced: bool) -> Result<Passed, Box<Failure>> {
+    let world = World::new(shop, seed, mutation, traced);
     let requests = prepare(&world);
     let happen = |world: &World, happening: Happening| happens(world, &requests, happening);
-    let until = { BEGIN + world.lock().weather.shopping_ms + 60 * HOUR };
+    let until = {
+        let inner = world.lock();
+        match shop {
+            Shop::Small => BEGIN + inner.weather.shopping_ms + 60 * HOUR,
+            Shop::Shipped => inner.ends_at + 60 * HOUR,
+        }
+    };
     world.run(until, happen);
     for _ in 0..REDRIVES_MAX {
         if world.lock().violation.is_some() || redrive(&world) == 0 {
@@ -100,7 +116,10 @@ pub fn run(seed: u64, mutation: Option<Mutation>, traced: bool) -> Result<Passed
 fn prepare(world: &World) -> Vec<clients::Request> {
     let mut guard = world.lock();
     let inner = &mut *guard;
-    let plans = clients::plans(&mut inner.random, &inner.weather);
+    let plans = match inner.shop {
+        Shop::Small => clients::plans(&mut inner.random, &inner.weather),
+        Shop::Shipped => shoppers::plans(&mut inner.random, &inner.weather),
+    };
     plans.linked.into_iter().for_each(|user| inner.checks.linked(user));
     for (index, request) in plans.requests.iter().enumerate() {
         inner.at(request.at, Happening::Request(index));
@@ -109,6 +128,13 @@ fn prepare(world: &World) -> Vec<clients::Request> {
     inner.trace(|| format!("weather: {name}"));
     let storm_ends = plans.requests.iter().map(|request| request.at).max().unwrap_or(BEGIN) + 10 * MINUTE;
     inner.at(storm_ends, Happening::StormEnds);
+    if inner.shop == Shop::Shipped {
+        inner.ends_at = storm_ends + inner.weather.afterwards_ms;
+        for _ in 0..4 + inner.random.below(12) {
+            let at = inner.random.between(BEGIN, storm_ends);
+            inner.at(at, Happening::Catalogue);
+        }
+    }
     for _ in 0..3 {
         let at = inner.random.between(BEGIN + 20 * MINUTE, storm_ends);
         inner.at(at, Happening::Redrive);
@@ -142,11 +168,12 @@ fn happens(world: &World, requests: &[clients::Request], happening: Happening) {
                 inner.poll_again(Queue::Events);
             }
         }
+        Happening::Catalogue => announcements::announce(world),
         Happening::Redrive => drop(redrive(world)),
         Happening::Sweep => {
             let sweeps = {
                 let mut inner = world.lock();
-                let next = inner.now + MINUTE + inner.random.between(-500, 500);
+                let next = inner.next_sweep_at();
                 inner.at(next, Happening::Sweep);
                 let (no_sweep, twice) = (inner.weather.no_sweep, inner.weather.twice);
                 if inner.storm && inner.random.chance(no_sweep) {
@@ -192,7 +219,7 @@ fn at_the_end(world: &World) -> Result<(), String> {
     inner.checks.inputs_took_effect_once()?;
     for user in inner.users.users() {
         let stored = inner.users.read(user).ok_or("a user who is there can be read")?;
-        if let Some(due_at) = stored.state.next_deadline() {
+        if let Some(due_at) = stored.state.next_deadline().filter(|due_at| due_at.as_millis() <= inner.ends_at) {
             return Err(format!("{user}: something was due at {due_at} and nobody came"));
         }
         let is_in: BTreeSet<&str> =
@@ -203,6 +230,10 @@ fn at_the_end(world: &World) -> Result<(), String> {
             return Err(format!("{user}: is in {is_in:?}, and is recorded in {recorded:?}"));
         }
     }
+    interests_are_recorded(&inner)?;
+    let at_work = &mut *inner;
+    let program = std::sync::Arc::clone(&at_work.program);
+    at_work.checks.decisions_hold(&program, &mut at_work.random, &mut at_work.statistics)?;
     let calm = inner.weather.name == "calm";
     let late_ms_max = inner.checks.late_ms_max;
     if late_ms_max > CALM_LATE_MS_MAX {
@@ -235,7 +266,9 @@ fn at_the_end(world: &World) -> Result<(), String> {
         }
         if calm && record.status == Status::Expired {
             let late = order.decided_at.since(order.due_at);
-            if late.as_millis() < MINUTE {
+            // Providers throttle in any weather, and each time three minutes go by.
+            let short_lived = order.expires_at.since(order.decided_at) < Span::from_mins(30);
+            if late.as_millis() < MINUTE && !short_lived {
                 return Err(format!("{delivery} expired in calm weather"));
             }
         }
@@ -245,6 +278,23 @@ fn at_the_end(world: &World) -> Result<(), String> {
         inner.statistics.count(&end);
         if accepted > 1 {
             inner.statistics.count("sent more than once, as documented");
+        }
+    }
+    Ok(())
+}
+
+/// Whoever cares about a product is told of it: under the name of the user, or of a visitor who passes it on.
+fn interests_are_recorded(inner: &Inner) -> Result<(), String> {
+    for user in inner.users.users() {
+        let stored = inner.users.read(user).ok_or("a user who is there can be read")?;
+        for interest in &stored.state.interests {
+            let is_recorded = inner.interested.iter().any(|(of, product)| {
+                let same_person = inner.checks.is_linked(user) && inner.checks.is_linked(*of);
+                *product == interest.product && (*of == user || same_person)
+            });
+            if !is_recorded {
+                return Err(format!("{user} cares about {}, and nobody knows", interest.product));
+            }
         }
     }
     Ok(())

@@ -1,15 +1,52 @@
-//! The playbook of the simulation: two plays of the shipped one, with every channel, and segments that events and
-//! time change.
+//! What shops have told Kairos to do: two plays of the shipped playbook, with every channel and segments that events
+//! and time change, small enough to be written down once more ([`crate::model`]); and the shipped playbook itself.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
 
 use kairos_engine::event_name::EventName;
 use kairos_engine::playbook::{
     Cap, CartTest, Channel, ChannelSettings, Condition, EmailSettings, EmailTemplate, Entry, EventMatch, EventPattern,
-    LocalizedMessage, Message, Play, Playbook, PlaybookVersion, ReachTest, Segment, SmsSettings, SmsTemplate, Step,
-    Trigger, ValueTest, WebhookSettings, WebhookTemplate,
+    LocalizedMessage, Message, Play, Playbook, PlaybookVersion, ReachTest, Segment, Share, SmsSettings, SmsTemplate,
+    Step, Trigger, ValueTest, WebhookSettings, WebhookTemplate,
 };
+use kairos_engine::program::Program;
 use kairos_engine::time::Span;
+
+/// A shop of the simulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shop {
+    /// With two plays, on which there is a second opinion.
+    Small,
+    /// With the shipped playbook, and people who do everything that it listens to.
+    Shipped,
+}
+
+impl Shop {
+    /// What the shop has told Kairos to do.
+    pub fn program(self) -> Arc<Program> {
+        static SMALL: LazyLock<Arc<Program>> =
+            LazyLock::new(|| Arc::new(Program::new(playbook()).expect("the playbook is in order")));
+        static SHIPPED: LazyLock<Arc<Program>> =
+            LazyLock::new(|| Arc::new(Program::new(shipped()).expect("what loads is in order")));
+        Arc::clone(match self {
+            Self::Small => &SMALL,
+            Self::Shipped => &SHIPPED,
+        })
+    }
+}
+
+/// The shipped playbook, with the control group that it proposes in a comment, and a larger one.
+fn shipped() -> Playbook {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../playbook");
+    let loaded = kairos_playbook::load(&folder).unwrap_or_else(|problems| {
+        panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"))
+    });
+    let mut playbook = loaded.playbook;
+    playbook.policy.control_group = Share(1_000);
+    playbook
+}
 
 /// How long a cart must be left alone.
 pub const WAIT: Span = Span::from_mins(30);
@@ -22,8 +59,8 @@ pub const WELCOME_VALID_FOR: Span = Span::from_hours(24);
 /// The trait by which a customer from before is known.
 pub const CUSTOMER_SINCE: &str = "customer_since";
 
-/// The playbook.
-pub fn playbook() -> Playbook {
+/// The playbook of the small shop.
+fn playbook() -> Playbook {
     let track = |name: &EventName| EventMatch::all(EventPattern::Track(name.clone()));
     let message = LocalizedMessage {
         email: Some(EmailTemplate { subject: "Hello".into(), text: "Hello".into(), html: None }),

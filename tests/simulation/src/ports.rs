@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use kairos_engine::bounds::ALARM_SHARDS;
 use kairos_engine::commit::StoredUser;
@@ -123,7 +124,7 @@ impl Users for SimUsers {
             let indexed_at = inner.now + lag_ms;
             inner.users.write(user, item, indexed_at);
             inner.statistics.count("commits");
-            let (now, program) = (inner.now, Rc::clone(&inner.program));
+            let (now, program) = (inner.now, Arc::clone(&inner.program));
             let taken = self.taken.get(&user).map_or(&[][..], Vec::as_slice);
             let checked = inner.checks.committed(
                 &program,
@@ -278,6 +279,8 @@ impl Audiences for SimAudiences {
     async fn record(&self, changes: &[AudienceChange]) -> Result<(), Fault> {
         let record = |inner: &mut Inner, change: &AudienceChange| {
             inner.statistics.count("audience changes");
+            let checked = inner.checks.recorded(change);
+            inner.check(checked);
             match change {
                 AudienceChange::Member { user, segment, entered, number, .. } => {
                     let there = inner.members.entry((*user, segment.clone())).or_default();

@@ -87,9 +87,9 @@ impl UsersTable {
         self.on_their_way.retain(|(_, of, _)| *of != user);
     }
 
-    /// Whether anybody still wants to be woken.
-    pub fn has_alarms(&self) -> bool {
-        self.items.values().any(|item| item.alarm_at.is_some())
+    /// When somebody wants to be woken next.
+    pub fn next_alarm(&self) -> Option<Timestamp> {
+        self.items.values().filter_map(|item| item.alarm_at).min()
     }
 
     /// Everybody.

@@ -1,6 +1,7 @@
 //! How bad a run is. Every kind of trouble is drawn from the seed; some runs are calm, so that what
 //! holds only in good times (punctuality) is checked as well.
 
+use crate::playbook::Shop;
 use crate::random::Random;
 
 /// A call into the world.
@@ -138,6 +139,8 @@ pub struct Weather {
     pub twice: u64,
     /// The chance that a sweep does not happen.
     pub no_sweep: u64,
+    /// How long people are watched after the last of them has done something.
+    pub afterwards_ms: i64,
     /// Whether some people send hundreds of events.
     pub heavy: bool,
     /// Whether visitors turn into known users.
@@ -146,7 +149,23 @@ pub struct Weather {
 
 impl Weather {
     /// The weather of a run.
-    pub fn of(random: &mut Random) -> Self {
+    pub fn of(shop: Shop, random: &mut Random) -> Self {
+        let weather = Self::of_hours(random);
+        match shop {
+            Shop::Small => weather,
+            Shop::Shipped => weather.over_weeks(random),
+        }
+    }
+
+    /// The shipped plays take days and weeks.
+    fn over_weeks(self, random: &mut Random) -> Self {
+        const DAY: i64 = 24 * 60 * 60 * 1_000;
+        let (shopping, afterwards) = *random.pick(&[(DAY / 2, 2 * DAY), (4 * DAY, 9 * DAY), (30 * DAY, 35 * DAY)]);
+        let people = if self.heavy { 2 } else { 2 + random.below(4) };
+        Self { shopping_ms: shopping, afterwards_ms: afterwards, people, outages: 3 * self.outages, ..self }
+    }
+
+    fn of_hours(random: &mut Random) -> Self {
         const HOUR: i64 = 60 * 60 * 1_000;
         let calm = Self {
             name: "calm",
@@ -161,6 +180,7 @@ impl Weather {
             lag_ms_max: 1_000,
             twice: 0,
             no_sweep: 0,
+            afterwards_ms: 0,
             heavy: false,
             links: random.chance(5_000),
         };

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use kairos_engine::bounds::PROVIDER_TIMEOUT;
+use kairos_engine::bounds::{PROVIDER_TIMEOUT, SWEEP_HORIZON};
 use kairos_engine::identifiers::{DeliveryId, UserKey};
 use kairos_engine::program::Program;
 use kairos_engine::time::Timestamp;
@@ -20,6 +20,7 @@ use kairos_protocol::port::Fault;
 
 use crate::broken::Mutation;
 use crate::checks::Checks;
+use crate::playbook::Shop;
 use crate::provider::ProviderBooks;
 use crate::queues::{FifoQueue, Setup, StandardQueue};
 use crate::random::Random;
@@ -39,6 +40,8 @@ pub enum Happening {
     Sweep,
     /// Clients send: the index of a request.
     Request(usize),
+    /// The price or the stock of a product changes.
+    Catalogue,
     /// Something that is no message gets into somebody's mailbox.
     Garbage,
     /// A person puts the dead letters back.
@@ -64,16 +67,20 @@ pub struct Inner {
     pub now: i64,
     /// The one source of chance.
     pub random: Random,
+    /// Whose playbook is in force.
+    pub shop: Shop,
     /// How bad it is.
     pub weather: Weather,
     /// Whether it is bad now.
     pub storm: bool,
+    /// What is due later than this nobody waits for: some plays go on for ever.
+    pub ends_at: i64,
     /// Whether clients are still sending: requests that were not yet accepted.
     pub requests_open: usize,
     /// What is broken on purpose.
     pub mutation: Option<Mutation>,
     /// What the shop has told Kairos to do.
-    pub program: Rc<Program>,
+    pub program: Arc<Program>,
     /// The mailboxes.
     pub events: FifoQueue,
     /// What is to be delivered.
@@ -131,9 +138,9 @@ pub struct World(Rc<RefCell<Inner>>);
 
 impl World {
     /// A world in which nothing has happened.
-    pub fn new(seed: u64, mutation: Option<Mutation>, traced: bool) -> Self {
+    pub fn new(shop: Shop, seed: u64, mutation: Option<Mutation>, traced: bool) -> Self {
         let mut random = Random::new(seed);
-        let weather = Weather::of(&mut random);
+        let weather = Weather::of(shop, &mut random);
         let outages = (0..weather.outages)
             .map(|_| {
                 let port = *random.pick(&[Port::Load, Port::Save, Port::Tell, Port::Deliver, Port::Record, Port::Tick]);
@@ -145,10 +152,12 @@ impl World {
         Self(Rc::new(RefCell::new(Inner {
             now: BEGIN,
             random,
+            shop,
+            ends_at: i64::MAX,
             storm: true,
             requests_open: 0,
             mutation,
-            program: Rc::new(Program::new(crate::playbook::playbook()).expect("the playbook is in order")),
+            program: shop.program(),
             events: FifoQueue::new(Setup { visibility_ms: 60_000, receives_max }),
             deliveries: StandardQueue::new(Setup { visibility_ms: 180_000, receives_max: 5 }),
             alarms: StandardQueue::new(Setup { visibility_ms: 300_000, receives_max: 5 }),
@@ -157,7 +166,7 @@ impl World {
             interested: BTreeSet::new(),
             records: BTreeMap::new(),
             provider: ProviderBooks::default(),
-            checks: Checks::new(weather.clock_ms_max, weather.name == "calm"),
+            checks: Checks::new(shop, weather.clock_ms_max, weather.name == "calm"),
             agenda: BTreeMap::new(),
             statistics: Statistics::default(),
             violation: None,
@@ -442,13 +451,30 @@ impl Inner {
         fate
     }
 
+    /// When the next sweep is worth it. As long as nobody does anything, nothing runs and nobody is to be woken,
+    /// those of each minute would find nothing, and a day would take as long as a thousand of them.
+    pub fn next_sweep_at(&mut self) -> i64 {
+        let in_a_minute = self.now + 60_000 + self.random.between(-500, 500);
+        let is_idle = self.timers.is_empty()
+            && self.requests_open == 0
+            && self.events.is_empty()
+            && self.deliveries.is_empty()
+            && self.alarms.is_empty();
+        if !is_idle || self.shop == Shop::Small {
+            return in_a_minute;
+        }
+        let alarm_at = self.users.next_alarm().map(|at| at.as_millis() - 2 * SWEEP_HORIZON.as_millis());
+        let entry_at = self.agenda.keys().next().map(|(at, _)| *at);
+        [alarm_at, entry_at].into_iter().flatten().min().map_or(in_a_minute, |next| next.max(in_a_minute))
+    }
+
     fn is_quiet(&self) -> bool {
         !self.storm
             && self.requests_open == 0
             && self.events.is_empty()
             && self.deliveries.is_empty()
             && self.alarms.is_empty()
-            && !self.users.has_alarms()
+            && self.users.next_alarm().is_none_or(|alarm_at| alarm_at.as_millis() > self.ends_at)
             && !self.agenda.values().any(|happening| !matches!(happening, Happening::Sweep))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use kairos_simulation::broken::Mutation;
+use kairos_simulation::playbook::Shop;
 use kairos_simulation::statistics::Statistics;
 use kairos_simulation::weather::{Fate, Port};
 use kairos_simulation::{Failure, run};
@@ -20,16 +21,16 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-fn replay(failure: &Failure) -> String {
+fn replay(test: &str, failure: &Failure) -> String {
     format!(
-        "seed {} ({}) broke a promise: {}\nreplay it with its trace: KAIROS_SEED={} cargo test -p kairos-simulation --test seeds every_promise -- --nocapture",
+        "seed {} ({}) broke a promise: {}\nreplay it with its trace: KAIROS_SEED={} cargo test -p kairos-simulation --test seeds {test} -- --nocapture",
         failure.seed, failure.weather, failure.violation, failure.seed
     )
 }
 
 /// Runs seeds below `seeds` on all cores. Gives the statistics of those that passed and the failures, the lowest
 /// seed first; ends early after one when `stop_at_first`.
-fn run_all(seeds: u64, mutation: Option<Mutation>, stop_at_first: bool) -> (Statistics, Vec<Failure>) {
+fn run_all(shop: Shop, seeds: u64, mutation: Option<Mutation>, stop_at_first: bool) -> (Statistics, Vec<Failure>) {
     let next = AtomicU64::new(0);
     let all = Mutex::new((Statistics::default(), Vec::new()));
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -41,7 +42,7 @@ fn run_all(seeds: u64, mutation: Option<Mutation>, stop_at_first: bool) -> (Stat
                     if seed >= seeds {
                         return;
                     }
-                    let ended = run(seed, mutation, false);
+                    let ended = run(shop, seed, mutation, false);
                     let mut all = all.lock().expect("no run panics while it holds this");
                     match ended {
                         Ok(passed) => all.0.merge(&passed.statistics),
@@ -64,20 +65,21 @@ fn run_all(seeds: u64, mutation: Option<Mutation>, stop_at_first: bool) -> (Stat
     (statistics, failures)
 }
 
-#[test]
-fn every_promise_is_kept_in_every_weather() {
+/// Runs `usual` seeds, or as the environment says. Gives what was met, when there were enough of them to meet
+/// everything.
+fn promises_are_kept(test: &str, shop: Shop, usual: u64) -> Option<Statistics> {
     if let Some(seed) = number("KAIROS_SEED") {
-        match run(seed, None, true) {
+        match run(shop, seed, None, true) {
             Ok(passed) => say(&format!("{}\n{}", passed.trace.join("\n"), passed.statistics)),
             Err(failure) => {
                 say(&failure.trace.join("\n"));
-                panic!("{}", replay(&failure));
+                panic!("{}", replay(test, &failure));
             }
         }
-        return;
+        return None;
     }
-    let seeds = number("KAIROS_SEEDS").unwrap_or(1_000);
-    let (statistics, failures) = run_all(seeds, None, false);
+    let seeds = number("KAIROS_SEEDS").unwrap_or(usual);
+    let (statistics, failures) = run_all(shop, seeds, None, false);
     if let Some(first) = failures.first() {
         let others: String = failures
             .iter()
@@ -88,12 +90,65 @@ fn every_promise_is_kept_in_every_weather() {
                 format!("  seed {} ({}): {what}\n", other.seed, other.weather)
             })
             .collect();
-        panic!("{}\n{} of {seeds} seeds failed; others:\n{others}", replay(first), failures.len());
+        panic!("{}\n{} of {seeds} seeds failed; others:\n{others}", replay(test, first), failures.len());
     }
     say(&statistics.to_string());
-    if seeds >= 500 {
+    (seeds >= usual).then_some(statistics)
+}
+
+fn were_met(statistics: &Statistics, names: &[&str]) {
+    for name in names {
+        assert!(statistics.of(name) > 0, "never met: {name}");
+    }
+}
+
+#[test]
+fn every_promise_is_kept_in_every_weather() {
+    if let Some(statistics) = promises_are_kept("every_promise", Shop::Small, 1_000) {
         every_trouble_was_met(&statistics);
     }
+}
+
+#[test]
+fn the_shipped_plays_decide_the_same_however_their_inputs_come() {
+    let Some(statistics) = promises_are_kept("the_shipped_plays", Shop::Shipped, 300) else { return };
+    let program = Shop::Shipped.program();
+    for play in &program.playbook().plays {
+        let name = format!("messages decided: {}", play.name);
+        assert!(statistics.of(&name) > 0, "never met: {name}");
+    }
+    were_met(
+        &statistics,
+        &[
+            "changes of the catalogue",
+            "users told of a change of the catalogue",
+            "input catalogue_applied",
+            "input merged",
+            "input forwarded",
+            "groups of inputs",
+            "ticks at deadlines",
+            "redeliveries of applied messages",
+            "redriven after they were applied",
+            "overtaken by another commit",
+            "play held",
+            "play held_out",
+            "play converted",
+            "play finished",
+            "play assigned",
+            "play cancelled",
+            "play not_sent_moment_passed",
+            "play not_sent_quiet_hours",
+            "play not_sent_cap",
+            "play not_sent_policy_cap",
+            "play not_sent_cooldown",
+            "play not_sent_already_running",
+            "play not_sent_already_entered",
+            "considered: win_back assigned",
+            "considered: new_collection held_out",
+            "delivery ended sent",
+            "delivery ended expired",
+        ],
+    );
 }
 
 fn every_trouble_was_met(statistics: &Statistics) {
@@ -105,7 +160,7 @@ fn every_trouble_was_met(statistics: &Statistics) {
             assert!(statistics.of(&name) > 0 || clients_cannot_crash(port, fate), "never met: {name}");
         }
     }
-    for name in [
+    let names = [
         "overtaken by another commit",
         "redeliveries of applied messages",
         "redriven after they were applied",
@@ -142,15 +197,14 @@ fn every_trouble_was_met(statistics: &Statistics) {
         "delivery ended expired",
         "delivery ended refused",
         "delivery ended unconfirmed",
-    ] {
-        assert!(statistics.of(name) > 0, "never met: {name}");
-    }
+    ];
+    were_met(statistics, &names);
 }
 
 #[test]
 fn the_same_seed_is_the_same_run() {
-    for seed in [3, 5, 8] {
-        let ended = || match run(seed, None, true) {
+    for (shop, seed) in [(Shop::Small, 3), (Shop::Small, 5), (Shop::Small, 8), (Shop::Shipped, 1), (Shop::Shipped, 2)] {
+        let ended = || match run(shop, seed, None, true) {
             Ok(passed) => (passed.trace, passed.statistics.to_string()),
             Err(failure) => (failure.trace, failure.violation),
         };
@@ -160,12 +214,14 @@ fn the_same_seed_is_the_same_run() {
 
 #[test]
 fn the_simulation_finds_a_broken_commit_order() {
-    let (_, failures) = run_all(100, Some(Mutation::Nothing), true);
-    if let Some(failure) = failures.first() {
-        panic!("the second writing of the commit is not broken, but {}", failure.violation);
+    for (shop, seeds) in [(Shop::Small, 100), (Shop::Shipped, 20)] {
+        let (_, failures) = run_all(shop, seeds, Some(Mutation::Nothing), true);
+        if let Some(failure) = failures.first() {
+            panic!("the second writing of the commit is not broken, but {}", failure.violation);
+        }
     }
     for mutation in Mutation::TO_BE_FOUND {
-        let (_, failures) = run_all(3_000, Some(mutation), true);
+        let (_, failures) = run_all(mutation.shop(), 3_000, Some(mutation), true);
         let found = failures.first().unwrap_or_else(|| panic!("nobody noticed {mutation:?} in 3,000 seeds"));
         let what = found.violation.lines().next().unwrap_or_default();
         say(&format!("{mutation:?}: found by seed {} ({}): {what}", found.seed, found.weather));
