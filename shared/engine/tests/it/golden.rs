@@ -16,8 +16,12 @@ use kairos_engine::moment::MomentState;
 use kairos_engine::money::Micros;
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use kairos_engine::place::Position;
-use kairos_engine::playbook::{Channel, ContextFact, Interest, Moment, PlaybookVersion, TraitValue};
+use kairos_engine::playbook::{
+    Channel, ContextFact, EventMatch, EventPattern, Interest, Moment, Playbook, PlaybookVersion, Policy, Share,
+    TraitValue, Trigger,
+};
 use kairos_engine::product::products_of;
+use kairos_engine::program::Program;
 use kairos_engine::register::{Bucket, Group, Refill, RegisterValue, SumGroup};
 use kairos_engine::state::{
     ById, Exposure, Inside, Messaged, Orders, PlayRun, PlayState, ProductInterest, Scheduled, Standing, Subject,
@@ -297,6 +301,30 @@ fn mailbox_messages_of_every_age_are_read() {
         let message: MailboxMessage = serde_json::from_str(&fs::read_to_string(path(name)).unwrap()).unwrap();
         assert_eq!(message.inputs().len(), inputs, "{name}");
     }
+}
+
+/// Deliveries under way render with the playbook that decided them, and a playbook stays in force until the next one.
+#[test]
+fn playbooks_of_every_age_are_read_and_mean_what_they_meant() {
+    let text = fs::read_to_string(path("playbook_v1_before_registers.json")).unwrap();
+    let playbook: Playbook = serde_json::from_str(&text).unwrap();
+    let track = |name: &str| EventMatch::all(EventPattern::Track(EventName::parse(name)));
+    let [cart, welcome] = playbook.plays.as_slice() else { panic!("it has two plays") };
+    let after = vec![
+        track("Product Added"),
+        track("Coffee Machine Descaled"),
+        EventMatch::all(EventPattern::Page),
+        EventMatch::all(EventPattern::Screen),
+    ];
+    let absence = Trigger::Absence { after, of: vec![track("Order Completed")], wait: Span::from_mins(30) };
+    assert_eq!(cart.trigger, absence);
+    let identified = [EventPattern::Identify, EventPattern::Group].map(EventMatch::all);
+    assert_eq!(welcome.trigger, Trigger::Event(identified.to_vec()));
+    assert_eq!((cart.rollout, cart.holdout, cart.to_control_group), (Share::ALL, Share::none(), false));
+    assert_eq!((&cart.goal, cart.cooldown, cart.priority), (&None, None, 0));
+    assert_eq!(playbook.policy, Policy::default());
+    assert_eq!(serde_json::from_str::<Playbook>(&serde_json::to_string(&playbook).unwrap()).unwrap(), playbook);
+    assert!(Program::new(playbook).unwrap().registers().is_empty());
 }
 
 #[test]
