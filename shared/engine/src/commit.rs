@@ -7,7 +7,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::bounds::{INPUTS_REMEMBERED_SINGLY_MAX, OUTBOX_BYTES_SOFT_MAX, SOON, STATE_BYTES_MAX};
+use crate::bounds::{
+    CART_ITEMS_MAX, INPUTS_REMEMBERED_SINGLY_MAX, INTERESTS_MAX, OUTBOX_BYTES_SOFT_MAX, SOON, STATE_BYTES_MAX,
+};
 use crate::identifiers::UserKey;
 use crate::mailbox::{Effect, MailboxMessage};
 use crate::outcome::{InputOutcome, OutcomeRecord};
@@ -15,7 +17,7 @@ use crate::program::Program;
 use crate::state::UserState;
 use crate::step::step;
 use crate::time::Timestamp;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 /// One user's item.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -126,6 +128,7 @@ pub fn plan(
                 let stepped = step(program, user, state, inputs, now);
                 state = stepped.state;
                 outbox.extend(stepped.effects);
+                drop_superseded(&mut outbox, &state);
                 plan.considered.extend(stepped.considered);
                 for (outcome, count) in stepped.inputs {
                     *plan.inputs.entry(outcome).or_default() += count;
@@ -185,6 +188,32 @@ fn next_alarm(state: &UserState, set: Option<Timestamp>) -> Option<Timestamp> {
         Some(set) if set > state.clock && set <= due_at => Some(set),
         _ => Some(due_at),
     }
+}
+
+/// Keeps of what lists are told only what still counts, so that the outbox stays bounded however much time a
+/// message brings with it and however many products it names. Of the changes of one segment the newest counts;
+/// interest is told in products that the user's memory still holds.
+fn drop_superseded(outbox: &mut Vec<Effect>, state: &UserState) {
+    let remembered = |id: &String| {
+        // Whoever has turned out to be somebody else remembers nothing, and passes on what is said of their products.
+        state.forwarded_to.is_some()
+            || state.interests.iter().any(|known| known.product == *id)
+            || state.cart.items().iter().any(|item| item.id == *id)
+    };
+    let mut segments = BTreeSet::new();
+    let mut products = BTreeSet::new();
+    let mut counts: Vec<bool> = outbox
+        .iter()
+        .rev()
+        .map(|effect| match effect {
+            Effect::Member { segment, .. } => segments.insert(segment),
+            Effect::Interested { product, .. } => {
+                remembered(product) && products.len() < INTERESTS_MAX + CART_ITEMS_MAX && products.insert(product)
+            }
+            Effect::Deliver(_) | Effect::Tell { .. } | Effect::Wake { .. } => true,
+        })
+        .collect();
+    outbox.retain(|_| counts.pop().expect("there is an answer for each"));
 }
 
 fn outbox_bytes(outbox: &[Effect]) -> usize {
