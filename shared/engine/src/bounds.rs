@@ -97,6 +97,8 @@ pub const INTEREST_RETENTION: Span = Span::from_secs(90 * 24 * 60 * 60);
 pub const RUNS_MAX: usize = 8;
 /// Longest name or link of a product that a play on its way, or the list of viewed products, keeps, in bytes.
 pub const SUBJECT_TEXT_BYTES_MAX: usize = 300;
+/// Longest sentence about what started a play, in bytes.
+pub const WHY_BYTES_MAX: usize = 240;
 /// Properties of an event that a play on its way keeps for its messages, and the longest of each, in bytes.
 pub const EVENT_PROPERTIES_MAX: usize = 6;
 /// Longest name of such a property, in bytes.

@@ -177,7 +177,8 @@ impl<'a> View<'a> {
             },
             Check::Distinct { register, at_least, within } => match self.register(*register) {
                 Some(RegisterValue::Distinct(groups)) => {
-                    let nth_last = groups.len().checked_sub(*at_least as usize).map(|position| &groups[position]);
+                    let nth_last =
+                        groups.len().checked_sub(*at_least as usize).and_then(|position| groups.get(position));
                     match (nth_last.and_then(|group| group.times.last()), within) {
                         (None, _) => Verdict::always(false),
                         (Some(_), None) => Verdict::always(true),

@@ -2,8 +2,9 @@
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
-use crate::bounds::{MESSAGES_PER_COMMIT_MAX, VIEWED_MAX};
+use crate::bounds::{MESSAGES_PER_COMMIT_MAX, RUNS_MAX, VIEWED_MAX};
 use crate::identifiers::DeliveryId;
 use crate::limits::{Quiet, draws, way};
 use crate::mailbox::{DeliveryOrder, DeviceData, Effect, MessageData, PersonData};
@@ -39,7 +40,10 @@ impl<'a> Run<'a> {
                     self.park(place, PlayRun { due_at, ..run });
                 }
             }
-            Instruction::Send { .. } => self.proceed(place, step, run.due_at, run.held_since, run.subject),
+            // Whether these hours have begun is asked again: the user may be in another time zone by now.
+            Instruction::Send { .. } | Instruction::WaitForHours(_) => {
+                self.proceed(place, step, run.due_at, run.held_since, run.subject);
+            }
             _ => self.proceed(place, step + 1, run.due_at, None, run.subject),
         }
     }
@@ -81,6 +85,24 @@ impl<'a> Run<'a> {
             any = true;
         }
         any
+    }
+
+    /// Two names of one person can together be on the way through more plays than one user may: those entered
+    /// last go on.
+    pub(crate) fn end_surplus_runs(&mut self) {
+        let plays = &self.out.state.plays;
+        let running = plays.iter().filter(|(_, standing)| standing.run.is_some());
+        let mut running: Vec<_> = running.map(|(name, standing)| (standing.entered_at, name.clone())).collect();
+        running.sort_unstable();
+        let at = self.out.state.clock;
+        for (_, name) in running.iter().take(running.len().saturating_sub(RUNS_MAX)) {
+            if let Some(standing) = self.out.state.plays.get_mut(name) {
+                standing.run = None;
+            }
+            if let Some(place) = self.program.play_by_name(name) {
+                self.note(self.play(place), at, PlayOutcome::NotSent { reason: Reason::TooManyRunning });
+            }
+        }
     }
 
     fn park(&mut self, place: usize, run: PlayRun) {
@@ -174,6 +196,8 @@ impl<'a> Run<'a> {
                         None => {
                             let taken = way(self.user, &play.name, name, ways.iter().map(|way| way.weight));
                             let standing = self.out.state.plays.entry(play.name.clone()).or_default();
+                            // Experiments come and go: those that are gone are forgotten.
+                            standing.variants.retain(|known| built.has_split(known));
                             standing.variants.set(*id, u8::try_from(taken).ok());
                             let outcome =
                                 PlayOutcome::Assigned { split: name.clone(), variant: ways[taken].name.clone() };
@@ -211,6 +235,8 @@ impl<'a> Run<'a> {
         let kept = play.caps.iter().map(|cap| cap.at_most as usize).max().unwrap_or(0);
         let standing = self.out.state.plays.entry(play.name.clone()).or_default();
         standing.sent_at.push(due_at);
+        // After a link, what was due earlier can come later.
+        standing.sent_at.sort_unstable();
         let too_many = standing.sent_at.len().saturating_sub(kept);
         standing.sent_at.drain(..too_many);
         standing.messaged_at = Some(due_at);

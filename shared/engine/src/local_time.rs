@@ -80,7 +80,8 @@ impl LocalClock {
         Verdict { holds, until: earlier(boundary, jump) }
     }
 
-    fn is_among(&self, hours: &LocalHours, at: Timestamp) -> bool {
+    /// Whether the time is among these hours.
+    pub fn is_among(&self, hours: &LocalHours, at: Timestamp) -> bool {
         let (weekday, minute) = self.weekday_and_minute(at);
         if hours.from < hours.until {
             return hours.weekdays.has(weekday) && (hours.from..hours.until).contains(&minute);
@@ -95,15 +96,23 @@ impl LocalClock {
     pub fn next(&self, schedule: &Schedule, at: Timestamp) -> Option<Timestamp> {
         let today = self.civil(at).date();
         // A day of the month on a weekday can be months away; within four years every pair comes.
-        (0..=1_461).filter_map(|days| today.checked_add(days.days()).ok()).find_map(|date| {
-            let weekday = date.weekday().to_monday_zero_offset() as u8;
-            let of_month = schedule.day_of_month.is_none_or(|day| date.day() == (day as i8).min(date.days_in_month()));
-            if !schedule.weekdays.has(weekday) || !of_month {
-                return None;
-            }
-            let due = self.instant(date.at((schedule.at / 60) as i8, (schedule.at % 60) as i8, 0, 0))?;
-            (due > at).then_some(due)
-        })
+        let days = (0..=1_461).filter_map(|days| today.checked_add(days.days()).ok());
+        days.filter_map(|date| self.on(schedule, date)).find(|due| *due > at)
+    }
+
+    /// When a schedule comes, by this clock, on the day that it is by another one at an instant.
+    pub(crate) fn on_day_of(&self, other: &Self, at: Timestamp, schedule: &Schedule) -> Option<Timestamp> {
+        self.on(schedule, other.civil(at).date())
+    }
+
+    /// When a schedule comes on a day, if it names that day.
+    fn on(&self, schedule: &Schedule, date: civil::Date) -> Option<Timestamp> {
+        let weekday = date.weekday().to_monday_zero_offset() as u8;
+        let of_month = schedule.day_of_month.is_none_or(|day| date.day() == (day as i8).min(date.days_in_month()));
+        if !schedule.weekdays.has(weekday) || !of_month {
+            return None;
+        }
+        self.instant(date.at((schedule.at / 60) as i8, (schedule.at % 60) as i8, 0, 0))
     }
 
     /// When a span of hours ends in which `at` lies: the end of the last of those that follow one another.

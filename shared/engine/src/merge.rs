@@ -61,10 +61,11 @@ impl UserState {
         let visitor_is_newer = visitor.clock > self.clock;
         self.clock = self.clock.max(visitor.clock);
         self.first_seen_at = earlier(self.first_seen_at, visitor.first_seen_at);
+        let at = self.clock;
         for (id, theirs) in visitor.registers.iter() {
             let Some(register) = program.register_by_id(id) else { continue };
             self.registers.change(id, |own| match own {
-                Some(own) => own.merge(theirs.clone(), register),
+                Some(own) => own.merge(theirs.clone(), register, at),
                 None => *own = Some(theirs.clone()),
             });
         }
@@ -125,7 +126,7 @@ impl UserState {
         let too_many = self.messaged.len().saturating_sub(Channel::ALL.len() * CAP_AT_MOST_MAX as usize);
         self.messaged.drain(..too_many);
         self.seen.merge(&visitor.seen);
-        self.profile.merge(visitor.profile);
+        self.profile.merge(visitor.profile, &program.needs.traits);
         if self.anonymous_id.is_none() {
             self.anonymous_id = visitor.anonymous_id;
         }
@@ -172,10 +173,7 @@ impl PlayState {
                 own.get_or_insert(*variant);
             });
         }
-        self.scheduled = match (self.scheduled.take(), theirs.scheduled) {
-            (Some(own), Some(other)) => Some(if other.due_at < own.due_at { other } else { own }),
-            (own, other) => own.or(other),
-        };
+        // What starts by the clock is set anew afterwards: whom it concerns may have changed.
         self.messaged_at = self.messaged_at.max(theirs.messaged_at);
         self.sent_at.extend(theirs.sent_at);
         self.sent_at.sort_unstable();

@@ -4,10 +4,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::bounds::{EVENT_NAME_BYTES_KEPT_MAX, RUNS_MAX, SEGMENT_ROUNDS_MAX, STEPS_PER_INSTANT_MAX};
+use crate::bounds::{EVENT_NAME_BYTES_KEPT_MAX, RUNS_MAX, SEGMENT_ROUNDS_MAX, STEPS_PER_INSTANT_MAX, WHY_BYTES_MAX};
 use crate::check::View;
 use crate::event::{Event, EventKind};
 use crate::limits::draws;
+use crate::local_time::LocalClock;
 use crate::mailbox::CatalogueChange;
 use crate::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use crate::playbook::{CatalogueTest, Entry, Interest, Play, Trigger};
@@ -229,6 +230,7 @@ impl<'a> Run<'a> {
             waiting.after,
             waiting.after_at
         );
+        let why = shortened(&why, WHY_BYTES_MAX).to_string();
         // What was put aside last is what the message is about.
         let product = self.out.state.cart.items().last().map(Product::for_keeping);
         let subject = Subject { why, product, ..Subject::default() };
@@ -265,6 +267,24 @@ impl<'a> Run<'a> {
         let worth_it = self.now.minus(play.valid_for);
         let next = clock.next(schedule, after.max(worth_it));
         self.standing(place).scheduled = next.map(|due_at| Scheduled { due_at, product: None });
+    }
+
+    /// The user is in another time zone: what starts by their own clock comes at its time of the same day there.
+    /// Where that has gone by, it stays as it was, so that a day comes neither twice nor not at all.
+    pub(crate) fn move_schedules(&mut self, before: &LocalClock) {
+        let program = self.program;
+        let clock = program.clock_of(&self.out.state);
+        let at = self.out.state.clock;
+        for (place, built) in program.plays.iter().enumerate() {
+            let play = self.play(place);
+            let (Trigger::Schedule(schedule), None) = (&play.trigger, &built.schedule_clock) else { continue };
+            let standing = self.out.state.plays.get_mut(&play.name);
+            if let Some(scheduled) = standing.and_then(|standing| standing.scheduled.as_mut())
+                && let Some(due_at) = clock.on_day_of(before, scheduled.due_at, schedule).filter(|due_at| *due_at > at)
+            {
+                scheduled.due_at = due_at;
+            }
+        }
     }
 
     pub(crate) fn unschedule(&mut self, place: usize) {

@@ -51,9 +51,8 @@ impl Profile {
                     self.traits.remove(name);
                 }
                 Some(value) => {
-                    if let Some(value) = trait_value(value)
-                        && (self.traits.len() < TRAITS_MAX || self.traits.contains_key(name))
-                    {
+                    if let Some(value) = trait_value(value) {
+                        self.make_room(name, kept);
                         self.traits.insert(name.clone(), value);
                     }
                 }
@@ -68,15 +67,23 @@ impl Profile {
         }
     }
 
+    /// Traits that playbooks asked for long ago leave before there are too many. Those of one playbook fit.
+    fn make_room(&mut self, name: &str, kept: &[String]) {
+        if self.traits.len() >= TRAITS_MAX && !self.traits.contains_key(name) {
+            self.traits.retain(|known, _| kept.contains(known));
+        }
+    }
+
     /// Takes in what a visitor had said who turned out to be this user: what this user said stays.
-    pub fn merge(&mut self, other: Self) {
+    pub fn merge(&mut self, other: Self, kept: &[String]) {
         fill(&mut self.email, other.email);
         fill(&mut self.phone, other.phone);
         fill(&mut self.first_name, other.first_name);
         fill(&mut self.last_name, other.last_name);
         fill(&mut self.locale, other.locale);
         for (name, value) in other.traits {
-            if self.traits.len() < TRAITS_MAX {
+            if kept.contains(&name) {
+                self.make_room(&name, kept);
                 self.traits.entry(name).or_insert(value);
             }
         }

@@ -17,8 +17,8 @@ use crate::state::UserState;
 use crate::time::Timestamp;
 use crate::verdict::Verdict;
 
-pub use build::{ProgramError, register_of, trigger_register};
 pub(crate) use build::segment_id;
+pub use build::{ProgramError, register_of, trigger_register};
 pub(crate) use steps::{Instruction, PlayProgram};
 
 /// A playbook that can run.

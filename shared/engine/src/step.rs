@@ -104,6 +104,7 @@ impl Run<'_> {
                 self.advance(*at);
                 self.out.state.merge(state.as_ref().clone(), self.program);
                 self.clock = None;
+                self.end_surplus_runs();
                 self.reconsider();
                 self.advance(self.out.state.clock);
                 InputOutcome::Merged
@@ -221,9 +222,11 @@ impl Run<'_> {
             && let Some(zone) = context::time_zone(&event.context)
             && state.time_zone.as_deref() != Some(zone)
         {
+            let before = program.clock_of(state);
             state.time_zone = Some(zone.to_string());
             self.clock = None;
             self.dirty.add(program.touches.local_time);
+            self.move_schedules(&before);
         }
     }
 
@@ -232,6 +235,7 @@ impl Run<'_> {
     fn remember(&mut self, event: &Event, at: Timestamp) -> Vec<(usize, usize)> {
         let program = self.program;
         let mut changed = Vec::new();
+        let known = self.out.state.registers.len();
         let dispatch = program.dispatch(event);
         for (index, role, ways) in &dispatch.registers {
             if !crate::property::meant(ways, event, at) {
@@ -255,6 +259,12 @@ impl Run<'_> {
                 }
             }
             self.clock = clock;
+        }
+        let registers = &mut self.out.state.registers;
+        if registers.len() > known {
+            // An edit of a play's audience watches nothing else for all users, so nobody asks everything anew: what
+            // such edits leave behind goes when something new comes.
+            registers.retain(|id| program.knows_register(id));
         }
         for (moment, weight, ways) in &dispatch.evidence {
             let Some(settings) = program.playbook().moments.moments.get(moment) else { continue };

@@ -37,9 +37,24 @@ impl Run<'_> {
         self.dirty = WatchedSet::all(program.watched.len());
         self.update_watched();
         self.starts.clear();
+        self.reschedule();
         for (place, play) in program.plays.iter().enumerate() {
             if let Trigger::RunOut { .. } = program.playbook().plays[play.play].trigger {
                 self.schedule_run_out(place);
+            }
+        }
+    }
+
+    /// Sets plays that start by the clock anew: their times, or for whom they are, may be others now. What was due
+    /// until now has been.
+    fn reschedule(&mut self) {
+        let program = self.program;
+        let at = self.out.state.clock;
+        for watched in &program.watched {
+            let Whose::Schedule(place) = watched.whose else { continue };
+            match self.out.state.watched.get(watched.id).is_some_and(|standing| standing.since.is_some()) {
+                true => self.schedule(place, at),
+                false => self.unschedule(place),
             }
         }
     }

@@ -37,6 +37,9 @@ pub enum ProgramError {
     /// A number is larger than what is kept.
     #[error("a condition asks for {0} times, and at most {TIMES_KEPT_MAX} are kept")]
     TooManyTimes(u32),
+    /// A sequence has nothing in order.
+    #[error("a sequence has at least two parts")]
+    SequenceTooShort,
     /// It asks for too much.
     #[error("the playbook asks for too many {what}: {count}, and at most {max} are possible")]
     TooMany {
@@ -185,6 +188,9 @@ impl Wanted {
         {
             return Err(ProgramError::TooManyTimes(*keep));
         }
+        if matches!(&register, Register::Sequence { steps, .. } if steps.len() < 2) {
+            return Err(ProgramError::SequenceTooShort);
+        }
         let id = register.id();
         match self.registers.iter_mut().find(|(known, _)| *known == id) {
             None => self.registers.push((id, register)),
@@ -214,7 +220,10 @@ pub fn register_of(condition: &Condition) -> Option<Register> {
         Condition::Sum { of, property, currency, within, same: None, .. } => {
             Register::Sum { of, property, currency, within }
         }
-        Condition::Distinct { of, property, at_least, .. } => Register::Distinct { of, property, keep: at_least },
+        // There is room for one at least, whatever is asked.
+        Condition::Distinct { of, property, at_least, .. } => {
+            Register::Distinct { of, property, keep: at_least.max(1) }
+        }
         Condition::Sequence { steps, within, .. } => Register::Sequence { steps, within, restart: false },
         Condition::Absence { after, of, .. } => Register::Open { after, of },
         Condition::Habit { of, .. } => Register::Habit { of },

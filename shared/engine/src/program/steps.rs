@@ -82,6 +82,11 @@ impl PlayProgram {
         core::iter::once(&self.who).chain(&self.unless).chain(of_steps)
     }
 
+    /// Whether it has an experiment.
+    pub(crate) fn has_split(&self, wanted: u32) -> bool {
+        self.instructions.iter().any(|(_, one)| matches!(one, Instruction::Split { id, .. } if *id == wanted))
+    }
+
     /// Where a step is now.
     pub(crate) fn find(&self, step: StepName) -> Option<usize> {
         self.instructions.iter().position(|(name, _)| *name == step)

@@ -6,10 +6,10 @@ use core::ops::Deref;
 use minicbor::{Decode, Encode};
 use smallvec::SmallVec;
 
-use super::Register;
+use super::{Register, bucket_ends};
 use crate::bounds::{GROUPS_MAX, REFILLS_MAX};
 use crate::playbook::TraitValue;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// Times, oldest first. Most registers hold one or two: those need no memory of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -212,7 +212,7 @@ pub struct Refill {
     pub last: Timestamp,
 }
 
-fn merged_buckets(own: &mut Vec<Bucket>, theirs: Vec<Bucket>) {
+fn merged_buckets(own: &mut Vec<Bucket>, theirs: Vec<Bucket>, within: Option<Span>, at: Timestamp) {
     for bucket in theirs {
         match own.iter_mut().find(|known| known.part == bucket.part) {
             Some(known) => known.sum = known.sum.saturating_add(bucket.sum),
@@ -220,13 +220,16 @@ fn merged_buckets(own: &mut Vec<Bucket>, theirs: Vec<Bucket>) {
         }
     }
     own.sort_unstable_by_key(|bucket| bucket.part);
+    if let Some(window) = within {
+        own.retain(|bucket| bucket_ends(bucket.part, window) > at);
+    }
 }
 
 impl RegisterValue {
     /// Takes in what the same register held of a visitor who turned out to be this user. What was
     /// done under one name and what under the other are put side by side; a sequence that began under the
     /// one and ended under the other is not seen.
-    pub(crate) fn merge(&mut self, theirs: Self, register: &Register) {
+    pub(crate) fn merge(&mut self, theirs: Self, register: &Register, at: Timestamp) {
         match (self, theirs, register) {
             (Self::Recent(own), Self::Recent(theirs), Register::Recent { keep, .. }) => {
                 own.merge(theirs, *keep as usize);
@@ -251,15 +254,17 @@ impl RegisterValue {
                 *last = (*last).max(their_last);
             }
             (Self::Sum(own), Self::Sum(theirs), _) => *own = own.saturating_add(theirs),
-            (Self::SumWithin(own), Self::SumWithin(theirs), _) => merged_buckets(own, theirs),
-            (Self::SumBy(own), Self::SumBy(theirs), _) => {
+            (Self::SumWithin(own), Self::SumWithin(theirs), Register::Sum { within, .. }) => {
+                merged_buckets(own, theirs, *within, at);
+            }
+            (Self::SumBy(own), Self::SumBy(theirs), Register::SumBy { within, .. }) => {
                 // Theirs count as touched before own ones: without times, nobody knows better.
                 let mut groups = theirs;
                 for group in core::mem::take(own) {
                     match groups.iter().position(|known| known.key == group.key) {
                         Some(position) => {
                             let mut known = groups.remove(position);
-                            merged_buckets(&mut known.buckets, group.buckets);
+                            merged_buckets(&mut known.buckets, group.buckets, *within, at);
                             groups.push(known);
                         }
                         None => groups.push(group),

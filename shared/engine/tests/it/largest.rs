@@ -7,6 +7,7 @@ use kairos_engine::bounds::{
     MESSAGES_REMEMBERED_MAX, OUTBOX_BYTES_SOFT_MAX, OUTCOMES_KEPT_MAX, PLACES_INSIDE_MAX, PLAYS_MAX,
     PRODUCT_KEY_BYTES_MAX, PRODUCT_NAME_BYTES_MAX, REGISTER_BYTES_MAX, RUNS_MAX, SEEN_INPUTS_MAX, STATE_BYTES_MAX,
     SUBJECT_TEXT_BYTES_MAX, TEXT_BYTES_MAX, TRAIT_NAME_BYTES_MAX, TRAITS_MAX, VIEWED_MAX, WATCHED_CONDITIONS_MAX,
+    WHY_BYTES_MAX,
 };
 use kairos_engine::event_name::EventName;
 use kairos_engine::identifiers::{DeliveryId, InputId, UserKey};
@@ -65,7 +66,7 @@ fn largest_run(number: usize) -> PlayRun {
         (long(number, EVENT_PROPERTY_NAME_BYTES_MAX), value)
     };
     let subject = Subject {
-        why: long(number, EVENT_NAME_BYTES_MAX + 30),
+        why: long(number, WHY_BYTES_MAX),
         product: Some(largest_product(number).for_keeping()),
         product_was: Some(Micros::new(i64::MAX)),
         event: (0..EVENT_PROPERTIES_MAX).map(property).collect(),

@@ -8,6 +8,7 @@ mod explain;
 mod golden;
 mod hostile;
 mod largest;
+mod over_the_years;
 mod properties;
 mod purity;
 mod scenarios;
