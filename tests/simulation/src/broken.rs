@@ -1,15 +1,18 @@
 //! The commit, broken on purpose: a simulation that does not notice is not worth its time.
 //!
 //! This is `kairos_protocol::mailboxes::Ports::apply_batch` written out once more with switches. Without a
-//! switch it keeps every promise, which the tests check too, so that what they find is the switch.
+//! switch it keeps every promise, which the tests check too, so that what they find is the switch. Some switches are
+//! in the playbook instead: the engine then knows nothing of what was promised.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use kairos_engine::commit::{self, Plan, Received, StoredUser};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, Effect, MailboxMessage};
 use kairos_engine::program::Program;
+use kairos_engine::time::Span;
 use kairos_protocol::alarms::delay_until;
 use kairos_protocol::mailboxes::{Incoming, Saved, Users};
 use kairos_protocol::port::{Alarms, AudienceChange, Audiences, Clock, Deliveries, Fault, Mailboxes};
@@ -45,13 +48,21 @@ pub enum Mutation {
     MembersAreForgotten,
     /// Interests are told once, if nothing comes between, and never again.
     InterestsAreForgotten,
+    /// Caps are unknown.
+    NoCaps,
+    /// Quiet hours are unknown.
+    NoQuietHours,
+    /// Goals are unknown: who has reached one goes on.
+    NoGoals,
+    /// Moments do not pass.
+    NoExpiry,
     /// An outbox that tells other users stays after it was sent.
     TellingOutboxIsKept,
 }
 
 impl Mutation {
     /// Everything that must be found.
-    pub const TO_BE_FOUND: [Self; 12] = [
+    pub const TO_BE_FOUND: [Self; 16] = [
         Self::EffectsBeforeWrite,
         Self::AcknowledgeBeforeSending,
         Self::NoSendBefore,
@@ -63,17 +74,39 @@ impl Mutation {
         Self::AudiencesBeforeWrite,
         Self::MembersAreForgotten,
         Self::InterestsAreForgotten,
+        Self::NoCaps,
+        Self::NoQuietHours,
+        Self::NoGoals,
+        Self::NoExpiry,
         Self::TellingOutboxIsKept,
     ];
 }
 
 impl Mutation {
-    /// The shop in which it can be noticed: the small one's plays do not watch the catalogue.
+    /// The shop in which it can be noticed: the small one's plays promise less, and do not watch the catalogue.
     pub const fn shop(self) -> Shop {
         match self {
-            Self::InterestsAreForgotten => Shop::Shipped,
+            Self::InterestsAreForgotten | Self::NoCaps | Self::NoQuietHours | Self::NoGoals | Self::NoExpiry => {
+                Shop::Shipped
+            }
             _ => Shop::Small,
         }
+    }
+
+    /// What the engine knows of what the shop has told Kairos.
+    pub fn of_program(self, told: Arc<Program>) -> Arc<Program> {
+        let mut playbook = told.playbook().clone();
+        match self {
+            Self::NoCaps => {
+                playbook.policy.caps.clear();
+                playbook.plays.iter_mut().for_each(|play| play.caps.clear());
+            }
+            Self::NoQuietHours => playbook.policy.quiet_hours.clear(),
+            Self::NoGoals => playbook.plays.iter_mut().for_each(|play| play.goal = None),
+            Self::NoExpiry => playbook.plays.iter_mut().for_each(|play| play.valid_for = Span::from_hours(24 * 300)),
+            _ => return told,
+        }
+        Arc::new(Program::new(playbook).expect("a playbook that promises less is in order"))
     }
 }
 

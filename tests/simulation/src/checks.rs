@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use kairos_engine::bounds::{FORWARD_HOPS_MAX, STATE_BYTES_MAX};
 use kairos_engine::commit::StoredUser;
@@ -59,6 +60,8 @@ pub struct Checks {
     inputs: BTreeMap<UserKey, Vec<Input>>,
     promises: Promises,
     shop: Shop,
+    /// What the shop has told Kairos to do.
+    told: Arc<Program>,
     clock_ms_max: i64,
     calm: bool,
     /// How late calm decisions were, at most.
@@ -104,6 +107,7 @@ impl Checks {
             inputs: BTreeMap::new(),
             promises: Promises::default(),
             shop,
+            told: shop.program(),
             clock_ms_max,
             calm,
             late_ms_max: 0,
@@ -256,7 +260,7 @@ impl Checks {
             if self.shop == Shop::Shipped {
                 self.inputs.entry(user).or_default().push(input.clone());
             }
-            self.promises.stepped(program, statistics, (user, input, now), zone.as_deref(), &stepped)?;
+            self.promises.stepped(&self.told, statistics, (user, input, now), zone.as_deref(), &stepped)?;
             actor.state = stepped.state;
             for effect in &stepped.effects {
                 if let Effect::Deliver(order) = effect {
@@ -367,7 +371,7 @@ impl Checks {
         random: &mut Random,
         statistics: &mut Statistics,
     ) -> Result<(), String> {
-        self.promises.hold(program.playbook())?;
+        self.promises.hold(self.told.playbook())?;
         self.inputs.iter().try_for_each(|(user, inputs)| decides_the_same(program, random, statistics, *user, inputs))
     }
 

@@ -65,9 +65,13 @@ impl Promises {
                     let play = play_of(playbook, &order.play)?;
                     let zones = [zone_before, stepped.state.time_zone.as_deref()];
                     quiet_hours_are_kept(playbook, play, order, zones)?;
-                    if order.decided_at > order.expires_at || order.decided_at != now {
+                    if order.decided_at != now || order.decided_at > order.expires_at {
                         let (at, until) = (order.decided_at, order.expires_at);
                         return Err(format!("{user}: {} was decided at {at}, after its moment ({until})", order.play));
+                    }
+                    if order.expires_at > order.due_at.plus(play.valid_for) {
+                        let (due_at, until) = (order.due_at, order.expires_at);
+                        return Err(format!("{user}: {} due {due_at} may be sent until {until}", order.play));
                     }
                     if self.reached.get(&(user, order.play.clone())) == Some(&entered(&order.play)) {
                         let (play, due_at) = (&order.play, order.due_at);

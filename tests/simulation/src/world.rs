@@ -79,7 +79,7 @@ pub struct Inner {
     pub requests_open: usize,
     /// What is broken on purpose.
     pub mutation: Option<Mutation>,
-    /// What the shop has told Kairos to do.
+    /// What the shop has told Kairos to do, as far as the engine knows.
     pub program: Arc<Program>,
     /// The mailboxes.
     pub events: FifoQueue,
@@ -157,7 +157,10 @@ impl World {
             storm: true,
             requests_open: 0,
             mutation,
-            program: shop.program(),
+            program: match mutation {
+                Some(mutation) => mutation.of_program(shop.program()),
+                None => shop.program(),
+            },
             events: FifoQueue::new(Setup { visibility_ms: 60_000, receives_max }),
             deliveries: StandardQueue::new(Setup { visibility_ms: 180_000, receives_max: 5 }),
             alarms: StandardQueue::new(Setup { visibility_ms: 300_000, receives_max: 5 }),

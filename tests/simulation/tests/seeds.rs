@@ -221,8 +221,8 @@ fn the_simulation_finds_a_broken_commit_order() {
         }
     }
     for mutation in Mutation::TO_BE_FOUND {
-        let (_, failures) = run_all(mutation.shop(), 3_000, Some(mutation), true);
-        let found = failures.first().unwrap_or_else(|| panic!("nobody noticed {mutation:?} in 3,000 seeds"));
+        let (_, failures) = run_all(mutation.shop(), 5_000, Some(mutation), true);
+        let found = failures.first().unwrap_or_else(|| panic!("nobody noticed {mutation:?} in 5,000 seeds"));
         let what = found.violation.lines().next().unwrap_or_default();
         say(&format!("{mutation:?}: found by seed {} ({}): {what}", found.seed, found.weather));
     }
