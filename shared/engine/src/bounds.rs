@@ -359,6 +359,8 @@ const _: () = {
     assert!(
         OUTBOX_BYTES_SOFT_MAX
             + MESSAGES_PER_COMMIT_MAX * MESSAGE_ITEMS_MAX * (ID_BYTES_MAX + TEXT_BYTES_MAX + 2 * LINK_BYTES_MAX + 200)
+            // Segments entered and left, those that are gone included, and products that the user cares about.
+            + (2 * SEGMENTS_MAX + INTERESTS_MAX + CART_ITEMS_MAX) * 200
             + STATE_BYTES_MAX
             < 400 * 1024
     );

@@ -353,10 +353,26 @@ impl<'a> Run<'a> {
             self.note(play, due_at, PlayOutcome::NotSent { reason });
             return;
         }
+        self.make_way();
         let standing = self.standing(place);
         standing.entered = standing.entered.saturating_add(1);
         standing.entered_at = Some(due_at);
         self.proceed(place, 0, due_at, None, subject);
+    }
+
+    /// The plays on whose way the user is.
+    fn running(&self) -> impl Iterator<Item = &String> {
+        self.out.state.plays.iter().filter(|(_, standing)| standing.run.is_some()).map(|(name, _)| name)
+    }
+
+    /// Plays that are no longer in the playbook do not keep users from entering others.
+    fn make_way(&mut self) {
+        if self.running().count() < RUNS_MAX {
+            return;
+        }
+        let program = self.program;
+        let gone = self.out.state.plays.iter_mut().filter(|(name, _)| program.play_by_name(name).is_none());
+        gone.for_each(|(_, standing)| standing.run = None);
     }
 
     fn may_enter(&self, place: usize, due_at: Timestamp) -> Result<(), Reason> {
@@ -388,7 +404,7 @@ impl<'a> Run<'a> {
         if late_by > play.valid_for {
             return Err(Reason::MomentPassed { late_by });
         }
-        if self.out.state.plays.values().filter(|standing| standing.run.is_some()).count() >= RUNS_MAX {
+        if self.running().filter(|name| self.program.play_by_name(name).is_some()).count() >= RUNS_MAX {
             return Err(Reason::TooManyRunning);
         }
         Ok(())

@@ -237,6 +237,27 @@ fn who_comes_by_two_names_is_on_the_way_through_no_more_plays_than_others() {
 }
 
 #[test]
+fn who_is_on_the_way_through_plays_that_are_gone_may_enter_others() {
+    let long = |prefix: &str| {
+        let plays: Vec<Value> = (0..RUNS_MAX)
+            .map(|number| {
+                let trigger = json!({"event": [{"event": {"track": "Signed Up"}}]});
+                play(&format!("{prefix}{number}"), &trigger, &json!({"steps": [{"wait": 300 * DAY}, send()]}))
+            })
+            .collect();
+        program(&json!({"plays": plays}))
+    };
+    let mut state = UserState::default();
+    for (number, prefix) in ["a", "b", "c"].into_iter().enumerate() {
+        let signed_up = track(number, after_days(number as i64), "Signed Up", json!({}));
+        state = apply(&long(prefix), ann(), state, signed_up).state;
+        let running = state.plays.iter().filter(|(_, play)| play.run.is_some()).map(|(name, _)| name);
+        assert_eq!(running.filter(|name| name.starts_with(prefix)).count(), RUNS_MAX, "{prefix}");
+        assert_eq!(state.plays.values().filter(|play| play.run.is_some()).count(), RUNS_MAX, "{prefix}");
+    }
+}
+
+#[test]
 fn what_audiences_asked_for_in_earlier_playbooks_does_not_pile_up() {
     let trigger = json!({"event": [{"event": {"track": "Signed Up"}}]});
     let mut state = UserState::default();
