@@ -278,10 +278,11 @@ impl<'a> View<'a> {
     /// How often inside a slot, how often at its best weekday or hour, and at the best of all.
     pub(crate) fn habit_counts(&self, value: Option<&RegisterValue>, on: HabitSlot) -> Option<(u32, u16, u16)> {
         let Some(RegisterValue::Habit { weekdays, hours }) = value else { return None };
-        let today = || self.program.clock_of(self.state).weekday_and_minute(self.at).0;
+        // A time zone's data is read for it: once, not for each weekday.
+        let today = (on == HabitSlot::Today).then(|| self.program.clock_of(self.state).weekday_and_minute(self.at).0);
         let weekday = |day: &u8| match on {
             HabitSlot::Weekdays(days) => days.has(*day),
-            _ => *day == today(),
+            _ => Some(*day) == today,
         };
         Some(match on {
             HabitSlot::Hours { from, until } => {

@@ -54,7 +54,7 @@ impl Run<'_> {
             return Quiet::Not;
         }
         let clock = self.program.clock_of(&self.out.state);
-        if !policy.quiet_hours.iter().any(|hours| clock.among(hours, due_at).holds) {
+        if !policy.quiet_hours.iter().any(|hours| clock.is_among(hours, due_at)) {
             return Quiet::Not;
         }
         match (play.quiet_hours, clock.end_of(&policy.quiet_hours, due_at)) {

@@ -23,11 +23,6 @@ impl LocalClock {
         TimeZone::tzif(name, data).ok().map(Self)
     }
 
-    /// The clock of UTC.
-    pub const fn utc() -> Self {
-        Self(TimeZone::UTC)
-    }
-
     fn civil(&self, at: Timestamp) -> civil::DateTime {
         let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(jiff::Timestamp::MAX);
         self.0.to_datetime(at)
@@ -173,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_night_belongs_to_the_weekday_of_its_evening() {
-        let utc = LocalClock::utc();
+        let utc = LocalClock::of("UTC").unwrap();
         let saturday = LocalHours { from: 22 * 60, until: 6 * 60, weekdays: Weekdays(1 << 5) };
         // 2026-11-21 is a Saturday.
         for (time, holds) in [
@@ -189,7 +184,7 @@ mod tests {
 
     #[test]
     fn quiet_hours_that_follow_one_another_end_together() {
-        let utc = LocalClock::utc();
+        let utc = LocalClock::of("UTC").unwrap();
         let night = LocalHours { from: 21 * 60, until: 8 * 60, weekdays: Weekdays::ALL };
         let sunday = LocalHours { from: 0, until: 1_440, weekdays: Weekdays(1 << 6) };
         let end = utc.end_of(&[night, sunday], at("2026-11-21T22:00:00Z")).unwrap();

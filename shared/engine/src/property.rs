@@ -56,28 +56,47 @@ impl<'a> ValueRef<'a> {
     }
 }
 
+/// In which currency a value is, should anybody ask: reading it takes as long as reading the value.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Money<'e> {
+    fields: Option<&'e Map<String, Value>>,
+    known: Option<Currency>,
+}
+
+impl Money<'_> {
+    /// The currency of a product's price.
+    pub(crate) fn of(product: &Product) -> Self {
+        Self { fields: None, known: product.currency }
+    }
+
+    /// Whether it is in this currency.
+    pub(crate) fn is(self, wanted: Currency) -> bool {
+        self.known.or_else(|| currency(self.fields?)) == Some(wanted)
+    }
+}
+
 /// Shows every value of a detail, with the currency it is in when the event says so. A detail of products has
 /// one for each product that has it; any other one or none.
-pub(crate) fn each<'e>(property: &Property, event: &'e Event, mut show: impl FnMut(ValueRef<'e>, Option<Currency>)) {
+pub(crate) fn each<'e>(property: &Property, event: &'e Event, mut show: impl FnMut(ValueRef<'e>, Money<'e>)) {
     match property {
         Property::Own(path) => {
             let (fields, name) = fields(event);
             let value = fields.and_then(|fields| walk(fields, path));
             match (value.and_then(ValueRef::of_json), name, path.as_ref()) {
-                (Some(value), ..) => show(value, fields.and_then(currency)),
-                (None, Some(name), [only]) if only.as_ref() == "name" => show(ValueRef::Text(name), None),
+                (Some(value), ..) => show(value, Money { fields, known: None }),
+                (None, Some(name), [only]) if only.as_ref() == "name" => show(ValueRef::Text(name), Money::default()),
                 _ => {}
             }
         }
         Property::Context(path) => {
             if let Some(value) = walk(&event.context, path).and_then(ValueRef::of_json) {
-                show(value, None);
+                show(value, Money::default());
             }
         }
         Property::Product(field) => {
             for product in &event.products {
                 if let Some(value) = product_field(product, *field) {
-                    show(value, product.currency);
+                    show(value, Money::of(product));
                 }
             }
         }
@@ -155,7 +174,7 @@ pub(crate) fn pass(filters: &[PropertyFilter], event: &Event, at: Timestamp) -> 
         let mut there = false;
         each(&filter.property, event, |value, currency| {
             there = true;
-            let currency_fits = filter.currency.is_none_or(|wanted| currency == Some(wanted));
+            let currency_fits = filter.currency.is_none_or(|wanted| currency.is(wanted));
             fits |= currency_fits && filter.is.verdict(&value, at).holds;
         });
         // Absence is asked for as "not known".

@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::money::Currency;
 use crate::playbook::{Property, TraitValue};
 use crate::product::shortened;
-use crate::property::{self, ValueRef};
+use crate::property::{self, Money, ValueRef};
 use crate::time::{Span, Timestamp};
 
 /// A 32-bit hash of a value (FNV-1a, folded), by which values are told apart. Two values of one user
@@ -45,9 +45,9 @@ pub(crate) const fn bucket_ends(part: i64, window: Span) -> Timestamp {
 }
 
 /// A number in millionths, half away from zero, when it is one that counts.
-fn millionths(value: &ValueRef<'_>, of: Option<Currency>, currency: Option<Currency>) -> Option<i64> {
+fn millionths(value: &ValueRef<'_>, of: Money<'_>, currency: Option<Currency>) -> Option<i64> {
     match value {
-        ValueRef::Number(number) if number.abs() < 1e12 && (currency.is_none() || of == currency) => {
+        ValueRef::Number(number) if number.abs() < 1e12 && currency.is_none_or(|wanted| of.is(wanted)) => {
             Some(libm::round(number * 1e6) as i64)
         }
         _ => None,
@@ -78,7 +78,7 @@ fn amounts_by(event: &Event, property: &Property, currency: Option<Currency>, by
     for product in &event.products {
         let key = property::product_field(product, *value).map(|value| stamp_of(&value));
         let amount = property::product_field(product, *number);
-        let amount = amount.and_then(|amount| millionths(&amount, product.currency, currency));
+        let amount = amount.and_then(|amount| millionths(&amount, Money::of(product), currency));
         let (Some(key), Some(amount)) = (key, amount) else { continue };
         match amounts.iter_mut().find(|(known, _)| *known == key) {
             Some((_, sum)) => *sum = sum.saturating_add(amount),
