@@ -97,7 +97,11 @@ pub fn run(shop: Shop, seed: u64, mutation: Option<Mutation>, traced: bool) -> R
         if world.lock().violation.is_some() || redrive(&world) == 0 {
             break;
         }
-        let until = world.lock().now + 60 * HOUR;
+        let until = {
+            let inner = world.lock();
+            let in_time = Some(inner.ends_at).filter(|_| shop == Shop::Shipped);
+            in_time.unwrap_or_default().max(inner.now) + 60 * HOUR
+        };
         world.run(until, happen);
     }
     if world.lock().violation.is_none() {
@@ -126,24 +130,24 @@ fn prepare(world: &World) -> Vec<clients::Request> {
     }
     let name = inner.weather.name;
     inner.trace(|| format!("weather: {name}"));
-    let storm_ends = plans.requests.iter().map(|request| request.at).max().unwrap_or(BEGIN) + 10 * MINUTE;
+    let storm_ends = plans.requests.iter().map(|request| request.at).max().unwrap_or(inner.now) + 10 * MINUTE;
     inner.at(storm_ends, Happening::StormEnds);
     if inner.shop == Shop::Shipped {
         inner.ends_at = storm_ends + inner.weather.afterwards_ms;
         for _ in 0..4 + inner.random.below(12) {
-            let at = inner.random.between(BEGIN, storm_ends);
+            let at = inner.random.between(inner.now, storm_ends);
             inner.at(at, Happening::Catalogue);
         }
     }
     for _ in 0..3 {
-        let at = inner.random.between(BEGIN + 20 * MINUTE, storm_ends);
+        let at = inner.random.between(inner.now + 20 * MINUTE, storm_ends);
         inner.at(at, Happening::Redrive);
     }
     if inner.weather.name != "calm" && inner.random.chance(3_000) {
-        let at = inner.random.between(BEGIN, storm_ends);
+        let at = inner.random.between(inner.now, storm_ends);
         inner.at(at, Happening::Garbage);
     }
-    inner.at(BEGIN, Happening::Sweep);
+    inner.at(inner.now, Happening::Sweep);
     plans.requests
 }
 

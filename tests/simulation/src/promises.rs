@@ -12,7 +12,7 @@ use kairos_engine::step::Stepped;
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::port::AudienceChange;
 
-use crate::shoppers::ZONES;
+use crate::shoppers::{ZONES, time_of_day};
 use crate::statistics::Statistics;
 
 const CONTROL_GROUP: &str = "control_group";
@@ -199,8 +199,8 @@ fn quiet_hours_are_kept(
     }
     let is_quiet = |zone: Option<&str>| {
         let zone = zone.unwrap_or(&playbook.policy.time_zone);
-        let (_, ahead) = ZONES.iter().find(|(name, _)| *name == zone).expect("people live in these zones");
-        let minute = (order.due_at.as_millis().div_euclid(60_000) + ahead).rem_euclid(24 * 60);
+        let zone = *ZONES.iter().find(|known| known.0 == zone).expect("people live in these zones");
+        let minute = time_of_day(zone, order.due_at.as_millis()) / 60_000;
         playbook.policy.quiet_hours.iter().any(|hours| {
             let (from, until) = (i64::from(hours.from), i64::from(hours.until));
             if from < until { (from..until).contains(&minute) } else { minute >= from || minute < until }

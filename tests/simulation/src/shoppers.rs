@@ -10,17 +10,32 @@ use serde_json::{Map, Value, json};
 use crate::clients::{Person, Plans, object, parcel};
 use crate::random::Random;
 use crate::weather::Weather;
-use crate::world::BEGIN;
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// Where people live, with the minutes that their clocks are ahead of UTC. No run is so long that one of them is
-/// changed meanwhile.
-pub const ZONES: [(&str, i64); 5] =
-    [("Europe/Berlin", 60), ("UTC", 0), ("Asia/Kolkata", 330), ("America/New_York", -300), ("Asia/Tokyo", 540)];
+/// A time zone: its name, the minutes that its clocks are ahead of UTC in winter, and when summer begins and ends.
+pub type Zone = (&'static str, i64, Option<(i64, i64)>);
+
+/// Where people live.
+pub const ZONES: [Zone; 5] = [
+    // In the years of the runs: 2024-03-31T01:00Z and 2024-10-27T01:00Z.
+    ("Europe/Berlin", 60, Some((1_711_846_800_000, 1_729_990_800_000))),
+    ("UTC", 0, None),
+    ("Asia/Kolkata", 330, None),
+    // 2024-03-10T07:00Z and 2024-11-03T06:00Z.
+    ("America/New_York", -300, Some((1_710_054_000_000, 1_730_613_600_000))),
+    ("Asia/Tokyo", 540, None),
+];
+
+/// The milliseconds since midnight that clocks show in a zone.
+pub fn time_of_day(zone: Zone, at: i64) -> i64 {
+    let in_summer = zone.2.is_some_and(|(begins, ends)| (begins..ends).contains(&at));
+    let ahead = zone.1 + if in_summer { 60 } else { 0 };
+    (at + ahead * MINUTE).rem_euclid(DAY)
+}
 
 /// What the shop sells: id, category and price.
 pub const PRODUCTS: [(&str, &str, f64); 10] = [
@@ -53,7 +68,7 @@ pub fn plans(random: &mut Random, weather: &Weather) -> Plans {
         };
         let heavy = weather.heavy && number < 2;
         let count = if heavy { 70 + random.below(EVENTS_HEAVY_MAX - 70) } else { 6 + random.below(EVENTS_MAX - 6) };
-        let at = BEGIN + random.between(0, 7 * DAY);
+        let at = weather.begins_at + random.between(0, 7 * DAY);
         let (end, zone) = (at + weather.shopping_ms, *random.pick(&ZONES));
         let on_phone = random.chance(5_000);
         let mut shopper = Shopper { random, number, person, count, at, end, zone, on_phone, events: Vec::new() };
@@ -62,7 +77,14 @@ pub fn plans(random: &mut Random, weather: &Weather) -> Plans {
             plans.linked.extend(shopper.actors());
         }
         let events = shopper.events;
+        let of_others = plans.requests.len();
         parcel(random, events, weather, heavy, &mut plans.requests);
+        for request in &mut plans.requests[of_others..] {
+            if random.chance(200) {
+                // A phone that was off, on a journey: it tells days later.
+                request.at += random.between(HOUR, 3 * DAY);
+            }
+        }
     }
     plans
 }
@@ -75,7 +97,7 @@ struct Shopper<'a> {
     count: usize,
     at: i64,
     end: i64,
-    zone: (&'static str, i64),
+    zone: Zone,
     on_phone: bool,
     events: Vec<Event>,
 }
@@ -103,7 +125,7 @@ impl Shopper<'_> {
     }
 
     fn shops(&mut self) {
-        if self.random.chance(8_500) {
+        if self.random.chance(9_500) {
             self.say_who();
         }
         let mean_gap = (self.end - self.at) / 8;
@@ -133,9 +155,7 @@ impl Shopper<'_> {
     }
 
     fn until_hour(&mut self, hour: i64) -> i64 {
-        let local = self.at + self.zone.1 * MINUTE;
-        let from_midnight = local.rem_euclid(DAY);
-        (hour * HOUR - from_midnight).rem_euclid(DAY) + self.random.between(0, 20 * MINUTE)
+        (hour * HOUR - time_of_day(self.zone, self.at)).rem_euclid(DAY) + self.random.between(0, 20 * MINUTE)
     }
 
     /// Waits as long as between the parts of one story.
@@ -346,7 +366,7 @@ impl Shopper<'_> {
         let mut traits = Map::new();
         let name = self.user(0);
         let reach = self.random.below(8);
-        if reach < 6 {
+        if reach < 7 {
             traits.insert("email".into(), json!(format!("{name}@shop.example")));
         }
         if matches!(reach, 3..=6) {

@@ -3,6 +3,7 @@
 
 use crate::playbook::Shop;
 use crate::random::Random;
+use crate::world::BEGIN;
 
 /// A call into the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,6 +117,8 @@ impl Fate {
 pub struct Weather {
     /// Its name in traces.
     pub name: &'static str,
+    /// When it begins.
+    pub begins_at: i64,
     /// How long people shop.
     pub shopping_ms: i64,
     /// How many people there are.
@@ -161,14 +164,18 @@ impl Weather {
     fn over_weeks(self, random: &mut Random) -> Self {
         const DAY: i64 = 24 * 60 * 60 * 1_000;
         let (shopping, afterwards) = *random.pick(&[(DAY / 2, 2 * DAY), (4 * DAY, 9 * DAY), (30 * DAY, 35 * DAY)]);
-        let people = if self.heavy { 2 } else { 2 + random.below(4) };
-        Self { shopping_ms: shopping, afterwards_ms: afterwards, people, outages: 3 * self.outages, ..self }
+        // Much at once is what caps are for.
+        let (shopping, people) = if self.heavy { (shopping.min(4 * DAY), 2) } else { (shopping, 2 + random.below(4)) };
+        // In November, in March and in October: twice before clocks are changed.
+        let begins_at = BEGIN + *random.pick(&[0, 125, 338]) * DAY;
+        Self { begins_at, shopping_ms: shopping, afterwards_ms: afterwards, people, outages: 3 * self.outages, ..self }
     }
 
     fn of_hours(random: &mut Random) -> Self {
         const HOUR: i64 = 60 * 60 * 1_000;
         let calm = Self {
             name: "calm",
+            begins_at: BEGIN,
             shopping_ms: random.between(1, 4) * HOUR,
             people: 4 + random.below(8),
             troubles: [0; 6],

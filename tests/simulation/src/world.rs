@@ -28,7 +28,7 @@ use crate::statistics::Statistics;
 use crate::tables::UsersTable;
 use crate::weather::{Fate, Port, Weather};
 
-/// When every run begins.
+/// When runs begin, or later.
 pub const BEGIN: i64 = 1_700_000_000_000;
 
 /// Something that happens at a time of its own.
@@ -144,13 +144,13 @@ impl World {
         let outages = (0..weather.outages)
             .map(|_| {
                 let port = *random.pick(&[Port::Load, Port::Save, Port::Tell, Port::Deliver, Port::Record, Port::Tick]);
-                let from = BEGIN + random.between(0, weather.shopping_ms);
+                let from = weather.begins_at + random.between(0, weather.shopping_ms);
                 (port, from, from + random.between(2, 70) * 60_000)
             })
             .collect();
         let receives_max = weather.receives_max;
         Self(Rc::new(RefCell::new(Inner {
-            now: BEGIN,
+            now: weather.begins_at,
             random,
             shop,
             ends_at: i64::MAX,
