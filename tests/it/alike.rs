@@ -207,7 +207,7 @@ fn the_deployed_system_step_alone_and_a_backtest_decide_alike() {
         let options = Options {
             format: None,
             purchases: PurchaseColumns::default(),
-            window: Span::from_hours(1),
+            window: None,
             until: Span::from_hours(2),
             threads: 1,
             now: received_at.plus(Span::from_hours(1)),

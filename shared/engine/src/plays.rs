@@ -24,10 +24,20 @@ use crate::time::{Span, Timestamp};
 pub(crate) struct Start {
     /// Its place in the program.
     pub(crate) place: usize,
-    /// When its moment was due.
+    /// When its moment was due, by the user's clock.
     pub(crate) due_at: Timestamp,
+    /// When what starts it happened: earlier than it was due when it was reported late. Whether the moment has
+    /// passed goes by this.
+    pub(crate) happened_at: Timestamp,
     /// What it is about.
     pub(crate) subject: Subject,
+}
+
+impl Start {
+    /// One that is known when it is due.
+    pub(crate) const fn now(place: usize, due_at: Timestamp, subject: Subject) -> Self {
+        Self { place, due_at, happened_at: due_at, subject }
+    }
 }
 
 /// What an event is called, for people.
@@ -124,7 +134,8 @@ impl<'a> Run<'a> {
             _ => return,
         }
         let subject = self.subject_of(place, event, at);
-        self.starts.push(Start { place, due_at: at, subject });
+        let happened_at = event.at.min(at);
+        self.starts.push(Start { place, due_at: at, happened_at, subject });
     }
 
     /// What a play wanted has happened: it ends, and the message before it is credited.
@@ -164,7 +175,7 @@ impl<'a> Run<'a> {
                     product_was: was,
                     ..Subject::default()
                 };
-                self.starts.push(Start { place, due_at: at, subject });
+                self.starts.push(Start::now(place, at, subject));
             }
         }
     }
@@ -234,7 +245,7 @@ impl<'a> Run<'a> {
         // What was put aside last is what the message is about.
         let product = self.out.state.cart.items().last().map(Product::for_keeping);
         let subject = Subject { why, product, ..Subject::default() };
-        self.starts.push(Start { place, due_at: waiting.due_at, subject });
+        self.starts.push(Start::now(place, waiting.due_at, subject));
     }
 
     fn clock_strikes(&mut self, place: usize, due_at: Timestamp) {
@@ -254,7 +265,7 @@ impl<'a> Run<'a> {
             }
             _ => return,
         };
-        self.starts.push(Start { place, due_at: at, subject: Subject { why, product, ..Subject::default() } });
+        self.starts.push(Start::now(place, at, Subject { why, product, ..Subject::default() }));
     }
 
     /// Sets a scheduled play for its next time.
@@ -347,9 +358,9 @@ impl<'a> Run<'a> {
 
     /// The moment of a play has come for this user.
     pub(crate) fn enter(&mut self, start: Start) {
-        let Start { place, due_at, subject } = start;
+        let Start { place, due_at, happened_at, subject } = start;
         let play = self.play(place);
-        if let Err(reason) = self.may_enter(place, due_at) {
+        if let Err(reason) = self.may_enter(place, due_at, happened_at) {
             self.note(play, due_at, PlayOutcome::NotSent { reason });
             return;
         }
@@ -375,7 +386,7 @@ impl<'a> Run<'a> {
         gone.for_each(|(_, standing)| standing.run = None);
     }
 
-    fn may_enter(&self, place: usize, due_at: Timestamp) -> Result<(), Reason> {
+    fn may_enter(&self, place: usize, due_at: Timestamp, happened_at: Timestamp) -> Result<(), Reason> {
         let play = self.play(place);
         let built = &self.program.plays[place];
         let standing = self.known(place);
@@ -400,7 +411,7 @@ impl<'a> Run<'a> {
         if built.unless.as_ref().is_some_and(|unless| self.view().verdict(unless).holds) {
             return Err(Reason::Excluded);
         }
-        let late_by = self.now.since(due_at);
+        let late_by = self.now.since(happened_at);
         if late_by > play.valid_for {
             return Err(Reason::MomentPassed { late_by });
         }

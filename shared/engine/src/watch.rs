@@ -145,7 +145,7 @@ impl Run<'_> {
     }
 
     fn start(&mut self, place: usize, due_at: Timestamp, why: alloc::string::String) {
-        self.starts.push(Start { place, due_at, subject: Subject { why, ..Subject::default() } });
+        self.starts.push(Start::now(place, due_at, Subject { why, ..Subject::default() }));
     }
 
     /// Takes in where the user is.
@@ -214,7 +214,7 @@ impl Run<'_> {
                 let verb = if change == Change::Entry { "entered" } else { "left" };
                 let why = alloc::format!("{verb} {name} at {at}");
                 let subject = Subject { why, place: Some(name.to_string()), ..Subject::default() };
-                self.starts.push(Start { place, due_at: at, subject });
+                self.starts.push(Start::now(place, at, subject));
             }
         }
     }

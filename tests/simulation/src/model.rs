@@ -61,7 +61,8 @@ impl Model {
                     self.customer_since = Some(since.as_millis());
                 }
                 let old_customer = self.customer_since.is_some_and(|since| at - since > DAY_MS);
-                let in_time = now - at <= WELCOME_VALID_FOR.as_millis();
+                // However late it is told, the moment was when it happened.
+                let in_time = now - event.at.as_millis().min(at) <= WELCOME_VALID_FOR.as_millis();
                 if self.has_address && !old_customer && in_time && !self.welcomed {
                     self.welcomed = true;
                     self.decided.push(("welcome", at));

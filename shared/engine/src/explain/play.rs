@@ -207,7 +207,7 @@ impl<'a> About<'a> {
     /// What the engine would do if the play's moment came now.
     fn would(&self, place: usize) -> (Option<bool>, Vec<String>) {
         let mut engine = self.engine();
-        engine.enter(Start { place, due_at: engine.out.state.clock, subject: Subject::default() });
+        engine.enter(Start::now(place, engine.out.state.clock, Subject::default()));
         let any = |is: fn(&PlayOutcome) -> bool| engine.out.considered.iter().any(|record| is(&record.outcome));
         let sends = match any(|outcome| matches!(outcome, PlayOutcome::Sent { .. })) {
             true => Some(true),

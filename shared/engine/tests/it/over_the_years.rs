@@ -118,6 +118,20 @@ fn daily(minute: u16, who: &Value) -> Program {
 }
 
 #[test]
+fn what_is_reported_after_its_moment_has_passed_starts_nothing() {
+    let program =
+        program(&json!({"plays": [play("exit", &json!({"event": [{"track": "Exit Intended"}]}), &json!({}))]}));
+    let state = with_email(&program, ann(), after_days(0));
+    // A server's event moves the clock; then a phone tells of yesterday.
+    let state = apply(&program, ann(), state, track(2, after_days(2), "Order Completed", json!({}))).state;
+    for (happened_at, sent) in [(after_days(1), 0), (after_days(2).minus(Span::from_mins(59)), 1)] {
+        let input = track(3, happened_at, "Exit Intended", json!({}));
+        let stepped = step(&program, ann(), state.clone(), &[input], after_days(2));
+        assert_eq!(orders(&stepped).count(), sent, "{happened_at}: {:?}", stepped.considered);
+    }
+}
+
+#[test]
 fn a_play_whose_time_was_changed_comes_at_its_new_time_only() {
     let (morning, evening) = (daily(9 * 60, &json!({"all": []})), daily(18 * 60, &json!({"all": []})));
     let mut state = with_email(&morning, ann(), at("2026-01-05T00:00:00Z"));
