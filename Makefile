@@ -113,18 +113,26 @@ cdk-env: .local/cdk/installed ## Install what infra/cdk needs into .local/cdk
 # ----------------------------------------------------------------------- bench
 
 # Each is a target of its own too, as bench-step; add to the list to measure more.
-BENCHES := step state start cost latency timers
+BENCHES := step state backtest peers start cost latency timers
 BENCH_PACKAGES := $(FUNCTIONS:%=--package kairos-%) --package kairos-bench-hello --package kairos-bench-echo
 
 .PHONY: bench
-bench: $(BENCHES:%=bench-%) ## Measure speed, size, cost, cold starts, latency and timers (about ten minutes)
+bench: $(BENCHES:%=bench-%) ## Measure speed, size, cost, cold starts, latency and timers (about twenty minutes)
 
-.PHONY: bench-step bench-state
-bench-step bench-state: bench-%:
+# These measure the engine alone.
+BENCHES_OF_THE_ENGINE := bench-step bench-state bench-backtest
+.PHONY: $(BENCHES_OF_THE_ENGINE)
+$(BENCHES_OF_THE_ENGINE): bench-%:
 	$(CARGO) bench --locked --quiet --package kairos-benches --bench $*
 
+# A workspace of its own: what the engine is compared with is built for nothing else.
+.PHONY: bench-peers
+bench-peers:
+	@echo "Building the engines that are compared with (some minutes the first time) …"
+	$(CARGO) run --locked --release --quiet --manifest-path benches/peers/Cargo.toml --target-dir target/peers
+
 # These measure the functions as they are shipped.
-BENCHES_OF_FUNCTIONS := $(filter-out bench-step bench-state,$(BENCHES:%=bench-%))
+BENCHES_OF_FUNCTIONS := $(filter-out $(BENCHES_OF_THE_ENGINE) bench-peers,$(BENCHES:%=bench-%))
 .PHONY: $(BENCHES_OF_FUNCTIONS)
 $(BENCHES_OF_FUNCTIONS): bench-%: bench-build
 	$(CARGO) bench --locked --quiet --package kairos-benches --bench $*

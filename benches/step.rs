@@ -28,7 +28,8 @@ const HISTORY: usize = 100_000;
 const CALLS: usize = 20_000;
 
 static SHOP: LazyLock<Option<Shop>> = LazyLock::new(|| Shop::read(REES46));
-static SHIPPED: LazyLock<Program> = LazyLock::new(|| Program::new(plays::shipped()).expect("the shipped playbook runs"));
+static SHIPPED: LazyLock<Program> =
+    LazyLock::new(|| Program::new(plays::shipped()).expect("the shipped playbook runs"));
 
 fn main() -> std::io::Result<()> {
     let Some(shop) = &*SHOP else { return Ok(()) };

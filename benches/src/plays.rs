@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use kairos_engine::event_name::EventName;
 use kairos_engine::playbook::{
-    Channel, ChannelSettings, EventMatch, EventPattern, LocalizedMessage, Message, Play, Playbook,
-    PlaybookVersion, Step, Trigger, WebhookSettings, WebhookTemplate,
+    Channel, ChannelSettings, EventMatch, EventPattern, LocalizedMessage, Message, Play, Playbook, PlaybookVersion,
+    Step, Trigger, WebhookSettings, WebhookTemplate,
 };
 use kairos_engine::time::Span;
 

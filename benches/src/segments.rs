@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use kairos_engine::event_name::EventName;
 use kairos_engine::playbook::{
-    Cap, CartTest, Change, Channel, Condition, EventMatch, EventPattern, Evidence, Goal, Moment, MomentSettings, Moments,
-    Play, Playbook, Property, PropertyFilter, ReachTest, Readiness, ReadinessTerm, ReadinessValue, Segment, Step,
-    TraitValue, Trigger, ValueTest,
+    Cap, CartTest, Change, Channel, Condition, EventMatch, EventPattern, Evidence, Goal, Moment, MomentSettings,
+    Moments, Play, Playbook, Property, PropertyFilter, ReachTest, Readiness, ReadinessTerm, ReadinessValue, Segment,
+    Step, TraitValue, Trigger, ValueTest,
 };
 use kairos_engine::time::Span;
 
@@ -62,7 +62,12 @@ pub fn conditions() -> Vec<(&'static str, Condition)> {
         ("spends_now", spent(200.0, Some(days(30)))),
         (
             "curious",
-            Condition::Distinct { of: view(), property: property("product.category"), at_least: 3, within: Some(days(1)) },
+            Condition::Distinct {
+                of: view(),
+                property: property("product.category"),
+                at_least: 3,
+                within: Some(days(1)),
+            },
         ),
         (
             "comes_back_to_one",
@@ -89,16 +94,16 @@ pub fn conditions() -> Vec<(&'static str, Condition)> {
         ("window_shopper", Condition::All(vec![did(view(), 5, days(7)), not(did(add(), 1, days(7)))])),
         ("about_to_buy", Condition::Moment { moment: Moment::Buy, at_least: None }),
         ("ready", Condition::Readiness { at_least: 0.5 }),
-        ("phones", Condition::LastValue {
-            of: view(),
-            property: property("product.category"),
-            is: ValueTest::Contains("smartphone".into()),
-        }),
-        ("full_cart", Condition::Cart(CartTest::TotalAtLeast { amount: 300.0, currency: None })),
         (
-            "vip",
-            Condition::Any(vec![Condition::Segment("big_spender".into()), Condition::Segment("loyal".into())]),
+            "phones",
+            Condition::LastValue {
+                of: view(),
+                property: property("product.category"),
+                is: ValueTest::Contains("smartphone".into()),
+            },
         ),
+        ("full_cart", Condition::Cart(CartTest::TotalAtLeast { amount: 300.0, currency: None })),
+        ("vip", Condition::Any(vec![Condition::Segment("big_spender".into()), Condition::Segment("loyal".into())])),
         ("lapsed", Condition::All(vec![Condition::Last { of: order(), ago: days(60) }, not(did(view(), 1, days(14)))])),
     ]
 }
@@ -131,10 +136,8 @@ fn moments() -> Moments {
 
 /// Twenty plays and thirty segments, with the messages and channels of `playbook`.
 pub fn twenty_plays_thirty_segments(playbook: &Playbook) -> Playbook {
-    let segments: Vec<Segment> = conditions()
-        .into_iter()
-        .map(|(name, who)| Segment { name: name.into(), title: name.into(), who })
-        .collect();
+    let segments: Vec<Segment> =
+        conditions().into_iter().map(|(name, who)| Segment { name: name.into(), title: name.into(), who }).collect();
     let send = Step::Send { message: "abandoned_cart".into(), channels: vec![Channel::Email, Channel::Sms] };
     let order = events(EventName::OrderCompleted);
     let triggers: Vec<Trigger> = (1..=4)
@@ -179,4 +182,3 @@ pub fn twenty_plays_thirty_segments(playbook: &Playbook) -> Playbook {
         .collect();
     Playbook { segments, plays, moments: moments(), ..playbook.clone() }
 }
-
