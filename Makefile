@@ -22,6 +22,10 @@ build: ## Build the functions and the command line (debug; the local engine runs
 	@echo "Building the functions and kairos (the AWS SDK takes some minutes the first time) …"
 	$(CARGO) build --locked $(PACKAGES)
 
+.PHONY: tool
+tool: ## Build the command line for speed, as target/tool/kairos (for long backtests)
+	$(CARGO) build --locked --profile tool --package kairos-cli --bin kairos
+
 # ------------------------------------------------------------------------ demo
 
 # EVENTS=FILE replays a recording in REES46's format; TWICE=1 sends it again afterwards; KEEP=1 leaves it running.
