@@ -115,8 +115,8 @@ impl LocalClock {
         let mut end = at;
         // Each round leaves one span of hours; they cannot cover more than a week in a row.
         for _ in 0..=7 * all.len() {
-            let longest = all.iter().map(|hours| self.among(hours, end)).filter(|verdict| verdict.holds);
-            match longest.map(|verdict| verdict.until).max_by_key(|until| until.unwrap_or(Timestamp::MAX)) {
+            let around = all.iter().filter(|hours| self.is_among(hours, end));
+            match around.map(|hours| self.among(hours, end).until).max_by_key(|until| until.unwrap_or(Timestamp::MAX)) {
                 None => break,
                 Some(until) => end = until?,
             }

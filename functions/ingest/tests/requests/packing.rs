@@ -36,11 +36,11 @@ fn events_of_one_user_share_a_message_until_it_is_full() {
     let messages = packed(&batch, None, at(RECEIVED));
     assert_eq!(messages.iter().map(|message| message.inputs().len()).collect::<Vec<_>>(), [MAILBOX_INPUTS_MAX, 1]);
 
-    let large: Vec<Value> = (0..12)
+    let large: Vec<Value> = (0..14)
         .map(|n| json!({"type": "page", "userId": "u", "messageId": n, "properties": {"x": "y".repeat(30_000)}}))
         .collect();
     let messages = packed(&large, None, at(RECEIVED));
-    assert_eq!(messages.iter().map(|message| message.inputs().len()).collect::<Vec<_>>(), [5, 5, 2]);
+    assert_eq!(messages.iter().map(|message| message.inputs().len()).collect::<Vec<_>>(), [6, 6, 2]);
     for message in messages {
         assert!(serde_json::to_string(&message).unwrap().len() <= MAILBOX_MESSAGE_BYTES_MAX);
     }

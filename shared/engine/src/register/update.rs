@@ -195,20 +195,19 @@ impl Register {
                     completed: None,
                 });
                 let RegisterValue::Sequence { begun, completed } = value else { return false };
-                if role == 0 {
-                    begun[0] = Some(at);
-                } else {
-                    let Some(start) = begun[role - 1].filter(|start| at.since(*start) < *within) else {
-                        return false;
-                    };
-                    if role + 1 < steps.len() {
-                        begun[role] = Some(start);
-                    } else {
-                        *completed = Some(at);
-                        if *restart {
-                            begun.fill(None);
-                        }
-                    }
+                let start = match role {
+                    0 => Some(at),
+                    _ => begun[role - 1].filter(|start| at.since(*start) < *within),
+                };
+                let Some(start) = start else { return false };
+                // Until the last part, nobody is told anything new.
+                if role + 1 < steps.len() {
+                    begun[role] = Some(start);
+                    return false;
+                }
+                *completed = Some(at);
+                if *restart {
+                    begun.fill(None);
                 }
             }
             Self::Open { .. } => {
