@@ -2,14 +2,16 @@
 //! store"): CSV with `event_time, event_type, product_id, category_id, category_code, brand, price,
 //! user_id, user_session`, plain or gzip.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
-use kairos_engine::bounds::{ID_BYTES_MAX, RECORDING_EVENTS_MAX, TEXT_BYTES_MAX};
+use kairos_backtest::rees46::Columns;
+use kairos_engine::bounds::{ID_BYTES_MAX, RECORDING_EVENTS_MAX};
+use kairos_engine::event_name::EventName;
 use kairos_engine::time::{Span, Timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::calls::{Call, Caller};
 
@@ -99,27 +101,9 @@ struct Person {
 #[derive(Debug)]
 struct Recorded {
     at: Timestamp,
-    action: Action,
+    event: EventName,
     message_id: String,
-    session: String,
-    product: Value,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
-    View,
-    Cart,
-    RemoveFromCart,
-    Purchase,
-}
-
-impl Action {
-    const ALL: [(&'static str, Self); 4] = [
-        ("view", Self::View),
-        ("cart", Self::Cart),
-        ("remove_from_cart", Self::RemoveFromCart),
-        ("purchase", Self::Purchase),
-    ];
+    properties: Map<String, Value>,
 }
 
 impl Recording {
@@ -139,24 +123,24 @@ impl Recording {
 
     fn read_csv(input: impl Read) -> Result<Self, RecordingError> {
         let mut reader = csv::Reader::from_reader(input);
-        let columns = Columns::of(reader.headers().map_err(|error| RecordingError::Unreadable(error.to_string()))?)?;
+        let headers = reader.headers().map_err(|error| RecordingError::Unreadable(error.to_string()))?;
+        let place = |name: &str| headers.iter().position(|header| header.trim().trim_start_matches('\u{feff}') == name);
+        let columns = Columns::of(place).map_err(|missing| RecordingError::Columns { missing: missing.to_owned() })?;
         let mut people: Vec<Person> = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
         let mut occurrences: HashMap<String, u32> = HashMap::new();
         let (mut first, mut wrong, mut events) = (Vec::new(), 0, 0);
         for row in reader.records() {
             let read = match row {
-                Ok(row) => columns.read(&row).map_err(|what| (row.position().map_or(0, csv::Position::line), what)),
+                Ok(row) => recorded(&columns, &row, &mut occurrences)
+                    .map_err(|what| (row.position().map_or(0, csv::Position::line), what)),
                 Err(error) => match error.kind() {
                     csv::ErrorKind::Io(error) => return Err(RecordingError::Unreadable(error.to_string())),
                     _ => Err((error.position().map_or(0, csv::Position::line), csv_problem(&error))),
                 },
             };
             match read {
-                Ok((user_id, mut recorded)) => {
-                    let occurrence = occurrences.entry(recorded.message_id.clone()).or_default();
-                    *occurrence += 1;
-                    recorded.message_id.push_str(&format!(":{occurrence}"));
+                Ok((user_id, recorded)) => {
                     let place = *places.entry(user_id.clone()).or_insert_with(|| {
                         people.push(Person { user_id, events: Vec::new() });
                         people.len() - 1
@@ -197,7 +181,7 @@ impl Recording {
 
     /// The user ids of the people who put something into a cart.
     pub fn people_with_cart(&self) -> impl Iterator<Item = &str> {
-        let has_cart = |person: &&Person| person.events.iter().any(|event| event.action == Action::Cart);
+        let has_cart = |person: &&Person| person.events.iter().any(|event| event.event == EventName::ProductAdded);
         self.people.iter().filter(has_cart).map(|person| person.user_id.as_str())
     }
 
@@ -224,128 +208,31 @@ impl Person {
 
 impl Recorded {
     fn call(&self, caller: Caller<'_>, shift: Span) -> Call {
-        let (name, properties) = match self.action {
-            Action::View => ("Product Viewed", self.product.clone()),
-            Action::Cart => ("Product Added", self.product.clone()),
-            Action::RemoveFromCart => ("Product Removed", self.product.clone()),
-            // The format has one line for each product bought.
-            Action::Purchase => {
-                let order = json!({
-                    "order_id": self.message_id,
-                    "total": self.product.get("price"),
-                    "products": [self.product],
-                    "session": self.session,
-                });
-                ("Order Completed", order)
-            }
-        };
-        Call::track(caller, self.message_id.clone(), self.at.plus(shift), name, properties)
+        let properties = Value::Object(self.properties.clone());
+        Call::track(caller, self.message_id.clone(), self.at.plus(shift), self.event.as_str(), properties)
     }
+}
+
+/// The user of a line and what they did. Equal lines are told apart by how often they have occurred.
+fn recorded(
+    columns: &Columns,
+    row: &csv::StringRecord,
+    occurrences: &mut HashMap<String, u32>,
+) -> Result<(String, Recorded), String> {
+    // Five of them with separators make a message id.
+    let row = columns.read(row, ID_BYTES_MAX / 5)?;
+    let line = format!("{}:{}:{}:{}:{}", row.user_id, row.at.as_secs(), row.kind, row.product_id, row.session);
+    let occurrence = occurrences.entry(line.clone()).or_default();
+    *occurrence += 1;
+    let message_id = format!("{line}:{occurrence}");
+    let properties = row.properties(&message_id, None);
+    Ok((row.user_id.to_owned(), Recorded { at: row.at, event: row.event(), message_id, properties }))
 }
 
 /// An address that belongs to nobody (RFC 2606).
 fn test_address(user_id: &str) -> String {
     let plain: String = user_id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(50).collect();
     format!("user-{plain}@shop.example")
-}
-
-/// Where the columns are.
-struct Columns {
-    event_time: usize,
-    event_type: usize,
-    product_id: usize,
-    category_code: usize,
-    brand: usize,
-    price: usize,
-    user_id: usize,
-    user_session: usize,
-}
-
-impl Columns {
-    fn of(headers: &csv::StringRecord) -> Result<Self, RecordingError> {
-        let named: BTreeMap<&str, usize> = headers
-            .iter()
-            .enumerate()
-            .map(|(index, name)| (name.trim().trim_start_matches('\u{feff}'), index))
-            .collect();
-        let column =
-            |name: &str| named.get(name).copied().ok_or_else(|| RecordingError::Columns { missing: name.to_owned() });
-        Ok(Self {
-            event_time: column("event_time")?,
-            event_type: column("event_type")?,
-            product_id: column("product_id")?,
-            category_code: column("category_code")?,
-            brand: column("brand")?,
-            price: column("price")?,
-            user_id: column("user_id")?,
-            user_session: column("user_session")?,
-        })
-    }
-
-    /// The user of a line and what they did; its message id lacks the number of the occurrence.
-    fn read(&self, row: &csv::StringRecord) -> Result<(String, Recorded), String> {
-        let field = |index: usize| row.get(index).unwrap_or_default().trim();
-        let id = |name: &str, index: usize, bytes_max: usize| match field(index) {
-            "" => Err(format!("{name} is empty")),
-            text if text.len() > bytes_max => Err(format!("{name} has {} bytes and may have {bytes_max}", text.len())),
-            text => Ok(text),
-        };
-        // Five of them with separators make a message id.
-        let part_bytes_max = ID_BYTES_MAX / 5;
-        let user_id = id("user_id", self.user_id, part_bytes_max)?;
-        let product_id = id("product_id", self.product_id, part_bytes_max)?;
-        let session = field(self.user_session);
-        if session.len() > part_bytes_max {
-            return Err(format!("user_session has {} bytes and may have {part_bytes_max}", session.len()));
-        }
-        let time = field(self.event_time);
-        let at = time
-            .strip_suffix(" UTC")
-            .and_then(|time| Timestamp::parse(&format!("{}Z", time.replacen(' ', "T", 1))))
-            .ok_or_else(|| format!("event_time is {time:?} and must be like 2019-10-01 00:00:00 UTC"))?;
-        let kind = field(self.event_type);
-        let (_, action) = Action::ALL.into_iter().find(|(name, _)| *name == kind).ok_or_else(|| {
-            let known: Vec<&str> = Action::ALL.iter().map(|(name, _)| *name).collect();
-            format!("event_type is {kind:?} and must be one of {}", known.join(", "))
-        })?;
-        let price = price(field(self.price))?;
-        let product = product(product_id, field(self.category_code), field(self.brand), price)?;
-        let message_id = format!("{user_id}:{}:{kind}:{product_id}:{session}", at.as_secs());
-        Ok((user_id.to_owned(), Recorded { at, action, message_id, session: session.to_owned(), product }))
-    }
-}
-
-/// A price; zero stands for unknown.
-fn price(text: &str) -> Result<Option<f64>, String> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    match text.parse::<f64>() {
-        Ok(price) if price.is_finite() && price >= 0.0 => Ok((price > 0.0).then_some(price)),
-        _ => Err(format!("price is {text:?} and must be a number, as in 35.79")),
-    }
-}
-
-/// The product as an event names it. The format has no names: brand and the end of the category make one.
-fn product(id: &str, category: &str, brand: &str, price: Option<f64>) -> Result<Value, String> {
-    if category.len() > TEXT_BYTES_MAX || brand.len() > TEXT_BYTES_MAX {
-        return Err(format!("category_code or brand has more than {TEXT_BYTES_MAX} bytes"));
-    }
-    let kind = category.rsplit('.').next().unwrap_or_default().replace('_', " ");
-    let mut name = [brand, &kind].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    if name.is_empty() {
-        name = format!("Product {id}");
-    }
-    let mut product = json!({ "product_id": id, "name": name, "quantity": 1 });
-    for (field, value) in [("category", category), ("brand", brand)] {
-        if !value.is_empty() {
-            product[field] = value.into();
-        }
-    }
-    if let Some(price) = price {
-        product["price"] = price.into();
-    }
-    Ok(product)
 }
 
 fn csv_problem(error: &csv::Error) -> String {

@@ -27,6 +27,7 @@ mod order;
 pub mod page;
 mod past;
 mod pieces;
+pub mod rees46;
 pub mod report;
 mod run;
 mod shard;

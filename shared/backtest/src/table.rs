@@ -418,8 +418,8 @@ pub(crate) fn counted(count: u64, one: &str, several: &str) -> String {
 }
 
 /// A number with separators, as in `17,434`.
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
+pub fn thousands(number: impl TryInto<u64>) -> String {
+    let digits = number.try_into().unwrap_or(u64::MAX).to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
@@ -436,14 +436,16 @@ pub(crate) fn thousands_of(micros: i64) -> String {
     format!("{}{}", if micros < 0 { "-" } else { "" }, thousands(units))
 }
 
-fn shortened(text: &str, width: usize) -> String {
+/// `text`, cut to at most `width` characters with an ellipsis.
+pub fn shortened(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+/// `text` in lines of at most `width` characters, broken between words; a longer word is cut.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let word = shortened(word, width);

@@ -1,0 +1,173 @@
+//! One row of REES46's open data ("eCommerce behavior data from multi category store"): CSV with `event_time,
+//! event_type, product_id, category_id, category_code, brand, price, user_id, user_session`.
+
+use csv::StringRecord;
+use kairos_engine::bounds::TEXT_BYTES_MAX;
+use kairos_engine::event_name::EventName;
+use kairos_engine::time::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::formats::moment;
+
+/// Where the columns are.
+#[derive(Clone, Copy, Debug)]
+pub struct Columns {
+    time: usize,
+    kind: usize,
+    product: usize,
+    category: usize,
+    brand: usize,
+    price: usize,
+    user: usize,
+    session: usize,
+}
+
+/// What a row says.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'r> {
+    /// Who.
+    pub user_id: &'r str,
+    /// When.
+    pub at: Timestamp,
+    /// What, in the format's own word: `view`, `cart`, `remove_from_cart` or `purchase`.
+    pub kind: &'r str,
+    /// Which product.
+    pub product_id: &'r str,
+    /// In which visit.
+    pub session: &'r str,
+    category: &'r str,
+    brand: &'r str,
+    price: Option<f64>,
+}
+
+/// The format's words, and what they mean.
+const KINDS: [(&str, EventName); 4] = [
+    ("view", EventName::ProductViewed),
+    ("cart", EventName::ProductAdded),
+    ("remove_from_cart", EventName::ProductRemoved),
+    ("purchase", EventName::OrderCompleted),
+];
+
+impl Columns {
+    /// By the header, in which `find` looks up a name.
+    ///
+    /// # Errors
+    /// The name of a column that is missing.
+    pub fn of(find: impl Fn(&str) -> Option<usize>) -> Result<Self, &'static str> {
+        let column = |name: &'static str| find(name).ok_or(name);
+        Ok(Self {
+            time: column("event_time")?,
+            kind: column("event_type")?,
+            product: column("product_id")?,
+            category: column("category_code")?,
+            brand: column("brand")?,
+            price: column("price")?,
+            user: column("user_id")?,
+            session: column("user_session")?,
+        })
+    }
+
+    /// Reads a row whose ids have at most so many bytes.
+    ///
+    /// # Errors
+    /// What is wrong and what is expected.
+    pub fn read<'r>(&self, row: &'r StringRecord, id_bytes_max: usize) -> Result<Row<'r>, String> {
+        let field = |index: usize| row.get(index).unwrap_or_default().trim();
+        let short = |name: &str, index: usize| match field(index) {
+            text if text.len() > id_bytes_max => {
+                Err(format!("{name} has {} bytes and may have {id_bytes_max}", text.len()))
+            }
+            text => Ok(text),
+        };
+        let id = |name: &str, index: usize| match short(name, index)? {
+            "" => Err(format!("{name} is empty")),
+            text => Ok(text),
+        };
+        let time = field(self.time);
+        let kind = field(self.kind);
+        if !KINDS.iter().any(|(known, _)| *known == kind) {
+            let known = KINDS.map(|(known, _)| known).join(", ");
+            return Err(format!("event_type is {kind:?} and must be one of {known}"));
+        }
+        let (category, brand) = (field(self.category), field(self.brand));
+        if category.len() > TEXT_BYTES_MAX || brand.len() > TEXT_BYTES_MAX {
+            return Err(format!("category_code or brand has more than {TEXT_BYTES_MAX} bytes"));
+        }
+        Ok(Row {
+            user_id: id("user_id", self.user)?,
+            at: moment::parse(time)
+                .ok_or_else(|| format!("event_time is {time:?} and must be like 2019-10-01 00:00:00 UTC"))?,
+            kind,
+            product_id: id("product_id", self.product)?,
+            session: short("user_session", self.session)?,
+            category,
+            brand,
+            price: price(field(self.price))?,
+        })
+    }
+}
+
+impl Row<'_> {
+    /// What it is in Segment's vocabulary.
+    pub fn event(&self) -> EventName {
+        let known = KINDS.into_iter().find(|(kind, _)| *kind == self.kind);
+        known.expect("the row was read, so its kind is one of them").1
+    }
+
+    /// The properties of that event: the product, or an order of it, because the format has one line for each
+    /// product bought.
+    pub fn properties(&self, order_id: &str, currency: Option<&str>) -> Map<String, Value> {
+        let product = self.product(currency);
+        if self.event() != EventName::OrderCompleted {
+            return product;
+        }
+        let mut order = Map::new();
+        order.insert("order_id".into(), order_id.into());
+        self.add_price(&mut order, "total", currency);
+        order.insert("products".into(), Value::Array(vec![Value::Object(product)]));
+        order.insert("session".into(), self.session.into());
+        order
+    }
+
+    /// The product as an event names it. The format has no names: brand and the end of the category make one.
+    fn product(&self, currency: Option<&str>) -> Map<String, Value> {
+        let kind = self.category.rsplit('.').next().unwrap_or_default();
+        let name = match (self.brand, kind) {
+            ("", "") => format!("Product {}", self.product_id),
+            (brand, "") => brand.to_owned(),
+            ("", kind) => kind.replace('_', " "),
+            (brand, kind) => format!("{brand} {}", kind.replace('_', " ")),
+        };
+        let mut product = Map::new();
+        product.insert("product_id".into(), self.product_id.into());
+        product.insert("name".into(), name.into());
+        product.insert("quantity".into(), 1.into());
+        for (name, value) in [("category", self.category), ("brand", self.brand)] {
+            if !value.is_empty() {
+                product.insert(name.into(), value.into());
+            }
+        }
+        self.add_price(&mut product, "price", currency);
+        product
+    }
+
+    fn add_price(&self, fields: &mut Map<String, Value>, name: &str, currency: Option<&str>) {
+        if let Some(price) = self.price {
+            fields.insert(name.into(), price.into());
+            if let Some(currency) = currency {
+                fields.insert("currency".into(), currency.into());
+            }
+        }
+    }
+}
+
+/// A price; zero stands for unknown.
+fn price(text: &str) -> Result<Option<f64>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match text.parse::<f64>() {
+        Ok(price) if price.is_finite() && price >= 0.0 => Ok((price > 0.0).then_some(price)),
+        _ => Err(format!("price is {text:?} and must be a number, as in 35.79")),
+    }
+}
