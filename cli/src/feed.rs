@@ -241,7 +241,14 @@ async fn send_part(
             }
         };
         let status = answer.status();
-        let text = answer.text().await.unwrap_or_default();
+        let text = match answer.text().await {
+            Ok(text) => text,
+            // What was written is found unchanged by the next try.
+            Err(error) => {
+                why = with_causes(&error);
+                continue;
+            }
+        };
         let answer = serde_json::from_str::<Answer>(&text);
         match answer {
             Ok(answer) if status.is_success() || (status.is_server_error() && !answer.rows.is_empty()) => {
