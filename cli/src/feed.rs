@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kairos_engine::bounds::{CATALOGUE_BYTES_MAX, CATALOGUE_ROWS_MAX};
+use kairos_engine::bounds::{CATALOGUE_BYTES_MAX, CATALOGUE_ROWS_MAX, FEED_TRIES_MAX};
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,8 +15,6 @@ use crate::terminal::Progress;
 const PART_ROWS_MAX: usize = CATALOGUE_ROWS_MAX / 5;
 /// Bytes of one request.
 const PART_BYTES_MAX: usize = CATALOGUE_BYTES_MAX / 2;
-/// How often a part is sent while the server says "later".
-const TRIES_MAX: u32 = 6;
 /// The first pause between two tries; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -58,7 +56,7 @@ pub enum FeedError {
     },
     /// The server could not be reached, or said "later" too often.
     #[error(
-        "{url} did not take the feed in {TRIES_MAX} tries: {why}. Run the same command again: nothing counts twice"
+        "{url} did not take the feed in {FEED_TRIES_MAX} tries: {why}. Run the same command again: nothing counts twice"
     )]
     GaveUp {
         /// Where.
@@ -229,7 +227,7 @@ async fn send_part(
 ) -> Result<(), FeedError> {
     let mut rows = part.to_vec();
     let mut why = String::new();
-    for attempt in 0..TRIES_MAX {
+    for attempt in 0..FEED_TRIES_MAX {
         if attempt > 0 {
             tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt - 1)).await;
         }

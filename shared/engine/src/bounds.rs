@@ -174,6 +174,29 @@ pub const CONDITION_DEPTH_MAX: usize = 16;
 /// Longest wait, validity or window a play may name.
 pub const PLAY_SPAN_MAX: Span = Span::from_secs(400 * 24 * 60 * 60);
 
+// ---- Reading a playbook, and feeds ----
+
+/// Most values of one file of a playbook, those counted that aliases repeat.
+pub const YAML_NODES_MAX: usize = 100_000;
+/// Most YAML aliases of one file.
+pub const YAML_ALIASES_MAX: usize = 1_000;
+/// Deepest nesting of a file: the deepest conditions fit, and so does the reader into a thread's usual stack.
+pub const YAML_DEPTH_MAX: usize = 40;
+/// Most problems told at once: who has made more begins with these.
+pub const DIAGNOSTICS_MAX: usize = 1_000;
+/// Most names in a playbook that are remembered to be looked up.
+pub const REFERENCES_MAX: usize = 50_000;
+/// Longest path of a detail, in bytes.
+pub const PROPERTY_PATH_BYTES_MAX: usize = 255;
+/// Most products that a condition on the cart can ask for.
+pub const CART_COUNT_MAX: u32 = 100_000;
+/// Largest number that can be asked of a plain count.
+pub const COUNT_EVER_MAX: u32 = 1_000_000;
+/// Habits are counted up to here.
+pub const HABIT_COUNT_MAX: u32 = 65_535;
+/// How often the command line sends a part of a feed while the server says "later".
+pub const FEED_TRIES_MAX: u32 = 6;
+
 // ---- Messages ----
 
 /// Largest template source, in bytes.

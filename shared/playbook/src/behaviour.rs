@@ -1,6 +1,6 @@
 //! Reads conditions on what somebody did: how often, when, in what order, how regularly.
 
-use kairos_engine::bounds::TIMES_KEPT_MAX;
+use kairos_engine::bounds::{COUNT_EVER_MAX, HABIT_COUNT_MAX, TIMES_KEPT_MAX};
 use kairos_engine::event_name::EventName;
 use kairos_engine::playbook::{Condition, EventMatch, EventPattern, HabitSlot, HabitTest, Property, Weekdays};
 use kairos_engine::time::Span;
@@ -12,11 +12,6 @@ use crate::fields::{Fields, span, whole};
 use crate::hours;
 use crate::node::{Node, Value};
 use crate::values::{self, Kind};
-
-/// Largest number that can be asked of a plain count.
-const COUNT_MAX: u32 = 1_000_000;
-/// Habits are counted up to here.
-const HABIT_COUNT_MAX: u32 = 65_535;
 
 /// The condition with this key.
 pub(crate) fn condition(report: &mut Report<'_>, node: &Node, key: &str) -> Option<Condition> {
@@ -147,7 +142,7 @@ impl Often {
 /// The largest number of times that can be counted: without a window and without telling values apart, a
 /// count is enough; else every time is kept.
 fn countable(within: Option<Span>, same: Option<&Property>) -> u32 {
-    if within.is_none() && same.is_none() { COUNT_MAX } else { TIMES_KEPT_MAX }
+    if within.is_none() && same.is_none() { COUNT_EVER_MAX } else { TIMES_KEPT_MAX }
 }
 
 fn did(report: &mut Report<'_>, node: &Node) -> Option<Condition> {

@@ -1,6 +1,8 @@
 //! Reads conditions, and says the short forms in the engine's own words.
 
-use kairos_engine::bounds::{CONDITION_DEPTH_MAX, CONDITION_PARTS_MAX, ID_BYTES_MAX, MOMENT_STRENGTH_MAX};
+use kairos_engine::bounds::{
+    CART_COUNT_MAX, CONDITION_DEPTH_MAX, CONDITION_PARTS_MAX, ID_BYTES_MAX, MOMENT_STRENGTH_MAX,
+};
 use kairos_engine::playbook::{
     CartTest, Channel, Condition, ContextFact, LocalHours, Moment, PlaceSelector, ProductField, Property, ReachTest,
     TraitValue, ValueTest, Weekdays,
@@ -45,9 +47,6 @@ const CONDITIONS: [&str; 29] = [
     "messaged",
     "device",
 ];
-
-/// Most products that a condition on the cart can ask for.
-const CART_COUNT_MAX: u32 = 100_000;
 
 /// A condition. `depth` is 1 for a whole one.
 pub(crate) fn condition(report: &mut Report<'_>, node: &Node, depth: usize) -> Option<Condition> {

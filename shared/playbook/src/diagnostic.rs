@@ -3,7 +3,7 @@
 use core::cmp::Ordering;
 use core::fmt;
 
-use kairos_engine::bounds::CONDITIONS_MAX;
+use kairos_engine::bounds::{CONDITIONS_MAX, DIAGNOSTICS_MAX, REFERENCES_MAX};
 use kairos_engine::playbook::{EventPattern, Moment, PlaceSelector, Property};
 
 /// How bad it is.
@@ -106,10 +106,6 @@ pub(crate) struct Found {
     conditions: usize,
 }
 
-/// Most problems told at once: who has made more begins with these.
-const PROBLEMS_MAX: usize = 1_000;
-/// Most names that are remembered to be looked up.
-const REFERENCES_MAX: usize = 50_000;
 /// Longest message and help, in characters: a wrong text may be as long as its file.
 const MESSAGE_CHARS_MAX: usize = 1_000;
 /// Up to this column, in characters, a line is kept from its beginning.
@@ -118,11 +114,11 @@ const COLUMN_MAX: usize = 1_000;
 impl Found {
     /// Adds a problem.
     pub(crate) fn push(&mut self, problem: Diagnostic) {
-        match self.diagnostics.len().cmp(&PROBLEMS_MAX) {
+        match self.diagnostics.len().cmp(&DIAGNOSTICS_MAX) {
             Ordering::Less => self.diagnostics.push(problem),
             Ordering::Equal => self.diagnostics.push(Diagnostic {
                 severity: Severity::Error,
-                message: format!("there are more than {PROBLEMS_MAX} problems"),
+                message: format!("there are more than {DIAGNOSTICS_MAX} problems"),
                 help: Some("put the others right, and look again".to_owned()),
                 file: problem.file,
                 line: 0,

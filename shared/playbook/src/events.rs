@@ -1,6 +1,8 @@
 //! Reads which events are meant: a name, a list of names, or names with details.
 
-use kairos_engine::bounds::{EVENT_NAME_BYTES_MAX, EVENTS_MAX, FILTERS_MAX, SEQUENCE_STEPS_MAX};
+use kairos_engine::bounds::{
+    EVENT_NAME_BYTES_MAX, EVENTS_MAX, FILTERS_MAX, PROPERTY_PATH_BYTES_MAX, SEQUENCE_STEPS_MAX,
+};
 use kairos_engine::event_name::EventName;
 use kairos_engine::playbook::{EventMatch, EventPattern, ProductField, Property, PropertyFilter};
 
@@ -8,9 +10,6 @@ use crate::diagnostic::{Place, Report, Target};
 use crate::fields::{Fields, entries, instead, list, text};
 use crate::node::{Node, Value};
 use crate::values::{self, Asked};
-
-/// Longest path of a detail, in bytes.
-const PATH_BYTES_MAX: usize = 255;
 
 const EVENT_KEYS: [&str; 3] = ["name", "track", "where"];
 
@@ -240,8 +239,8 @@ pub(crate) fn property(
 
 /// A detail of an event by its path.
 fn path(report: &mut Report<'_>, given: &str, at: Place) -> Option<Property> {
-    if given.len() > PATH_BYTES_MAX {
-        report.problem(at, "this path is too long", format!("write at most {PATH_BYTES_MAX} bytes"));
+    if given.len() > PROPERTY_PATH_BYTES_MAX {
+        report.problem(at, "this path is too long", format!("write at most {PROPERTY_PATH_BYTES_MAX} bytes"));
         return None;
     }
     for (wrong, right) in

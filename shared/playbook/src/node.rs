@@ -6,16 +6,9 @@ use core::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
-use kairos_engine::bounds::PLAYBOOK_FILE_BYTES_MAX;
+use kairos_engine::bounds::{PLAYBOOK_FILE_BYTES_MAX, YAML_ALIASES_MAX, YAML_DEPTH_MAX, YAML_NODES_MAX};
 
 use crate::diagnostic::Place;
-
-/// Most values of one file, those counted that aliases repeat.
-const NODES_MAX: usize = 100_000;
-/// Most aliases of one file.
-const ALIASES_MAX: usize = 1_000;
-/// Deepest nesting of a file: the deepest conditions fit, and so does the reader into a thread's usual stack.
-const DEPTH_MAX: usize = 40;
 
 /// A value with its place.
 #[derive(Clone, Debug)]
@@ -136,13 +129,13 @@ pub(crate) fn read(text: &str) -> Result<Node, (Place, String)> {
     // A file has at most 256 KB; without aliases it can hardly have as many values as are allowed here.
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_nodes: NODES_MAX,
-            max_events: 3 * NODES_MAX,
-            max_recorded_anchor_events: 3 * NODES_MAX,
-            max_aliases: ALIASES_MAX,
+            max_nodes: YAML_NODES_MAX,
+            max_events: 3 * YAML_NODES_MAX,
+            max_recorded_anchor_events: 3 * YAML_NODES_MAX,
+            max_aliases: YAML_ALIASES_MAX,
             max_total_scalar_bytes: 2 * PLAYBOOK_FILE_BYTES_MAX,
             max_recorded_anchor_bytes: 2 * PLAYBOOK_FILE_BYTES_MAX,
-            max_depth: DEPTH_MAX,
+            max_depth: YAML_DEPTH_MAX,
             max_documents: 1,
         },
         // `country: NO` is Norway.
@@ -158,7 +151,7 @@ pub(crate) fn read(text: &str) -> Result<Node, (Place, String)> {
         let said = match said.strip_prefix("duplicate mapping key: ") {
             Some(key) => format!("`{}` stands here twice", key.split(", set ").next().unwrap_or(key)),
             None if said.starts_with("budget breached: Depth") || said.starts_with("recursion limit") => {
-                format!("this is nested deeper than {DEPTH_MAX} levels")
+                format!("this is nested deeper than {YAML_DEPTH_MAX} levels")
             }
             None if said.starts_with("budget breached: Documents") => "a second document begins here".to_owned(),
             None if said.starts_with("budget breached") => {
