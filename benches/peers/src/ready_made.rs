@@ -1,9 +1,11 @@
-//! The thirty conditions of `kairos_benches::segments`, as zen and cel write them over ready-made variables.
+//! The first reading: the thirty conditions over ready-made counts, sums and times.
 
 use serde_json::{Value, json};
 
-/// Name, zen, cel.
-pub const CONDITIONS: [(&str, &str, &str); 30] = [
+use crate::Condition;
+
+/// The conditions.
+pub const CONDITIONS: [Condition; 30] = [
     ("interested", "views_7d >= 3", "views_7d >= 3.0"),
     ("busy", "views_1d >= 10", "views_1d >= 10.0"),
     ("has_a_cart", "cart_items > 0", "cart_items > 0.0"),
@@ -40,19 +42,27 @@ pub const CONDITIONS: [(&str, &str, &str); 30] = [
     ),
 ];
 
+/// Sets of variables that are made ready; events take them in turn.
+const SETS: usize = 64;
+
+/// The sets of variables.
+pub fn sets() -> Vec<Value> {
+    (0..SETS).map(variables).collect()
+}
+
 /// The variables of some user: different for each number, as numbers of users are.
-pub fn variables(number: usize) -> Value {
+fn variables(number: usize) -> Value {
     let some = |prime: usize, below: usize| ((number + 1) * prime % below) as f64;
     json!({
         "views_7d": some(7, 12), "views_1d": some(5, 14), "views_14d": some(3, 4), "cart_items": some(3, 3),
         "adds_7d": some(11, 4), "orders_30d": some(13, 3), "orders_90d": some(17, 5), "spent": some(97, 900),
         "spent_30d": some(89, 400), "categories_1d": some(19, 6), "same_product_1d": some(23, 5),
-        "taken_ago_s": some(50_021, 1_000_000), "added_ago_s": some(1_009, 20_000), "ordered_since": number % 2 == 0,
+        "taken_ago_s": some(50_021, 1_000_000), "added_ago_s": some(1_009, 20_000), "ordered_since": number.is_multiple_of(2),
         "viewed_ago_s": some(7_919, 200_000), "first_ago_s": some(60_013, 2_000_000), "visits_7d": some(29, 6),
         "interval_s": some(70_001, 5_000_000), "electronics_7d": some(31, 6), "expensive_7d": some(37, 4),
-        "bargains_7d": some(41, 9), "samsung_7d": some(43, 4), "apple_7d": some(47, 4), "reachable": number % 3 != 0,
+        "bargains_7d": some(41, 9), "samsung_7d": some(43, 4), "apple_7d": some(47, 4), "reachable": !number.is_multiple_of(3),
         "buy": some(53, 7), "know": some(59, 7), "readiness": some(61, 100) / 100.0,
-        "category": if number % 4 == 0 { "electronics.smartphone" } else { "furniture.kitchen.table" },
+        "category": if number.is_multiple_of(4) { "electronics.smartphone" } else { "furniture.kitchen.table" },
         "cart_total": some(83, 700), "ordered_ago_s": some(80_021, 9_000_000),
     })
 }
