@@ -12,6 +12,7 @@ use crate::playbook::{
 use crate::program::Program;
 use crate::property::{ValueRef, product_field};
 use crate::register::{Bucket, RegisterValue, bucket_ends};
+use crate::seats::Seats;
 use crate::state::UserState;
 use crate::time::{Span, Timestamp};
 use crate::verdict::{Verdict, earlier};
@@ -101,7 +102,8 @@ pub(crate) enum Check {
         at_least: Option<f64>,
     },
     Readiness {
-        at_least: f64,
+        /// What is asked for, as the logarithm of its odds.
+        log_odds: f64,
     },
     /// By its place among the watched conditions.
     Segment(usize),
@@ -116,37 +118,23 @@ pub(crate) enum Check {
 pub(crate) struct View<'a> {
     pub(crate) program: &'a Program,
     pub(crate) state: &'a UserState,
+    /// Where the user's values lie.
+    pub(crate) seats: &'a Seats,
     pub(crate) at: Timestamp,
 }
 
 impl<'a> View<'a> {
     fn register(&self, register: RegisterIndex) -> Option<&'a RegisterValue> {
-        self.state.registers.get(self.program.register_id(register))
+        self.seats.register(self.state, register)
     }
 
+    /// Whether a condition holds, and until when.
     pub(crate) fn verdict(&self, check: &Check) -> Verdict {
         let at = self.at;
+        // What playbooks ask most comes first, and needs little of the stack.
         match check {
-            Check::All(parts) => Verdict::all(parts.iter().map(|part| self.verdict(part))),
-            Check::Any(parts) => Verdict::any(parts.iter().map(|part| self.verdict(part))),
-            Check::Not(part) => self.verdict(part).negated(),
-            Check::Cart(test) => Verdict::always(self.cart(test)),
-            Check::Reachable(test) => Verdict::always(match test {
-                ReachTest::Anyhow => Channel::ALL.iter().any(|channel| self.state.profile.address(*channel).is_some()),
-                ReachTest::By(channel) => self.state.profile.address(*channel).is_some(),
-            }),
-            Check::Trait { name, is } => match self.state.profile.traits.get(name) {
-                Some(value) => is.verdict(&ValueRef::of(value), at),
-                None => Verdict::always(is_not_known(is)),
-            },
             Check::Recent { register, at_least, within } => match self.register(*register) {
                 Some(RegisterValue::Recent(times)) => recent(times, *at_least, Some(*within), at),
-                _ => Verdict::always(false),
-            },
-            Check::RecentBy { register, at_least, within } => match self.register(*register) {
-                Some(RegisterValue::RecentBy(groups)) => {
-                    Verdict::any(groups.iter().map(|group| recent(&group.times, *at_least, *within, at)))
-                }
                 _ => Verdict::always(false),
             },
             Check::Total { register, at_least } => match self.register(*register) {
@@ -160,6 +148,42 @@ impl<'a> View<'a> {
             Check::Last { register, ago } => match self.register(*register) {
                 Some(RegisterValue::Recent(times)) => {
                     times.last().map_or(Verdict::always(false), |last| Verdict::from(last.plus(*ago), at))
+                }
+                _ => Verdict::always(false),
+            },
+            Check::Segment(watched) => {
+                let standing = self.seats.standing(self.state, *watched);
+                Verdict { holds: standing.since.is_some(), until: standing.next }
+            }
+            Check::Not(part) => self.verdict(part).negated(),
+            other => self.other_verdict(other),
+        }
+    }
+
+    #[inline(never)]
+    fn other_verdict(&self, check: &Check) -> Verdict {
+        let at = self.at;
+        match check {
+            Check::Recent { .. }
+            | Check::Total { .. }
+            | Check::First { .. }
+            | Check::Last { .. }
+            | Check::Segment(_)
+            | Check::Not(_) => self.verdict(check),
+            Check::All(parts) => Verdict::all(parts.iter().map(|part| self.verdict(part))),
+            Check::Any(parts) => Verdict::any(parts.iter().map(|part| self.verdict(part))),
+            Check::Cart(test) => Verdict::always(self.cart(test)),
+            Check::Reachable(test) => Verdict::always(match test {
+                ReachTest::Anyhow => Channel::ALL.iter().any(|channel| self.state.profile.address(*channel).is_some()),
+                ReachTest::By(channel) => self.state.profile.address(*channel).is_some(),
+            }),
+            Check::Trait { name, is } => match self.state.profile.traits.get(name) {
+                Some(value) => is.verdict(&ValueRef::of(value), at),
+                None => Verdict::always(is_not_known(is)),
+            },
+            Check::RecentBy { register, at_least, within } => match self.register(*register) {
+                Some(RegisterValue::RecentBy(groups)) => {
+                    Verdict::any(groups.iter().map(|group| recent(&group.times, *at_least, *within, at)))
                 }
                 _ => Verdict::always(false),
             },
@@ -226,11 +250,7 @@ impl<'a> View<'a> {
                 }
             })),
             Check::Moment { moment, at_least } => moment::is_current(self, *moment, *at_least),
-            Check::Readiness { at_least } => moment::is_ready(self, *at_least),
-            Check::Segment(watched) => match self.state.watched.get(self.program.watched_id(*watched)) {
-                Some(standing) => Verdict { holds: standing.since.is_some(), until: standing.next },
-                None => Verdict::always(false),
-            },
+            Check::Readiness { log_odds } => moment::is_ready(self, *log_odds),
             Check::Messaged { play, within } => {
                 let times = self.state.plays.iter().filter(|(name, _)| play.as_ref().is_none_or(|play| *name == play));
                 let last = times.filter_map(|(_, standing)| standing.messaged_at).max();
@@ -257,7 +277,7 @@ impl<'a> View<'a> {
                 let field: ProductField = *field;
                 cart.items()
                     .iter()
-                    .any(|item| product_field(item, field).is_some_and(|value| is.verdict(&value, self.at).holds))
+                    .any(|item| product_field(item, field).is_some_and(|value| is.holds(&value, self.at)))
             }
         }
     }

@@ -18,6 +18,7 @@ use crate::moment;
 use crate::playbook::{Condition, Moment, ReadinessValue};
 use crate::program::Program;
 use crate::register::Register;
+use crate::seats::Seats;
 use crate::state::UserState;
 use crate::time::{Span, Timestamp};
 
@@ -172,7 +173,8 @@ pub fn condition(program: &Program, asked: &Condition, state: &UserState, at: Ti
         },
         leaf => (leaf, false),
     };
-    let view = View { program, state, at };
+    let seats = Seats::of(program, state);
+    let view = View { program, state, seats: &seats, at };
     let found = leaf::found(&view, leaf, negated, program.verdict(leaf, state, at)?);
     let parts = match leaf {
         Condition::Segment(name) => {
@@ -233,7 +235,8 @@ pub fn segments(program: &Program, state: &UserState, at: Timestamp) -> Vec<Segm
 
 /// Explains the user's moment and readiness to buy.
 pub fn moments(program: &Program, state: &UserState, at: Timestamp) -> MomentsExplanation {
-    let view = View { program, state, at };
+    let seats = Seats::of(program, state);
+    let view = View { program, state, seats: &seats, at };
     let rules = &program.playbook().moments;
     let current = moment::current(&view, at).map(|(moment, _)| moment);
     let lasts = current.and_then(|moment| {

@@ -52,6 +52,7 @@ pub mod profile;
 pub mod program;
 mod property;
 pub mod register;
+mod seats;
 pub mod segment_spec;
 pub mod state;
 pub mod step;

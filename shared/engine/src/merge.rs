@@ -64,10 +64,10 @@ impl UserState {
         let at = self.clock;
         for (id, theirs) in visitor.registers.iter() {
             let Some(register) = program.register_by_id(id) else { continue };
-            self.registers.change(id, |own| match own {
+            match self.registers.get_mut(id) {
                 Some(own) => own.merge(theirs.clone(), register, at),
-                None => *own = Some(theirs.clone()),
-            });
+                None => self.registers.set(id, Some(theirs.clone())),
+            }
         }
         for theirs in visitor.moments {
             let half_life = program.playbook().moments.moments.get(&theirs.moment).map(|moment| moment.half_life);
@@ -169,9 +169,9 @@ impl PlayState {
             (own, other) => own.or(other),
         };
         for (split, variant) in theirs.variants.iter() {
-            self.variants.change(split, |own| {
-                own.get_or_insert(*variant);
-            });
+            if self.variants.get(split).is_none() {
+                self.variants.set(split, Some(*variant));
+            }
         }
         // What starts by the clock is set anew afterwards: whom it concerns may have changed.
         self.messaged_at = self.messaged_at.max(theirs.messaged_at);

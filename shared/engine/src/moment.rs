@@ -7,7 +7,8 @@ use minicbor::{Decode, Encode};
 
 use crate::bounds::{MOMENT_STRENGTH_MAX, PLAY_SPAN_MAX};
 use crate::check::View;
-use crate::playbook::{Moment, MomentSettings, ReadinessValue};
+use crate::playbook::{Moment, ReadinessValue};
+use crate::program::MomentRule;
 use crate::time::{Span, Timestamp};
 use crate::verdict::{Verdict, earlier};
 
@@ -28,8 +29,11 @@ pub struct MomentState {
 impl MomentState {
     /// How strong it is at a later instant.
     pub fn strength_at(&self, at: Timestamp, half_life: Span) -> f64 {
+        if at <= self.at {
+            return self.strength;
+        }
         let halvings = at.since(self.at).as_millis() as f64 / half_life.as_millis() as f64;
-        self.strength * libm::exp2(-halvings.max(0.0))
+        self.strength * libm::exp2(-halvings)
     }
 
     /// Adds evidence.
@@ -48,8 +52,14 @@ impl MomentState {
     }
 }
 
-fn settings<'a>(view: &View<'a>, moment: Moment) -> Option<&'a MomentSettings> {
-    view.program.playbook().moments.moments.get(&moment)
+fn rule<'a>(view: &View<'a>, moment: Moment) -> Option<&'a MomentRule> {
+    view.program.moment(moment)
+}
+
+/// The moments that the playbook knows.
+fn rules<'a>(view: &View<'a>) -> impl Iterator<Item = (Moment, &'a MomentRule)> {
+    let program = view.program;
+    Moment::ALL.into_iter().filter_map(|(_, moment)| Some((moment, program.moment(moment)?)))
 }
 
 fn state<'a>(view: &View<'a>, moment: Moment) -> Option<&'a MomentState> {
@@ -58,8 +68,8 @@ fn state<'a>(view: &View<'a>, moment: Moment) -> Option<&'a MomentState> {
 
 /// How strong a moment is.
 pub(crate) fn strength(view: &View<'_>, moment: Moment, at: Timestamp) -> f64 {
-    match (settings(view, moment), state(view, moment)) {
-        (Some(settings), Some(state)) => state.strength_at(at, settings.half_life),
+    match (rule(view, moment), state(view, moment)) {
+        (Some(rule), Some(state)) => state.strength_at(at, rule.half_life),
         _ => 0.0,
     }
 }
@@ -67,10 +77,10 @@ pub(crate) fn strength(view: &View<'_>, moment: Moment, at: Timestamp) -> f64 {
 /// The strongest moment that has reached its threshold; of equally strong ones the first of [`Moment::ALL`].
 pub(crate) fn current(view: &View<'_>, at: Timestamp) -> Option<(Moment, f64)> {
     let mut best: Option<(Moment, f64)> = None;
-    for (moment, settings) in &view.program.playbook().moments.moments {
-        let strength = strength(view, *moment, at);
-        if strength >= settings.reached_at && best.is_none_or(|(_, known)| strength > known) {
-            best = Some((*moment, strength));
+    for (moment, rule) in rules(view) {
+        let strength = strength(view, moment, at);
+        if strength >= rule.reached_at && best.is_none_or(|(_, known)| strength > known) {
+            best = Some((moment, strength));
         }
     }
     best
@@ -83,7 +93,7 @@ pub(crate) fn is_current(view: &View<'_>, moment: Moment, at_least: Option<f64>)
         current(view, at)
             .is_some_and(|(current, strength)| current == moment && at_least.is_none_or(|least| strength >= least))
     };
-    let wanted = settings(view, moment).map(|settings| settings.reached_at.max(at_least.unwrap_or(0.0)));
+    let wanted = rule(view, moment).map(|rule| rule.reached_at.max(at_least.unwrap_or(0.0)));
     if wanted.is_none_or(|wanted| strength(view, moment, now) < wanted) {
         // Without evidence, a moment only fades.
         return Verdict::always(false);
@@ -92,18 +102,15 @@ pub(crate) fn is_current(view: &View<'_>, moment: Moment, at_least: Option<f64>)
     // What can change it: a moment falls below its threshold, this one below what is asked for, or below
     // another that fades more slowly.
     let mut changes = alloc::vec::Vec::new();
-    let moments = &view.program.playbook().moments.moments;
-    for (one, one_settings) in moments {
-        let Some(one_state) = state(view, *one) else { continue };
-        changes.extend(one_state.falls_to(one_settings.reached_at, one_settings.half_life, now));
-        if *one == moment {
-            changes.extend(at_least.and_then(|least| one_state.falls_to(least, one_settings.half_life, now)));
+    for (one, one_rule) in rules(view) {
+        let Some(one_state) = state(view, one) else { continue };
+        changes.extend(one_state.falls_to(one_rule.reached_at, one_rule.half_life, now));
+        if one == moment {
+            changes.extend(at_least.and_then(|least| one_state.falls_to(least, one_rule.half_life, now)));
         }
-        for (other, other_settings) in moments {
-            if other > one
-                && let Some(other_state) = state(view, *other)
-            {
-                changes.extend(crossing(one_state, one_settings.half_life, other_state, other_settings.half_life));
+        for (other, other_rule) in rules(view).filter(|(other, _)| *other > one) {
+            if let Some(other_state) = state(view, other) {
+                changes.extend(crossing(one_state, one_rule.half_life, other_state, other_rule.half_life));
             }
         }
     }
@@ -130,6 +137,16 @@ fn crossing(one: &MomentState, one_half: Span, other: &MomentState, other_half: 
 
 /// The readiness to buy, from 0 to 1; `None` when the playbook has no formula for it.
 pub(crate) fn readiness(view: &View<'_>, at: Timestamp) -> Option<f64> {
+    Some(1.0 / (1.0 + libm::exp(-log_odds(view, at)?)))
+}
+
+/// The logarithm of a probability's odds: the logistic function's inverse. Two readinesses compare as these do.
+pub(crate) fn log_odds_of(probability: f64) -> f64 {
+    -libm::log(1.0 / probability - 1.0)
+}
+
+/// The logarithm of the odds that the user buys, by the playbook's formula.
+fn log_odds(view: &View<'_>, at: Timestamp) -> Option<f64> {
     let formula = view.program.playbook().moments.readiness.as_ref()?;
     let view = View { at, ..*view };
     let mut sum = formula.intercept;
@@ -141,15 +158,15 @@ pub(crate) fn readiness(view: &View<'_>, at: Timestamp) -> Option<f64> {
                 (ReadinessValue::Holds(_), None) => 0.0,
             };
     }
-    Some(1.0 / (1.0 + libm::exp(-sum)))
+    Some(sum)
 }
 
-/// Whether the readiness to buy has reached a value, and how long that lasts. Between two instants at which a
+/// Whether the readiness to buy has reached a value (as [`log_odds_of`] it), and how long that lasts. Between two instants at which a
 /// condition of the formula changes, the readiness only falls, because moments fade and their weights are not
 /// negative: the millisecond is found by halving.
-pub(crate) fn is_ready(view: &View<'_>, at_least: f64) -> Verdict {
+pub(crate) fn is_ready(view: &View<'_>, wanted: f64) -> Verdict {
     let now = view.at;
-    let reached = |at: Timestamp| readiness(view, at).is_some_and(|readiness| readiness >= at_least);
+    let reached = |at: Timestamp| log_odds(view, at).is_some_and(|log_odds| log_odds >= wanted);
     let holds = reached(now);
     let checks = view.program.readiness_checks().iter().flatten();
     let conditions_change = checks.fold(None, |until, check| earlier(until, view.verdict(check).until));
@@ -170,7 +187,7 @@ pub(crate) fn is_ready(view: &View<'_>, at_least: f64) -> Verdict {
         let until = if fades { earlier(conditions_change, Some(horizon)) } else { conditions_change };
         return Verdict { holds, until };
     }
-    let (mut reaches, mut fails) = narrowed(view, at_least, now, last, reached);
+    let (mut reaches, mut fails) = narrowed(view, wanted, now, last, reached);
     while fails - reaches > 1 {
         let middle = reaches + (fails - reaches) / 2;
         *(if reached(Timestamp::from_millis(middle)) { &mut reaches } else { &mut fails }) = middle;
@@ -183,20 +200,19 @@ pub(crate) fn is_ready(view: &View<'_>, at_least: f64) -> Verdict {
 /// is given.
 fn narrowed(
     view: &View<'_>,
-    at_least: f64,
+    wanted: f64,
     from: Timestamp,
     to: Timestamp,
     reached: impl Fn(Timestamp) -> bool,
 ) -> (i64, i64) {
     let wide = (from.as_millis(), to.as_millis());
     let Some(formula) = view.program.playbook().moments.readiness.as_ref() else { return wide };
-    let limit = -libm::log(1.0 / at_least - 1.0);
     let mut fixed = formula.intercept;
     let mut fading = alloc::vec::Vec::new();
     for (term, check) in formula.terms.iter().zip(view.program.readiness_checks()) {
         match (&term.value, check) {
             (ReadinessValue::Strength(moment), _) => {
-                let half_life = settings(view, *moment).map_or(1.0, |settings| settings.half_life.as_millis() as f64);
+                let half_life = rule(view, *moment).map_or(1.0, |rule| rule.half_life.as_millis() as f64);
                 fading.push((term.weight * strength(view, *moment, from), half_life));
             }
             (ReadinessValue::Holds(_), Some(check)) => {
@@ -207,7 +223,7 @@ fn narrowed(
     }
     let mut millis = 0.0;
     for _ in 0..40 {
-        let mut value = fixed - limit;
+        let mut value = fixed - wanted;
         let mut slope = 0.0;
         for (strength, half_life) in &fading {
             let now = strength * libm::exp2(-millis / half_life);

@@ -1,5 +1,6 @@
 //! What plays make of events, changes and deadlines: who starts when, and who may.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -11,17 +12,17 @@ use crate::limits::draws;
 use crate::local_time::LocalClock;
 use crate::mailbox::CatalogueChange;
 use crate::outcome::{OutcomeRecord, PlayOutcome, Reason};
-use crate::playbook::{CatalogueTest, Entry, Interest, Play, Trigger};
+use crate::playbook::{CatalogueTest, Change, Entry, Interest, Play, Trigger};
 use crate::product::{Product, shortened};
 use crate::program::PlayRole;
 use crate::register::RegisterValue;
-use crate::state::{PlayState, Scheduled, Subject, Waiting};
+use crate::state::{PlayState, Scheduled, Standing, Subject, Waiting};
 use crate::step::Run;
 use crate::time::{Span, Timestamp};
 
 /// A play that is to be started.
 #[derive(Debug)]
-pub(crate) struct Start {
+pub(crate) struct Start<'a> {
     /// Its place in the program.
     pub(crate) place: usize,
     /// When its moment was due, by the user's clock.
@@ -30,13 +31,42 @@ pub(crate) struct Start {
     /// passed goes by this.
     pub(crate) happened_at: Timestamp,
     /// What it is about.
-    pub(crate) subject: Subject,
+    pub(crate) cause: Cause<'a>,
 }
 
-impl Start {
+/// What a play is started by. Most starts lead nowhere: what they are about is put into words only for those that
+/// lead on.
+#[derive(Debug)]
+pub(crate) enum Cause<'a> {
+    /// A segment, by its name, was entered or left.
+    Segment(&'a str, Change),
+    /// Its condition turned true.
+    Turned,
+    /// Something else, which is told at once because it will not be there later.
+    Told(Box<Subject>),
+}
+
+impl Cause<'_> {
+    fn subject(self, at: Timestamp) -> Subject {
+        let why = match self {
+            Self::Segment(name, Change::Entry) => format!("entered segment {name} at {at}"),
+            Self::Segment(name, Change::Exit) => format!("left segment {name} at {at}"),
+            Self::Turned => format!("its condition turned true at {at}"),
+            Self::Told(subject) => return *subject,
+        };
+        Subject { why, ..Subject::default() }
+    }
+}
+
+impl<'a> Start<'a> {
     /// One that is known when it is due.
-    pub(crate) const fn now(place: usize, due_at: Timestamp, subject: Subject) -> Self {
-        Self { place, due_at, happened_at: due_at, subject }
+    pub(crate) const fn now(place: usize, due_at: Timestamp, cause: Cause<'a>) -> Self {
+        Self { place, due_at, happened_at: due_at, cause }
+    }
+
+    /// One that is known when it is due, about something.
+    pub(crate) fn about(place: usize, due_at: Timestamp, subject: Subject) -> Self {
+        Self::now(place, due_at, Cause::Told(Box::new(subject)))
     }
 }
 
@@ -71,7 +101,7 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn view(&self) -> View<'_> {
-        View { program: self.program, state: &self.out.state, at: self.out.state.clock }
+        View { program: self.program, state: &self.out.state, seats: &self.seats, at: self.out.state.clock }
     }
 
     /// Lets plays see an event that has just been applied. `completed` names the sequences it moved on.
@@ -79,7 +109,7 @@ impl<'a> Run<'a> {
         let program = self.program;
         let mut roles: Vec<(PlayRole, usize)> = Vec::new();
         for (place, role, ways) in &program.dispatch(event).plays {
-            if crate::property::meant(ways, event, at) {
+            if ways.mean(event, at) {
                 roles.push((*role, *place));
             }
         }
@@ -135,7 +165,7 @@ impl<'a> Run<'a> {
         }
         let subject = self.subject_of(place, event, at);
         let happened_at = event.at.min(at);
-        self.starts.push(Start { place, due_at: at, happened_at, subject });
+        self.starts.push(Start { place, due_at: at, happened_at, cause: Cause::Told(Box::new(subject)) });
     }
 
     /// What a play wanted has happened: it ends, and the message before it is credited.
@@ -175,7 +205,7 @@ impl<'a> Run<'a> {
                     product_was: was,
                     ..Subject::default()
                 };
-                self.starts.push(Start::now(place, at, subject));
+                self.starts.push(Start::about(place, at, subject));
             }
         }
     }
@@ -192,9 +222,9 @@ impl<'a> Run<'a> {
             .map(|inside| inside.place.clone())
             .collect();
         over.iter().for_each(|place| self.leave_place(place, due_at));
-        for (place, watched) in program.watched.iter().enumerate() {
-            let standing = self.out.state.watched.get(watched.id);
-            if standing.and_then(|standing| standing.next).is_some_and(|next| next <= due_at) {
+        for place in 0..program.watched.len() {
+            let standing = self.seats.standing(&self.out.state, place);
+            if standing.next.is_some_and(|next| next <= due_at) {
                 self.dirty.insert(place);
             }
         }
@@ -245,7 +275,7 @@ impl<'a> Run<'a> {
         // What was put aside last is what the message is about.
         let product = self.out.state.cart.items().last().map(Product::for_keeping);
         let subject = Subject { why, product, ..Subject::default() };
-        self.starts.push(Start::now(place, waiting.due_at, subject));
+        self.starts.push(Start::about(place, waiting.due_at, subject));
     }
 
     fn clock_strikes(&mut self, place: usize, due_at: Timestamp) {
@@ -265,7 +295,7 @@ impl<'a> Run<'a> {
             }
             _ => return,
         };
-        self.starts.push(Start::now(place, at, Subject { why, product, ..Subject::default() }));
+        self.starts.push(Start::about(place, at, Subject { why, product, ..Subject::default() }));
     }
 
     /// Sets a scheduled play for its next time.
@@ -311,7 +341,7 @@ impl<'a> Run<'a> {
         let Trigger::RunOut { before, lasts, .. } = &play.trigger else { return };
         let Some(register) = self.program.plays[place].register else { return };
         let clock = self.out.state.clock;
-        let next = match self.out.state.registers.get(self.program.register_id(register)) {
+        let next = match self.seats.register(&self.out.state, register) {
             Some(RegisterValue::Refills(refills)) => refills
                 .iter()
                 .filter_map(|refill| {
@@ -348,17 +378,16 @@ impl<'a> Run<'a> {
         // What still changes is looked at again a moment later: no circle holds up an instant.
         let soon = self.out.state.clock.plus(Span::from_millis(1));
         while let Some(place) = self.dirty.pop() {
-            let id = self.program.watched_id(place);
-            let mut standing = self.out.state.watched.get(id).copied().unwrap_or_default();
-            standing.next = Some(standing.next.map_or(soon, |next| next.min(soon)));
-            self.out.state.watched.set(id, Some(standing));
+            let standing = self.seats.standing(&self.out.state, place);
+            let next = Some(standing.next.map_or(soon, |next| next.min(soon)));
+            self.seats.set_standing(self.program, &mut self.out.state, place, Standing { next, ..standing });
         }
         self.starts.clear();
     }
 
     /// The moment of a play has come for this user.
-    pub(crate) fn enter(&mut self, start: Start) {
-        let Start { place, due_at, happened_at, subject } = start;
+    pub(crate) fn enter(&mut self, start: Start<'_>) {
+        let Start { place, due_at, happened_at, cause } = start;
         let play = self.play(place);
         if let Err(reason) = self.may_enter(place, due_at, happened_at) {
             self.note(play, due_at, PlayOutcome::NotSent { reason });
@@ -368,7 +397,7 @@ impl<'a> Run<'a> {
         let standing = self.standing(place);
         standing.entered = standing.entered.saturating_add(1);
         standing.entered_at = Some(due_at);
-        self.proceed(place, 0, due_at, None, subject);
+        self.proceed(place, 0, due_at, None, cause.subject(due_at));
     }
 
     /// The plays on whose way the user is.

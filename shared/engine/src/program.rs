@@ -12,9 +12,11 @@ use crate::check::{Check, RegisterIndex, View};
 use crate::event::{Event, EventKind};
 use crate::local_time::LocalClock;
 use crate::playbook::{Condition, ContextFact, EventPattern, Moment, Playbook, PropertyFilter};
+use crate::property;
 use crate::register::{Register, RegisterId};
+use crate::seats::Seats;
 use crate::state::UserState;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::verdict::Verdict;
 
 pub(crate) use build::segment_id;
@@ -35,10 +37,13 @@ pub struct Program {
     any: Dispatch,
     /// Segments first, in an order in which each comes after those it asks about; then plays' own conditions.
     pub(crate) watched: Vec<Watched>,
+    /// Their ids, in the order of the ids, and the place of each.
+    watched_ids: (Vec<u32>, Vec<u16>),
     /// The plays in the order in which they are considered.
     pub(crate) plays: Vec<PlayProgram>,
     by_name: BTreeMap<String, usize>,
     readiness: Vec<Option<Check>>,
+    moments: [Option<MomentRule>; Moment::ALL.len()],
     pub(crate) needs: Needs,
     clock: LocalClock,
 }
@@ -63,15 +68,19 @@ impl WatchedSet {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.iter().all(|word| *word == 0)
+        self.0 == [0; _]
     }
 
     /// Takes the first out.
     pub(crate) fn pop(&mut self) -> Option<usize> {
-        let (index, word) = self.0.iter_mut().enumerate().find(|(_, word)| **word != 0)?;
-        let bit = word.trailing_zeros();
-        *word &= *word - 1;
-        Some(index * 64 + bit as usize)
+        for (index, word) in self.0.iter_mut().enumerate() {
+            if *word != 0 {
+                let bit = word.trailing_zeros();
+                *word &= *word - 1;
+                return Some(index * 64 + bit as usize);
+            }
+        }
+        None
     }
 }
 
@@ -109,6 +118,13 @@ pub(crate) enum Whose {
     Schedule(usize),
 }
 
+/// How a moment fades, and when it is reached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MomentRule {
+    pub(crate) half_life: Span,
+    pub(crate) reached_at: f64,
+}
+
 /// Who watches events of one kind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dispatch {
@@ -117,8 +133,24 @@ pub(crate) struct Dispatch {
     pub(crate) plays: Vec<(usize, PlayRole, Ways)>,
 }
 
-/// In which ways an event of a kind can be meant: each with what must be true of its details.
-pub(crate) type Ways = Vec<Vec<PropertyFilter>>;
+/// In which ways an event of a kind can be meant.
+#[derive(Clone, Debug)]
+pub(crate) enum Ways {
+    /// Whatever its details.
+    All,
+    /// Each with what must be true of its details.
+    Some(Vec<Vec<PropertyFilter>>),
+}
+
+impl Ways {
+    /// Whether they mean this event.
+    pub(crate) fn mean(&self, event: &Event, at: Timestamp) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(ways) => ways.iter().any(|filters| property::pass(filters, event, at)),
+        }
+    }
+}
 
 /// What an event is to a play. In the order in which they are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -192,12 +224,26 @@ impl Program {
         self.register_by_id(build::register_of(condition)?.id())
     }
 
+    /// The registers' ids, in the registers' order, which is theirs.
+    pub(crate) fn register_ids(&self) -> &[RegisterId] {
+        &self.ids
+    }
+
+    /// The ids of what is watched, in their order, and the place of each.
+    pub(crate) fn watched_ids(&self) -> (&[u32], &[u16]) {
+        (&self.watched_ids.0, &self.watched_ids.1)
+    }
+
     pub(crate) fn watched_id(&self, place: usize) -> u32 {
         self.watched[place].id
     }
 
     pub(crate) fn readiness_checks(&self) -> &[Option<Check>] {
         &self.readiness
+    }
+
+    pub(crate) fn moment(&self, moment: Moment) -> Option<&MomentRule> {
+        self.moments[moment as usize].as_ref()
     }
 
     pub(crate) fn play_by_name(&self, name: &str) -> Option<usize> {
@@ -229,14 +275,16 @@ impl Program {
 
     /// The clock of a time zone; the policy's when it is not known.
     pub(crate) fn clock_in(&self, zone: Option<&str>) -> LocalClock {
-        zone.and_then(LocalClock::of).unwrap_or_else(|| self.clock.clone())
+        let another = zone.filter(|zone| *zone != self.playbook.policy.time_zone);
+        another.and_then(LocalClock::of).unwrap_or_else(|| self.clock.clone())
     }
 
     /// Whether a condition holds of a user, and until when. Its registers must be among the program's: those
     /// of every condition of the playbook are.
     pub fn verdict(&self, condition: &Condition, state: &UserState, at: Timestamp) -> Option<Verdict> {
         let check = build::check(self, condition)?;
-        Some(View { program: self, state, at }.verdict(&check))
+        let seats = Seats::of(self, state);
+        Some(View { program: self, state, seats: &seats, at }.verdict(&check))
     }
 
     /// The segments that a user is in, with since when, in the playbook's order.

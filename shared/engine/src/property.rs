@@ -162,11 +162,6 @@ impl EventMatch {
     }
 }
 
-/// Whether an event is meant in one of these ways.
-pub(crate) fn meant(ways: &[Vec<PropertyFilter>], event: &Event, at: Timestamp) -> bool {
-    ways.iter().any(|filters| pass(filters, event, at))
-}
-
 /// Whether the details of an event fit.
 pub(crate) fn pass(filters: &[PropertyFilter], event: &Event, at: Timestamp) -> bool {
     filters.iter().all(|filter| {
@@ -175,7 +170,7 @@ pub(crate) fn pass(filters: &[PropertyFilter], event: &Event, at: Timestamp) -> 
         each(&filter.property, event, |value, currency| {
             there = true;
             let currency_fits = filter.currency.is_none_or(|wanted| currency.is(wanted));
-            fits |= currency_fits && filter.is.verdict(&value, at).holds;
+            fits |= currency_fits && filter.is.holds(&value, at);
         });
         // Absence is asked for as "not known".
         if let ValueTest::Not(test) = &filter.is
@@ -190,46 +185,63 @@ pub(crate) fn pass(filters: &[PropertyFilter], event: &Event, at: Timestamp) -> 
 impl ValueTest {
     /// Whether it holds of a value, and when time alone may change that.
     pub(crate) fn verdict(&self, value: &ValueRef<'_>, at: Timestamp) -> Verdict {
-        let number = |test: &dyn Fn(f64) -> bool| match value {
-            ValueRef::Number(number) => Verdict::always(test(*number)),
-            _ => Verdict::always(false),
+        self.timeless(value).map_or_else(|| self.timed(value, at), Verdict::always)
+    }
+
+    /// Whether it holds of a value.
+    pub(crate) fn holds(&self, value: &ValueRef<'_>, at: Timestamp) -> bool {
+        self.timeless(value).unwrap_or_else(|| self.timed(value, at).holds)
+    }
+
+    /// The answer of a test that asks nothing about time.
+    fn timeless(&self, value: &ValueRef<'_>) -> Option<bool> {
+        let number = |test: fn(&f64, &f64) -> bool, limit: &f64| match value {
+            ValueRef::Number(number) => test(number, limit),
+            _ => false,
         };
-        let text = |test: &dyn Fn(&str) -> bool| match value {
-            ValueRef::Text(text) => Verdict::always(test(text)),
-            _ => Verdict::always(false),
+        let text = |test: fn(&str, &str) -> bool, part: &str| match value {
+            ValueRef::Text(text) => test(text, part),
+            _ => false,
         };
-        let time = || match value {
+        Some(match self {
+            Self::Known => true,
+            Self::Equal(wanted) => value.equals(wanted),
+            Self::OneOf(wanted) => wanted.iter().any(|wanted| value.equals(wanted)),
+            Self::AtLeast(limit) => number(f64::ge, limit),
+            Self::MoreThan(limit) => number(f64::gt, limit),
+            Self::AtMost(limit) => number(f64::le, limit),
+            Self::LessThan(limit) => number(f64::lt, limit),
+            Self::Contains(part) => match value {
+                ValueRef::List(list) => {
+                    list.iter().any(|entry| entry.as_str().is_some_and(|entry| equal_but_for_case(entry, part)))
+                }
+                ValueRef::Texts(texts) => texts.iter().any(|entry| equal_but_for_case(entry, part)),
+                _ => text(contains, part),
+            },
+            Self::StartsWith(part) => text(starts_with, part),
+            Self::EndsWith(part) => text(ends_with, part),
+            Self::Not(test) => !test.timeless(value)?,
+            Self::OlderThan(_) | Self::NewerThan(_) | Self::Before(_) | Self::Since(_) => return None,
+        })
+    }
+
+    /// The answer of a test about the time that a value names.
+    fn timed(&self, value: &ValueRef<'_>, at: Timestamp) -> Verdict {
+        if let Self::Not(test) = self {
+            return test.timed(value, at).negated();
+        }
+        let time = match value {
             ValueRef::Text(text) => Timestamp::parse(text),
             _ => None,
         };
+        let Some(time) = time else { return Verdict::always(false) };
         match self {
-            Self::Known => Verdict::always(true),
-            Self::Equal(wanted) => Verdict::always(value.equals(wanted)),
-            Self::OneOf(wanted) => Verdict::always(wanted.iter().any(|wanted| value.equals(wanted))),
-            Self::AtLeast(least) => number(&|number| number >= *least),
-            Self::MoreThan(most) => number(&|number| number > *most),
-            Self::AtMost(most) => number(&|number| number <= *most),
-            Self::LessThan(least) => number(&|number| number < *least),
-            Self::Contains(part) => match value {
-                ValueRef::List(list) => Verdict::always(
-                    list.iter().any(|entry| entry.as_str().is_some_and(|entry| equal_but_for_case(entry, part))),
-                ),
-                ValueRef::Texts(texts) => Verdict::always(texts.iter().any(|entry| equal_but_for_case(entry, part))),
-                _ => text(&|text| lower(text).contains(lower(part).as_str())),
-            },
-            Self::StartsWith(part) => text(&|text| starts_with(text, part)),
-            Self::EndsWith(part) => text(&|text| lower(text).ends_with(lower(part).as_str())),
-            Self::OlderThan(span) => time().map_or(Verdict::always(false), |time| Verdict::from(time.plus(*span), at)),
-            Self::NewerThan(span) => time().map_or(Verdict::always(false), |time| {
-                if at < time {
-                    Verdict { holds: false, until: Some(time) }
-                } else {
-                    Verdict::before(time.plus(*span), at)
-                }
-            }),
-            Self::Before(limit) => Verdict::always(time().is_some_and(|time| time < *limit)),
-            Self::Since(limit) => Verdict::always(time().is_some_and(|time| time >= *limit)),
-            Self::Not(test) => test.verdict(value, at).negated(),
+            Self::OlderThan(span) => Verdict::from(time.plus(*span), at),
+            Self::NewerThan(_) if at < time => Verdict { holds: false, until: Some(time) },
+            Self::NewerThan(span) => Verdict::before(time.plus(*span), at),
+            Self::Before(limit) => Verdict::always(time < *limit),
+            Self::Since(limit) => Verdict::always(time >= *limit),
+            _ => Verdict::always(false),
         }
     }
 }
@@ -242,13 +254,29 @@ fn equal_but_for_case(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other) || lower(one) == lower(other)
 }
 
+// Paths, ids and most words are ASCII: no copies are needed to compare those.
+
 fn starts_with(text: &str, part: &str) -> bool {
-    // Paths and ids are ASCII: no copy is needed for them.
-    match (text.is_ascii(), text.as_bytes().get(..part.len())) {
-        (true, Some(start)) if part.is_ascii() => start.eq_ignore_ascii_case(part.as_bytes()),
-        (true, None) => false,
-        _ => lower(text).starts_with(lower(part).as_str()),
+    if !(text.is_ascii() && part.is_ascii()) {
+        return lower(text).starts_with(lower(part).as_str());
     }
+    text.get(..part.len()).is_some_and(|start| start.eq_ignore_ascii_case(part))
+}
+
+fn ends_with(text: &str, part: &str) -> bool {
+    if !(text.is_ascii() && part.is_ascii()) {
+        return lower(text).ends_with(lower(part).as_str());
+    }
+    let start = text.len().checked_sub(part.len());
+    start.is_some_and(|start| text[start..].eq_ignore_ascii_case(part))
+}
+
+fn contains(text: &str, part: &str) -> bool {
+    if !(text.is_ascii() && part.is_ascii()) {
+        return lower(text).contains(lower(part).as_str());
+    }
+    // Both are short: texts of events are shortened, and what a playbook asks for is bounded.
+    part.is_empty() || text.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
 
 /// The values of some properties of an event, shortened, as a play on its way keeps them for its messages.

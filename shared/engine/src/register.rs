@@ -19,7 +19,7 @@ use crate::money::Currency;
 use crate::playbook::{EventMatch, EventPattern, Property};
 use crate::time::Span;
 
-pub(crate) use update::{bucket_ends, remembered};
+pub(crate) use update::{Seen, bucket_ends, remembered};
 pub use value::{Bucket, Group, Refill, RegisterValue, SumGroup, Times};
 
 /// What is remembered, and of which events.

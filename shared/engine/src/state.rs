@@ -204,18 +204,23 @@ impl<T> Default for ById<T> {
 }
 
 impl<T> ById<T> {
-    fn position(&self, id: u32) -> Result<usize, usize> {
+    fn search(&self, id: u32) -> Result<usize, usize> {
         self.0.binary_search_by_key(&id, |(known, _)| *known)
     }
 
     /// The value with this id.
     pub fn get(&self, id: u32) -> Option<&T> {
-        self.position(id).ok().map(|position| &self.0[position].1)
+        self.search(id).ok().map(|position| &self.0[position].1)
+    }
+
+    /// The value with this id, to be changed in its place.
+    pub(crate) fn get_mut(&mut self, id: u32) -> Option<&mut T> {
+        self.search(id).ok().map(|position| &mut self.0[position].1)
     }
 
     /// Puts a value under this id, or takes the one out that is there.
     pub fn set(&mut self, id: u32, value: Option<T>) {
-        match (self.position(id), value) {
+        match (self.search(id), value) {
             (Ok(position), Some(value)) => self.0[position].1 = value,
             (Err(position), Some(value)) => self.0.insert(position, (id, value)),
             (Ok(position), None) => drop(self.0.remove(position)),
@@ -223,21 +228,30 @@ impl<T> ById<T> {
         }
     }
 
-    /// Changes the value with this id in its place, puts one in or takes it out.
-    pub(crate) fn change<R>(&mut self, id: u32, change: impl FnOnce(&mut Option<T>) -> R) -> R
-    where
-        T: Default,
-    {
-        let position = self.position(id);
-        let mut slot = position.ok().map(|position| core::mem::take(&mut self.0[position].1));
-        let answer = change(&mut slot);
-        match (position, slot) {
-            (Ok(position), Some(value)) => self.0[position].1 = value,
-            (Err(position), Some(value)) => self.0.insert(position, (id, value)),
-            (Ok(position), None) => drop(self.0.remove(position)),
-            (Err(_), None) => {}
+    /// The value at a position, which is not searched for.
+    pub(crate) fn at(&self, position: usize) -> &T {
+        &self.0[position].1
+    }
+
+    /// The value at a position, to be changed in its place.
+    pub(crate) fn at_mut(&mut self, position: usize) -> &mut T {
+        &mut self.0[position].1
+    }
+
+    /// Puts a value under an id that is not there yet. Gives its position: what came from there on moves by one.
+    pub(crate) fn insert(&mut self, id: u32, value: T) -> usize {
+        let position = self.0.partition_point(|(known, _)| *known < id);
+        // Most users soon have a dozen: growing from one to two to four would move each several times.
+        if self.0.len() == self.0.capacity() {
+            self.0.reserve(self.0.len().max(12));
         }
-        answer
+        self.0.insert(position, (id, value));
+        position
+    }
+
+    /// Takes the value at a position out: what came after it moves by one.
+    pub(crate) fn remove(&mut self, position: usize) {
+        self.0.remove(position);
     }
 
     /// All values with their ids.

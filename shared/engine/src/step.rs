@@ -21,6 +21,8 @@ use crate::outcome::{InputOutcome, OutcomeRecord};
 use crate::playbook::Interest;
 use crate::plays::Start;
 use crate::program::{Program, WatchedSet};
+use crate::register::Seen;
+use crate::seats::Seats;
 use crate::state::{ProductInterest, UserState};
 use crate::time::{Span, Timestamp};
 
@@ -43,17 +45,7 @@ pub struct Stepped {
 /// then fire first, each at its own time. `now` is the time of the decision: it only tells whether a
 /// moment has passed, so a backlog is decided as it would have been live.
 pub fn step(program: &Program, user: UserKey, state: UserState, inputs: &[Input], now: Timestamp) -> Stepped {
-    let stepped = Stepped { state, ..Stepped::default() };
-    let mut run = Run {
-        program,
-        user,
-        now,
-        out: stepped,
-        dirty: WatchedSet::default(),
-        starts: Vec::new(),
-        clock: None,
-        steps_left: 0,
-    };
+    let mut run = Run::new(program, user, state, now);
     for input in inputs {
         let outcome = run.apply(input);
         *run.out.inputs.entry(outcome).or_default() += 1;
@@ -71,17 +63,34 @@ pub(crate) struct Run<'a> {
     pub(crate) user: UserKey,
     pub(crate) now: Timestamp,
     pub(crate) out: Stepped,
+    /// Where the user's registers and standings lie.
+    pub(crate) seats: Seats,
     /// The watched conditions whose answer may have changed.
     pub(crate) dirty: WatchedSet,
     /// The plays that are to be started at this instant.
-    pub(crate) starts: Vec<Start>,
+    pub(crate) starts: Vec<Start<'a>>,
     /// The user's own clock, once it was asked for.
     pub(crate) clock: Option<LocalClock>,
     /// How many more steps of plays this instant may lead through.
     pub(crate) steps_left: usize,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// One that begins with this state.
+    pub(crate) fn new(program: &'a Program, user: UserKey, state: UserState, now: Timestamp) -> Self {
+        Self {
+            program,
+            user,
+            now,
+            seats: Seats::of(program, &state),
+            out: Stepped { state, effects: Vec::new(), inputs: BTreeMap::new(), considered: Vec::new() },
+            dirty: WatchedSet::default(),
+            starts: Vec::new(),
+            clock: None,
+            steps_left: 0,
+        }
+    }
+
     fn apply(&mut self, input: &Input) -> InputOutcome {
         if self.is_repetition(input) {
             return InputOutcome::Duplicate;
@@ -235,13 +244,11 @@ impl Run<'_> {
     fn remember(&mut self, event: &Event, at: Timestamp) -> Vec<(usize, usize)> {
         let program = self.program;
         let mut changed = Vec::new();
-        let known = self.out.state.registers.len();
         let dispatch = program.dispatch(event);
         for (index, role, ways) in &dispatch.registers {
-            if !crate::property::meant(ways, event, at) {
+            if !ways.mean(event, at) {
                 continue;
             }
-            let id = program.register_id(*index);
             let register = program.register(*index);
             // The clock is asked for by habits only, and they are few.
             let mut clock = self.clock.take();
@@ -252,7 +259,19 @@ impl Run<'_> {
                 let (weekday, minute) = clock.weekday_and_minute(at);
                 (weekday, (minute / 60) as u8)
             };
-            if state.registers.change(id, |slot| register.apply(slot, *role, event, at, local)) {
+            let registers = &mut state.registers;
+            let seen = match self.seats.register_mut(registers, *index) {
+                Some(value) => register.apply(value, *role, event, at, local),
+                None => {
+                    let mut value = register.begun(at);
+                    let seen = register.apply(&mut value, *role, event, at, local);
+                    if seen != Seen::Nothing {
+                        self.seats.begin_register(program, registers, *index, value);
+                    }
+                    seen
+                }
+            };
+            if seen == Seen::Changed {
                 self.dirty.add(program.touches.by_register[*index]);
                 if register.is_ordered() {
                     changed.push((*index, *role));
@@ -260,21 +279,15 @@ impl Run<'_> {
             }
             self.clock = clock;
         }
-        let registers = &mut self.out.state.registers;
-        if registers.len() > known {
-            // An edit of a play's audience watches nothing else for all users, so nobody asks everything anew: what
-            // such edits leave behind goes when something new comes.
-            registers.retain(|id| program.knows_register(id));
-        }
         for (moment, weight, ways) in &dispatch.evidence {
-            let Some(settings) = program.playbook().moments.moments.get(moment) else { continue };
-            if crate::property::meant(ways, event, at) {
+            let Some(rule) = program.moment(*moment) else { continue };
+            if ways.mean(event, at) {
                 let moments = &mut self.out.state.moments;
                 let position = moments.iter().position(|known| known.moment == *moment).unwrap_or_else(|| {
                     moments.push(MomentState { moment: *moment, strength: 0.0, at });
                     moments.len() - 1
                 });
-                moments[position].add(*weight, at, settings.half_life);
+                moments[position].add(*weight, at, rule.half_life);
                 self.dirty.add(program.touches.moments);
             }
         }
@@ -377,6 +390,7 @@ impl Run<'_> {
             decisions: carried.decisions,
             ..UserState::default()
         };
+        self.seats = Seats::of(self.program, &self.out.state);
         if carried.has_something_to_carry() {
             let merge = Input::Merge {
                 id: InputId::caused_by(id, "merge", self.user),

@@ -13,14 +13,15 @@ use crate::event_name::EventName;
 use crate::mailbox::Effect;
 use crate::place::Position;
 use crate::playbook::{Change, Trigger};
-use crate::plays::Start;
+use crate::plays::{Cause, Start};
 use crate::program::{WatchedSet, Whose, segment_id};
 use crate::property;
+use crate::seats::Seats;
 use crate::state::{Inside, Standing, Subject};
 use crate::step::Run;
 use crate::time::{Span, Timestamp};
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Asks everything anew, because the playbook or the user's memory has changed as a whole: lets go of what is
     /// no longer asked for. Segments are entered and left; plays do not start, they tell changes.
     pub(crate) fn reconsider(&mut self) {
@@ -34,6 +35,7 @@ impl Run<'_> {
         state.moments.retain(|known| program.playbook().moments.moments.contains_key(&known.moment));
         state.facts.retain(|fact, _| program.needs.facts.contains(fact));
         state.inside.retain(|inside| program.playbook().places.iter().any(|place| place.name == inside.place));
+        self.seats = Seats::of(program, state);
         self.dirty = WatchedSet::all(program.watched.len());
         self.update_watched();
         self.starts.clear();
@@ -50,9 +52,9 @@ impl Run<'_> {
     fn reschedule(&mut self) {
         let program = self.program;
         let at = self.out.state.clock;
-        for watched in &program.watched {
+        for (number, watched) in program.watched.iter().enumerate() {
             let Whose::Schedule(place) = watched.whose else { continue };
-            match self.out.state.watched.get(watched.id).is_some_and(|standing| standing.since.is_some()) {
+            match self.seats.standing(&self.out.state, number).since.is_some() {
                 true => self.schedule(place, at),
                 false => self.unschedule(place),
             }
@@ -86,8 +88,8 @@ impl Run<'_> {
         let at = self.out.state.clock;
         while let Some(place) = self.dirty.pop() {
             let watched = &program.watched[place];
-            let verdict = View { program, state: &self.out.state, at }.verdict(&watched.check);
-            let before = self.out.state.watched.get(watched.id).copied().unwrap_or_default();
+            let verdict = View { program, state: &self.out.state, seats: &self.seats, at }.verdict(&watched.check);
+            let before = self.seats.standing(&self.out.state, place);
             let changed = verdict.holds != before.since.is_some();
             // Whatever a formula says, time goes on.
             let next = verdict.until.map(|until| until.max(at.plus(Span::from_millis(1))));
@@ -98,8 +100,7 @@ impl Run<'_> {
             };
             let standing = Standing { since, next };
             if standing != before {
-                let kept = (standing != Standing::default()).then_some(standing);
-                self.out.state.watched.set(watched.id, kept);
+                self.seats.set_standing(program, &mut self.out.state, place, standing);
             }
             if changed {
                 self.dirty.add(program.touches.by_watched[place]);
@@ -128,13 +129,12 @@ impl Run<'_> {
                         && wanted == name
                         && *on == change
                     {
-                        let verb = if holds { "entered" } else { "left" };
-                        self.start(place, at, alloc::format!("{verb} segment {name} at {at}"));
+                        self.starts.push(Start::now(place, at, Cause::Segment(name, change)));
                     }
                 }
             }
             Whose::Becomes(place) if holds => {
-                self.start(place, at, alloc::format!("its condition turned true at {at}"));
+                self.starts.push(Start::now(place, at, Cause::Turned));
             }
             Whose::Becomes(_) => {}
             Whose::Schedule(place) => match holds {
@@ -142,10 +142,6 @@ impl Run<'_> {
                 false => self.unschedule(place),
             },
         }
-    }
-
-    fn start(&mut self, place: usize, due_at: Timestamp, why: alloc::string::String) {
-        self.starts.push(Start::now(place, due_at, Subject { why, ..Subject::default() }));
     }
 
     /// Takes in where the user is.
@@ -214,7 +210,7 @@ impl Run<'_> {
                 let verb = if change == Change::Entry { "entered" } else { "left" };
                 let why = alloc::format!("{verb} {name} at {at}");
                 let subject = Subject { why, place: Some(name.to_string()), ..Subject::default() };
-                self.starts.push(Start::now(place, at, subject));
+                self.starts.push(Start::about(place, at, subject));
             }
         }
     }

@@ -15,10 +15,11 @@ use crate::limits::{Quiet, draws, lot};
 use crate::outcome::{OutcomeRecord, PlayOutcome};
 use crate::playbook::{Channel, Condition, Entry, InQuietHours, Play, Share, Step, Trigger};
 use crate::plays::Start;
-use crate::program::{Instruction, PlayProgram, Program, WatchedSet};
+use crate::program::{Instruction, PlayProgram, Program};
 use crate::register::RegisterValue;
+use crate::seats::Seats;
 use crate::state::{PlayRun, PlayState, Subject, UserState};
-use crate::step::{Run, Stepped};
+use crate::step::Run;
 use crate::time::{Span, Timestamp};
 
 /// A play and a user.
@@ -192,22 +193,14 @@ impl<'a> About<'a> {
     fn engine(&self) -> Run<'a> {
         let mut state = self.state.clone();
         state.clock = state.clock.max(self.at);
-        Run {
-            program: self.program,
-            user: self.user,
-            now: state.clock,
-            out: Stepped { state, ..Stepped::default() },
-            dirty: WatchedSet::default(),
-            starts: Vec::new(),
-            clock: None,
-            steps_left: STEPS_PER_INSTANT_MAX,
-        }
+        let now = state.clock;
+        Run { steps_left: STEPS_PER_INSTANT_MAX, ..Run::new(self.program, self.user, state, now) }
     }
 
     /// What the engine would do if the play's moment came now.
     fn would(&self, place: usize) -> (Option<bool>, Vec<String>) {
         let mut engine = self.engine();
-        engine.enter(Start::now(place, engine.out.state.clock, Subject::default()));
+        engine.enter(Start::about(place, engine.out.state.clock, Subject::default()));
         let any = |is: fn(&PlayOutcome) -> bool| engine.out.considered.iter().any(|record| is(&record.outcome));
         let sends = match any(|outcome| matches!(outcome, PlayOutcome::Sent { .. })) {
             true => Some(true),
@@ -331,7 +324,8 @@ impl<'a> About<'a> {
             }
             _ => {}
         }
-        let view = View { program: self.program, state: self.state, at: self.at };
+        let seats = Seats::of(self.program, self.state);
+        let view = View { program: self.program, state: self.state, seats: &seats, at: self.at };
         if let Some(since) = register.and_then(|register| unwatched(&view, register)) {
             let text = format!("since {}; what happened before is not counted", Time(since));
             points.push(point("watched", None, text));
@@ -415,7 +409,8 @@ impl<'a> About<'a> {
         if self.program.playbook().policy.quiet_hours.is_empty() {
             return;
         }
-        let view = View { program: self.program, state: self.state, at: self.at };
+        let seats = Seats::of(self.program, self.state);
+        let view = View { program: self.program, state: self.state, seats: &seats, at: self.at };
         let local = leaf::local_time(&view);
         let (lets, text) = match (self.play.quiet_hours, self.engine().quiet(self.play, self.at, self.at)) {
             (InQuietHours::Send, _) => (true, "this play sends in quiet hours, too".to_owned()),

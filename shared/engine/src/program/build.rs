@@ -7,13 +7,14 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::steps::{self, PlayProgram};
-use super::{Dispatch, Needs, PlayRole, Program, Touches, Watched, WatchedSet, Ways, Whose};
+use super::{Dispatch, MomentRule, Needs, PlayRole, Program, Touches, Watched, WatchedSet, Ways, Whose};
 use crate::bounds::{
     CONDITIONS_MAX, PLAYS_MAX, REGISTER_BYTES_MAX, REGISTERS_MAX, TIMES_KEPT_MAX, WATCHED_CONDITIONS_MAX,
 };
 use crate::check::{Check, RegisterIndex};
 use crate::identifiers::digest;
 use crate::local_time::LocalClock;
+use crate::moment;
 use crate::playbook::{
     Condition, ContextFact, EventMatch, EventPattern, Moment, Playbook, ReadinessValue, Step, Trigger,
 };
@@ -61,7 +62,7 @@ const fn at_most(what: &'static str, count: usize, max: usize) -> Result<(), Pro
 
 pub(super) fn program(playbook: Playbook) -> Result<Program, ProgramError> {
     at_most("plays", playbook.plays.len(), PLAYS_MAX)?;
-    let clock = zone(&playbook.policy.time_zone)?;
+    let clock = zone(&playbook.policy.time_zone)?.with_steady_spans();
     let mut wanted = Wanted::default();
     wanted.everything(&playbook)?;
     wanted.registers.sort_by_key(|(id, _)| *id);
@@ -79,14 +80,23 @@ pub(super) fn program(playbook: Playbook) -> Result<Program, ProgramError> {
         dispatch: BTreeMap::new(),
         any: Dispatch::default(),
         watched: Vec::new(),
+        watched_ids: Default::default(),
         plays: Vec::new(),
         by_name: BTreeMap::new(),
         readiness: Vec::new(),
+        moments: [None; Moment::ALL.len()],
         needs: Needs::default(),
         clock,
         playbook,
     };
+    for (moment, settings) in &program.playbook.moments.moments {
+        let rule = MomentRule { half_life: settings.half_life, reached_at: settings.reached_at };
+        program.moments[*moment as usize] = Some(rule);
+    }
     watch(&mut program, &order)?;
+    let mut watched_ids: Vec<(u32, u16)> = program.watched.iter().map(|watched| watched.id).zip(0..).collect();
+    watched_ids.sort_unstable();
+    program.watched_ids = watched_ids.into_iter().unzip();
     program.readiness = readiness(&program)?;
     for (place, play) in order.iter().enumerate() {
         let built = steps::play(&program, *play)?;
@@ -290,7 +300,7 @@ pub(super) fn check(program: &Program, condition: &Condition) -> Option<Check> {
         Condition::LocalTime(hours) => Check::LocalTime(hours),
         Condition::Inside(places) => Check::Inside(places),
         Condition::Moment { moment, at_least } => Check::Moment { moment, at_least },
-        Condition::Readiness { at_least } => Check::Readiness { at_least },
+        Condition::Readiness { at_least } => Check::Readiness { log_odds: moment::log_odds_of(at_least) },
         Condition::Segment(name) => Check::Segment(segment_place(program, &name)?),
         Condition::Messaged { play, within } => Check::Messaged { play, within },
     })
@@ -497,10 +507,11 @@ fn dispatch(program: &mut Program) {
         let entry = found.entry(kind.clone()).or_default();
         for (watcher, of) in &watchers {
             let meant = of.iter().filter(|one| one.event == *kind || one.event == EventPattern::Any);
-            let ways: Ways = meant.map(|one| one.filters.clone()).collect();
+            let ways: Vec<_> = meant.map(|one| one.filters.clone()).collect();
             if ways.is_empty() {
                 continue;
             }
+            let ways = if ways.iter().any(Vec::is_empty) { Ways::All } else { Ways::Some(ways) };
             match watcher {
                 Watcher::Register(index, role) => entry.registers.push((*index, *role, ways)),
                 Watcher::Evidence(moment, weight) => entry.evidence.push((*moment, *weight, ways)),

@@ -4,6 +4,7 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 use serde_json::Value;
+use smallvec::SmallVec;
 
 use super::Register;
 use super::value::{Bucket, Group, Refill, RegisterValue, SumGroup, Times};
@@ -70,9 +71,7 @@ fn amount(event: &Event, property: &Property, currency: Option<Currency>) -> Opt
 fn amounts_by(event: &Event, property: &Property, currency: Option<Currency>, by: &Property) -> Vec<(u32, i64)> {
     let (Property::Product(number), Property::Product(value)) = (property, by) else {
         let Some(amount) = amount(event, property, currency) else { return Vec::new() };
-        let mut keys = Vec::new();
-        property::each(by, event, |value, _| keys.push(stamp_of(&value)));
-        return unique(keys).into_iter().map(|key| (key, amount)).collect();
+        return stamps(by, event).into_iter().map(|key| (key, amount)).collect();
     };
     let mut amounts: Vec<(u32, i64)> = Vec::new();
     for product in &event.products {
@@ -111,144 +110,143 @@ fn add(buckets: &mut Vec<Bucket>, amount: i64, within: Option<Span>, at: Timesta
     }
 }
 
+/// What a register has seen in an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Nothing worth remembering.
+    Nothing,
+    /// Something that no question tells yet.
+    Noted,
+    /// Something that may change an answer.
+    Changed,
+}
+
 impl Register {
+    /// What it holds of somebody of whom it has seen nothing until `at`.
+    pub(crate) fn begun(&self, at: Timestamp) -> RegisterValue {
+        match self {
+            Self::Recent { .. } => RegisterValue::Recent(Times::default()),
+            Self::RecentBy { .. } => RegisterValue::RecentBy(Vec::new()),
+            Self::Total { .. } => RegisterValue::Total { count: 0, first: at, last: at },
+            Self::Sum { within: None, .. } => RegisterValue::Sum(0),
+            Self::Sum { within: Some(_), .. } => RegisterValue::SumWithin(Vec::new()),
+            Self::SumBy { .. } => RegisterValue::SumBy(Vec::new()),
+            Self::Distinct { .. } => RegisterValue::Distinct(Vec::new()),
+            Self::Sequence { steps, .. } => {
+                RegisterValue::Sequence { begun: vec![None; steps.len() - 1], completed: None }
+            }
+            Self::Open { .. } => RegisterValue::Open { after: None, ended: None, open: false },
+            Self::LastValue { .. } => RegisterValue::LastValue { value: TraitValue::Flag(false), at },
+            Self::Habit { .. } => RegisterValue::Habit { weekdays: [0; 7], hours: [0; 24] },
+            Self::Visits { .. } => RegisterValue::Visits { begun: Times::default(), last: at },
+            Self::Refills { .. } => RegisterValue::Refills(Vec::new()),
+        }
+    }
+
     /// Applies an event that matches this register in a `role` (which part of a sequence; 0 for what
     /// opens and 1 for what ends; else 0) to what it holds of a user. `local` gives the user's own weekday and
-    /// hour. Gives whether anything changed.
+    /// hour.
     pub(crate) fn apply(
         &self,
-        slot: &mut Option<RegisterValue>,
+        value: &mut RegisterValue,
         role: usize,
         event: &Event,
         at: Timestamp,
         local: impl FnOnce() -> (u8, u8),
-    ) -> bool {
-        match self {
-            Self::Recent { keep, .. } => {
-                let value = slot.get_or_insert_with(|| RegisterValue::Recent(Times::default()));
-                let RegisterValue::Recent(times) = value else { return false };
-                times.push(at, *keep as usize);
-            }
-            Self::RecentBy { by, keep, .. } => {
-                let mut keys = Vec::new();
-                property::each(by, event, |value, _| keys.push(stamp_of(&value)));
+    ) -> Seen {
+        match (self, value) {
+            (Self::Recent { keep, .. }, RegisterValue::Recent(times)) => times.push(at, *keep as usize),
+            (Self::RecentBy { by, keep, .. }, RegisterValue::RecentBy(groups)) => {
+                let keys = stamps(by, event);
                 if keys.is_empty() {
-                    return false;
+                    return Seen::Nothing;
                 }
-                let value = slot.get_or_insert_with(|| RegisterValue::RecentBy(Vec::new()));
-                let RegisterValue::RecentBy(groups) = value else { return false };
-                for key in unique(keys) {
+                for key in keys {
                     let new = || Group { key, times: Times::default() };
                     touch(groups, |group| group.key == key, GROUPS_MAX, new).times.push(at, *keep as usize);
                 }
             }
-            Self::Total { .. } => match slot {
-                Some(RegisterValue::Total { count, last, .. }) => {
-                    *count = count.saturating_add(1);
-                    *last = at;
-                }
-                _ => *slot = Some(RegisterValue::Total { count: 1, first: at, last: at }),
-            },
-            Self::Sum { property, currency, within, .. } => {
-                let Some(amount) = amount(event, property, *currency) else { return false };
-                match within {
-                    None => match slot {
-                        Some(RegisterValue::Sum(sum)) => *sum = sum.saturating_add(amount),
-                        _ => *slot = Some(RegisterValue::Sum(amount)),
-                    },
-                    Some(_) => {
-                        let value = slot.get_or_insert_with(|| RegisterValue::SumWithin(Vec::new()));
-                        let RegisterValue::SumWithin(buckets) = value else { return false };
-                        add(buckets, amount, *within, at);
-                    }
+            (Self::Total { .. }, RegisterValue::Total { count, last, .. }) => {
+                *count = count.saturating_add(1);
+                *last = at;
+            }
+            (Self::Sum { property, currency, within, .. }, value) => {
+                let Some(amount) = amount(event, property, *currency) else { return Seen::Nothing };
+                match value {
+                    RegisterValue::Sum(sum) => *sum = sum.saturating_add(amount),
+                    RegisterValue::SumWithin(buckets) => add(buckets, amount, *within, at),
+                    _ => return Seen::Nothing,
                 }
             }
-            Self::SumBy { property, currency, within, by, .. } => {
+            (Self::SumBy { property, currency, within, by, .. }, RegisterValue::SumBy(groups)) => {
                 let amounts = amounts_by(event, property, *currency, by);
                 if amounts.is_empty() {
-                    return false;
+                    return Seen::Nothing;
                 }
-                let value = slot.get_or_insert_with(|| RegisterValue::SumBy(Vec::new()));
-                let RegisterValue::SumBy(groups) = value else { return false };
                 for (key, amount) in amounts {
                     let new = || SumGroup { key, buckets: Vec::new() };
                     let group = touch(groups, |group| group.key == key, GROUPS_MAX, new);
                     add(&mut group.buckets, amount, *within, at);
                 }
             }
-            Self::Distinct { property, keep, .. } => {
-                let mut keys = Vec::new();
-                property::each(property, event, |value, _| keys.push(stamp_of(&value)));
+            (Self::Distinct { property, keep, .. }, RegisterValue::Distinct(groups)) => {
+                let keys = stamps(property, event);
                 if keys.is_empty() {
-                    return false;
+                    return Seen::Nothing;
                 }
-                let value = slot.get_or_insert_with(|| RegisterValue::Distinct(Vec::new()));
-                let RegisterValue::Distinct(groups) = value else { return false };
-                for key in unique(keys) {
+                for key in keys {
                     let new = || Group { key, times: Times::default() };
                     touch(groups, |group| group.key == key, *keep as usize, new).times.push(at, 1);
                 }
             }
-            Self::Sequence { steps, within, restart, .. } => {
-                let value = slot.get_or_insert_with(|| RegisterValue::Sequence {
-                    begun: vec![None; steps.len() - 1],
-                    completed: None,
-                });
-                let RegisterValue::Sequence { begun, completed } = value else { return false };
+            (Self::Sequence { steps, within, restart, .. }, RegisterValue::Sequence { begun, completed }) => {
                 let start = match role {
                     0 => Some(at),
                     _ => begun[role - 1].filter(|start| at.since(*start) < *within),
                 };
-                let Some(start) = start else { return false };
+                let Some(start) = start else { return Seen::Noted };
                 // Until the last part, nobody is told anything new.
                 if role + 1 < steps.len() {
                     begun[role] = Some(start);
-                    return false;
+                    return Seen::Noted;
                 }
                 *completed = Some(at);
                 if *restart {
                     begun.fill(None);
                 }
             }
-            Self::Open { .. } => {
-                let value = slot.get_or_insert(RegisterValue::Open { after: None, ended: None, open: false });
-                let RegisterValue::Open { after, ended, open } = value else { return false };
+            (Self::Open { .. }, RegisterValue::Open { after, ended, open }) => {
                 *open = role == 0;
                 *(if role == 0 { after } else { ended }) = Some(at);
             }
-            Self::LastValue { property, .. } => {
-                let mut newest = None;
-                property::each(property, event, |value, _| {
-                    newest = remembered(&value, LAST_VALUE_BYTES_MAX).or(newest.take())
+            (Self::LastValue { property, .. }, RegisterValue::LastValue { value, at: since }) => {
+                let mut seen = Seen::Nothing;
+                property::each(property, event, |newest, _| {
+                    if let Some(newest) = remembered(&newest, LAST_VALUE_BYTES_MAX) {
+                        (*value, *since) = (newest, at);
+                        seen = Seen::Changed;
+                    }
                 });
-                let Some(value) = newest else { return false };
-                *slot = Some(RegisterValue::LastValue { value, at });
+                return seen;
             }
-            Self::Habit { .. } => {
-                let value = slot.get_or_insert(RegisterValue::Habit { weekdays: [0; 7], hours: [0; 24] });
-                let RegisterValue::Habit { weekdays, hours } = value else { return false };
+            (Self::Habit { .. }, RegisterValue::Habit { weekdays, hours }) => {
                 let (weekday, hour) = local();
                 for count in [&mut weekdays[usize::from(weekday % 7)], &mut hours[usize::from(hour % 24)]] {
                     *count = count.saturating_add(1);
                 }
             }
-            Self::Visits { keep } => match slot {
-                Some(RegisterValue::Visits { begun, last }) => {
-                    let new = at.since(*last) >= VISIT_GAP;
-                    *last = at;
-                    if !new {
-                        return false;
-                    }
-                    begun.push(at, *keep as usize);
+            (Self::Visits { keep }, RegisterValue::Visits { begun, last }) => {
+                let new = begun.is_empty() || at.since(*last) >= VISIT_GAP;
+                *last = at;
+                if !new {
+                    return Seen::Noted;
                 }
-                _ => *slot = Some(RegisterValue::Visits { begun: Times::from_iter([at]), last: at }),
-            },
-            Self::Refills { .. } => {
+                begun.push(at, *keep as usize);
+            }
+            (Self::Refills { .. }, RegisterValue::Refills(refills)) => {
                 if event.products.is_empty() {
-                    return false;
+                    return Seen::Nothing;
                 }
-                let value = slot.get_or_insert_with(|| RegisterValue::Refills(Vec::new()));
-                let RegisterValue::Refills(refills) = value else { return false };
                 for product in &event.products {
                     let id = shortened(&product.id, PRODUCT_KEY_BYTES_MAX);
                     let new = || Refill { product: id.to_string(), count: 0, first: at, last: at };
@@ -257,21 +255,22 @@ impl Register {
                     refill.last = at;
                 }
             }
+            // Should two registers ever have the same hash, what is there stays.
+            _ => return Seen::Nothing,
         }
-        true
+        Seen::Changed
     }
 }
 
-/// Each key once: an order with two pairs of shoes is one event about shoes.
-fn unique(mut keys: Vec<u32>) -> Vec<u32> {
-    let mut position = 0;
-    while position < keys.len() {
-        let key = keys[position];
-        match keys[..position].contains(&key) {
-            true => drop(keys.remove(position)),
-            false => position += 1,
+/// The values of a detail as hashes, each once: an order with two pairs of shoes is one event about shoes.
+fn stamps(property: &Property, event: &Event) -> SmallVec<[u32; 4]> {
+    let mut keys = SmallVec::new();
+    property::each(property, event, |value, _| {
+        let key = stamp_of(&value);
+        if !keys.contains(&key) {
+            keys.push(key);
         }
-    }
+    });
     keys
 }
 
