@@ -21,7 +21,7 @@ use serde_json::json;
 const RUNS: usize = 40;
 /// A function that has not asked for an event by then has failed.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-const FUNCTIONS: [&str; 5] = ["hello", "ingest", "decide", "timers", "delivery"];
+const FUNCTIONS: [&str; 7] = ["hello", "ingest", "decide", "timers", "segmentation", "catalogue", "delivery"];
 
 fn main() -> io::Result<()> {
     let platform = Platform::start()?;
@@ -169,6 +169,9 @@ impl Platform {
             ("DELIVERIES_TABLE", "deliveries"),
             ("REFUSALS_TABLE", "refusals"),
             ("PLAYBOOK_TABLE", "playbook"),
+            ("AUDIENCES_TABLE", "audiences"),
+            ("CATALOGUE_TABLE", "catalogue"),
+            ("CATALOGUE_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:catalogue"),
             ("WEBHOOK_SECRET_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:webhook"),
             ("WEBHOOK_PRIVATE_HOSTS", ""),
             ("EMAIL_FROM", "hello@shop.example"),

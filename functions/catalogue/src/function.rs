@@ -11,7 +11,7 @@ use kairos_cloud::queues::Mailboxes;
 use kairos_cloud::secrets::Secret;
 use kairos_cloud::{service, telemetry};
 use kairos_engine::bounds::{ANNOUNCE_RESERVE, CATALOGUE_KEY_REFRESH};
-use kairos_engine::time::Timestamp;
+use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::catalogue::{Announced, Listing, Ports, RowOutcome, Wanted};
 use kairos_protocol::port::Clock;
 use lambda_runtime::{Error, LambdaEvent};
@@ -20,6 +20,9 @@ use serde_json::Value;
 use crate::answer::{self, Rows};
 use crate::feed;
 use crate::request::{self, RequestRefusal};
+
+/// The longest that Lambda lets a function run.
+const LAMBDA_TIMEOUT_MAX: Span = Span::from_mins(15);
 
 /// The function with everything it talks to.
 #[derive(Debug)]
@@ -54,8 +57,7 @@ impl Function {
     /// # Errors
     /// When it is called with neither.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
-        let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
-        let until = Timestamp::from_millis(deadline).minus(ANNOUNCE_RESERVE);
+        let until = ends_at(event.context.deadline, SystemClock.now()).minus(ANNOUNCE_RESERVE);
         let answer = match event.payload.get("action").and_then(Value::as_str) {
             Some("announce") => {
                 tell(&self.ports().resume(until).await);
@@ -121,6 +123,16 @@ impl Function {
     }
 }
 
+/// When this call ends. Lambda says at which millisecond; `cargo lambda watch` says in how many. No call takes longer
+/// than Lambda's 15 minutes, and no clock is that close to 1970.
+fn ends_at(deadline: u64, now: Timestamp) -> Timestamp {
+    let millis = i64::try_from(deadline).unwrap_or(i64::MAX);
+    match millis <= LAMBDA_TIMEOUT_MAX.as_millis() {
+        true => now.plus(Span::from_millis(millis)),
+        false => Timestamp::from_millis(millis),
+    }
+}
+
 fn not_empty(key: &str) -> Result<String, String> {
     match key.trim() {
         "" => Err("the catalogue's key is empty: store one of at least 24 letters and digits".into()),
@@ -136,5 +148,18 @@ fn tell(announced: &Announced) {
     telemetry::count("products_told_faults", announced.faults.len());
     for (product, error) in &announced.faults {
         tracing::warn!(product, %error, "a change could not be told to its end; the next run goes on");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_ends_when_lambda_or_its_local_stand_in_says() {
+        let now = Timestamp::from_millis(1_795_255_200_000);
+        assert_eq!(ends_at(1_795_255_320_000, now), now.plus(Span::from_mins(2)), "Lambda");
+        assert_eq!(ends_at(600_000, now), now.plus(Span::from_mins(10)), "cargo lambda watch");
+        assert_eq!(ends_at(u64::MAX, now), Timestamp::from_millis(i64::MAX), "never");
     }
 }
