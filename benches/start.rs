@@ -16,6 +16,7 @@ use flate2::write::DeflateEncoder;
 use kairos_benches::figures::{Figures, Sample, directories, millis, root};
 use kairos_benches::plays;
 use kairos_benches::server::{Request, Response, serve};
+use kairos_benches::stack::PUBLISHED_AT;
 use serde_json::json;
 
 const RUNS: usize = 40;
@@ -198,7 +199,9 @@ fn answer(request: &Request, playbook: &str) -> Response {
     let target = request.headers.get("x-amz-target").map(String::as_str).unwrap_or_default();
     let body = String::from_utf8_lossy(&request.body);
     Response::json(&match target {
-        "DynamoDB_20120810.GetItem" if body.contains("\"current\"") => json!({"Item": {"version": {"S": "bench"}}}),
+        "DynamoDB_20120810.GetItem" if body.contains("\"current\"") => {
+            json!({"Item": {"version": {"S": "bench"}, "published_at": {"S": PUBLISHED_AT}}})
+        }
         "DynamoDB_20120810.GetItem" => json!({"Item": {"playbook": {"S": playbook}}}),
         "secretsmanager.GetSecretValue" => json!({"SecretString": "secret", "Name": "webhook"}),
         _ => json!({}),

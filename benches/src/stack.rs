@@ -18,6 +18,8 @@ use crate::figures::{directories, root, say};
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(120);
 /// The write key of this source.
 const WRITE_KEY: &str = "benchBenchBenchBenchBenchBench12";
+/// When the one playbook of a stack was put in force; by another time, functions would know another publication.
+pub const PUBLISHED_AT: &str = "2026-01-01T00:00:00Z";
 /// How often a queue is asked whether it is empty.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
@@ -106,7 +108,7 @@ impl Stack {
             (format!("version#{version}"), "playbook", serde_json::to_string(&playbook)?),
             ("current".to_owned(), "version", version),
         ] {
-            let item = json!({"name": {"S": name}, attribute: {"S": value}});
+            let item = json!({"name": {"S": name}, attribute: {"S": value}, "published_at": {"S": PUBLISHED_AT}});
             self.call("DynamoDB_20120810.PutItem", &json!({"TableName": self.output("PlaybookTable"), "Item": item}))?;
         }
         Ok(())
