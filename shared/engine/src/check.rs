@@ -310,7 +310,7 @@ impl<'a> View<'a> {
                     true => (from..until).contains(hour),
                     false => *hour >= from || *hour < until,
                 };
-                slot_counts(hours, among)
+                slot_counts(hours.as_slice(), among)
             }
             HabitSlot::Weekdays(_) | HabitSlot::Today => slot_counts(weekdays, weekday),
         })

@@ -197,7 +197,7 @@ impl<'a> Run<'a> {
                             let taken = way(self.user, &play.name, name, ways.iter().map(|way| way.weight));
                             let standing = self.out.state.plays.entry(play.name.clone()).or_default();
                             // Experiments come and go: those that are gone are forgotten.
-                            standing.variants.retain(|known| built.has_split(known));
+                            standing.variants.retain(|known, _| built.has_split(known));
                             standing.variants.set(*id, u8::try_from(taken).ok());
                             let outcome =
                                 PlayOutcome::Assigned { split: name.clone(), variant: ways[taken].name.clone() };

@@ -16,7 +16,7 @@ use crate::playbook::{CatalogueTest, Change, Entry, Interest, Play, Trigger};
 use crate::product::{Product, shortened};
 use crate::program::PlayRole;
 use crate::register::RegisterValue;
-use crate::state::{PlayState, Scheduled, Standing, Subject, Waiting};
+use crate::state::{PlayState, Scheduled, Subject, Waiting};
 use crate::step::Run;
 use crate::time::{Span, Timestamp};
 
@@ -370,7 +370,9 @@ impl<'a> Run<'a> {
             if starts.is_empty() && !waited && self.dirty.is_empty() {
                 return;
             }
-            starts.sort_by_key(|start| start.place);
+            if starts.len() > 1 {
+                starts.sort_by_key(|start| start.place);
+            }
             for start in starts {
                 self.enter(start);
             }
@@ -378,9 +380,7 @@ impl<'a> Run<'a> {
         // What still changes is looked at again a moment later: no circle holds up an instant.
         let soon = self.out.state.clock.plus(Span::from_millis(1));
         while let Some(place) = self.dirty.pop() {
-            let standing = self.seats.standing(&self.out.state, place);
-            let next = Some(standing.next.map_or(soon, |next| next.min(soon)));
-            self.seats.set_standing(self.program, &mut self.out.state, place, Standing { next, ..standing });
+            self.seats.ask_again(self.program, &mut self.out.state, place, soon);
         }
         self.starts.clear();
     }

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use crate::check::{Check, RegisterIndex, View};
 use crate::event::{Event, EventKind};
 use crate::local_time::LocalClock;
-use crate::playbook::{Condition, ContextFact, EventPattern, Moment, Playbook, PropertyFilter};
+use crate::playbook::{Change, Condition, ContextFact, EventPattern, Moment, Playbook, PropertyFilter};
 use crate::property;
 use crate::register::{Register, RegisterId};
 use crate::seats::Seats;
@@ -42,6 +42,8 @@ pub struct Program {
     /// The plays in the order in which they are considered.
     pub(crate) plays: Vec<PlayProgram>,
     by_name: BTreeMap<String, usize>,
+    /// By a segment's place in the playbook: the plays that start when it is entered or left.
+    pub(crate) segment_plays: Vec<Vec<(usize, Change)>>,
     readiness: Vec<Option<Check>>,
     moments: [Option<MomentRule>; Moment::ALL.len()],
     pub(crate) needs: Needs,

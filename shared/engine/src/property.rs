@@ -275,8 +275,13 @@ fn contains(text: &str, part: &str) -> bool {
     if !(text.is_ascii() && part.is_ascii()) {
         return lower(text).contains(lower(part).as_str());
     }
+    let (text, part) = (text.as_bytes(), part.as_bytes());
+    let Some((first, rest)) = part.split_first() else { return true };
+    let Some(last_start) = text.len().checked_sub(part.len()) else { return false };
     // Both are short: texts of events are shortened, and what a playbook asks for is bounded.
-    part.is_empty() || text.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
+    (0..=last_start).any(|start| {
+        text[start].eq_ignore_ascii_case(first) && text[start + 1..start + part.len()].eq_ignore_ascii_case(rest)
+    })
 }
 
 /// The values of some properties of an event, shortened, as a play on its way keeps them for its messages.

@@ -129,6 +129,11 @@ impl Register {
         matches!(self, Self::Sequence { .. })
     }
 
+    /// Whether it is made of the user's own weekdays and hours.
+    pub(crate) const fn is_habit(&self) -> bool {
+        matches!(self, Self::Habit { .. })
+    }
+
     /// The events that it watches, with the role of each: which part of a sequence; 0 for what opens and 1 for
     /// what ends.
     pub(crate) fn watches(&self) -> Vec<(usize, &[EventMatch])> {

@@ -1,48 +1,45 @@
 //! Where a user's values lie, by the program's own numbers.
 //!
 //! Users remember registers and standings by hashed ids, in the order of the ids, so that a playbook may change
-//! around them. A step asks for some hundred of them: it finds out once where each one lies, and keeps that true.
+//! around them. A step asks for some hundred of them: it finds out once where each one lies. What is new comes
+//! last, and what is no longer worth a note stays, until [`Seats::tidy`] puts everything back in its order.
 
-use smallvec::SmallVec;
-
+use crate::bounds::{REGISTERS_MAX, WATCHED_CONDITIONS_MAX};
 use crate::program::Program;
 use crate::register::RegisterValue;
 use crate::state::{ById, Standing, UserState};
+use crate::time::{Span, Timestamp};
+use crate::verdict::Verdict;
 
 const NOWHERE: u16 = u16::MAX;
-/// Most playbooks have no more of a kind: their seats need no memory of their own.
-const INLINE: usize = 64;
 
-/// The places of one kind of values.
+/// The places of one kind of values, by the program's numbers, of which there are `MAX` at most.
 #[derive(Clone, Debug)]
-struct Seating {
-    /// By the program's numbers.
-    seats: SmallVec<[u16; INLINE]>,
+struct Seating<const MAX: usize> {
+    seats: [u16; MAX],
     /// How many values are there that the program does not know.
     strangers: usize,
+    /// Whether the values are no longer in the order of their ids.
+    mixed: bool,
 }
 
-impl Seating {
-    /// `wanted` are ids in their order; `number` gives the program's number of each.
-    fn of<T>(wanted: &[u32], number: impl Fn(usize) -> usize, values: &ById<T>) -> Self {
-        let mut seats = match wanted.len() {
-            count @ ..=INLINE => SmallVec::from_buf_and_len([NOWHERE; INLINE], count),
-            count => SmallVec::from_elem(NOWHERE, count),
-        };
-        let mut strangers = 0;
+impl<const MAX: usize> Seating<MAX> {
+    const EMPTY: Self = Self { seats: [NOWHERE; MAX], strangers: 0, mixed: false };
+
+    /// `wanted` are ids in their order; `number` gives the program's number of each. Nothing has been found before.
+    fn find<T>(&mut self, wanted: &[u32], number: impl Fn(usize) -> usize, values: &ById<T>) {
         let mut next = 0;
         for (position, (id, _)) in values.iter().enumerate() {
             while wanted.get(next).is_some_and(|wanted| *wanted < id) {
                 next += 1;
             }
             if wanted.get(next) == Some(&id) {
-                seats[number(next)] = seat(position);
+                self.seats[number(next)] = seat(position);
                 next += 1;
             } else {
-                strangers += 1;
+                self.strangers += 1;
             }
         }
-        Self { seats, strangers }
     }
 
     fn of_number(&self, number: usize) -> Option<usize> {
@@ -50,18 +47,9 @@ impl Seating {
         (seat != NOWHERE).then_some(usize::from(seat))
     }
 
-    fn insert(&mut self, number: usize, position: usize) {
-        for seat in &mut self.seats {
-            *seat += u16::from(*seat != NOWHERE && usize::from(*seat) >= position);
-        }
-        self.seats[number] = seat(position);
-    }
-
-    fn remove(&mut self, number: usize, position: usize) {
-        self.seats[number] = NOWHERE;
-        for seat in &mut self.seats {
-            *seat -= u16::from(*seat != NOWHERE && usize::from(*seat) > position);
-        }
+    fn add<T>(&mut self, number: usize, id: u32, value: T, values: &mut ById<T>) {
+        self.seats[number] = seat(values.push(id, value));
+        self.mixed = true;
     }
 }
 
@@ -72,17 +60,47 @@ fn seat(position: usize) -> u16 {
 /// The places of a user's registers and standings.
 #[derive(Clone, Debug)]
 pub(crate) struct Seats {
-    registers: Seating,
-    watched: Seating,
+    registers: Seating<REGISTERS_MAX>,
+    watched: Seating<WATCHED_CONDITIONS_MAX>,
+    /// Whether some standings are no longer worth a note.
+    vacant: bool,
 }
 
 impl Seats {
+    /// Before anything was found.
+    pub(crate) const EMPTY: Self = Self { registers: Seating::EMPTY, watched: Seating::EMPTY, vacant: false };
+
     /// Where they lie in this state.
     pub(crate) fn of(program: &Program, state: &UserState) -> Self {
+        let mut seats = Self::EMPTY;
+        seats.find(program, state);
+        seats
+    }
+
+    /// Finds out where they lie. Nothing has been found before.
+    pub(crate) fn find(&mut self, program: &Program, state: &UserState) {
         let (watched, numbers) = program.watched_ids();
-        Self {
-            registers: Seating::of(program.register_ids(), |number| number, &state.registers),
-            watched: Seating::of(watched, |next| usize::from(numbers[next]), &state.watched),
+        self.registers.find(program.register_ids(), |number| number, &state.registers);
+        self.watched.find(watched, |next| usize::from(numbers[next]), &state.watched);
+    }
+
+    /// Finds out anew where they lie.
+    pub(crate) fn find_again(&mut self, program: &Program, state: &UserState) {
+        *self = Self::EMPTY;
+        self.find(program, state);
+    }
+
+    /// Puts everything back in its order, as it is stored. Afterwards, the seats are others: where the step goes
+    /// on, they are found out anew.
+    pub(crate) fn tidy(&mut self, state: &mut UserState) {
+        if core::mem::take(&mut self.vacant) {
+            state.watched.retain(|_, standing| *standing != Standing::default());
+        }
+        if core::mem::take(&mut self.registers.mixed) {
+            state.registers.sort();
+        }
+        if core::mem::take(&mut self.watched.mixed) {
+            state.watched.sort();
         }
     }
 
@@ -111,11 +129,12 @@ impl Seats {
         if self.registers.strangers > 0 {
             // An edit of a play's audience watches nothing else for all users, so nobody asks everything anew: what
             // such edits leave behind goes when something new comes.
-            registers.retain(|id| program.knows_register(id));
-            self.registers = Seating::of(program.register_ids(), |number| number, registers);
+            registers.sort();
+            registers.retain(|id, _| program.knows_register(id));
+            self.registers = Seating::EMPTY;
+            self.registers.find(program.register_ids(), |number| number, registers);
         }
-        let position = registers.insert(program.register_id(number), value);
-        self.registers.insert(number, position);
+        self.registers.add(number, program.register_id(number), value, registers);
     }
 
     /// How the user stands to a watched condition; as somebody of whom nothing is known, when nothing is.
@@ -123,20 +142,42 @@ impl Seats {
         self.watched.of_number(number).map_or_else(Standing::default, |position| *state.watched.at(position))
     }
 
-    /// Notes how the user stands to a watched condition. What is not worth a note is forgotten.
-    pub(crate) fn set_standing(&mut self, program: &Program, state: &mut UserState, number: usize, standing: Standing) {
-        let worth_it = standing != Standing::default();
-        match self.watched.of_number(number) {
-            Some(position) if worth_it => *state.watched.at_mut(position) = standing,
-            Some(position) => {
-                state.watched.remove(position);
-                self.watched.remove(number, position);
+    /// Notes the answer to a watched condition. Gives whether it has turned.
+    pub(crate) fn answer(
+        &mut self,
+        program: &Program,
+        state: &mut UserState,
+        number: usize,
+        verdict: Verdict,
+        at: Timestamp,
+    ) -> bool {
+        // Whatever a formula says, time goes on.
+        let next = verdict.until.map(|until| until.max(at.plus(Span::from_millis(1))));
+        if let Some(position) = self.watched.of_number(number) {
+            let standing = state.watched.at_mut(position);
+            let turned = verdict.holds != standing.since.is_some();
+            if turned {
+                standing.since = verdict.holds.then_some(at);
             }
-            None if worth_it => {
-                let position = state.watched.insert(program.watched_id(number), standing);
-                self.watched.insert(number, position);
-            }
-            None => {}
+            standing.next = next;
+            self.vacant |= standing.since.is_none() && next.is_none();
+            return turned;
+        }
+        if verdict.holds || next.is_some() {
+            let standing = Standing { since: verdict.holds.then_some(at), next };
+            self.watched.add(number, program.watched_id(number), standing, &mut state.watched);
+        }
+        verdict.holds
+    }
+
+    /// Makes sure that a watched condition is asked again by then.
+    pub(crate) fn ask_again(&mut self, program: &Program, state: &mut UserState, number: usize, by: Timestamp) {
+        if let Some(position) = self.watched.of_number(number) {
+            let next = &mut state.watched.at_mut(position).next;
+            *next = Some(next.map_or(by, |next| next.min(by)));
+        } else {
+            let standing = Standing { since: None, next: Some(by) };
+            self.watched.add(number, program.watched_id(number), standing, &mut state.watched);
         }
     }
 }

@@ -238,20 +238,20 @@ impl<T> ById<T> {
         &mut self.0[position].1
     }
 
-    /// Puts a value under an id that is not there yet. Gives its position: what came from there on moves by one.
-    pub(crate) fn insert(&mut self, id: u32, value: T) -> usize {
-        let position = self.0.partition_point(|(known, _)| *known < id);
+    /// Puts a value under an id that is not there yet behind all others, and gives its position. Afterwards,
+    /// nothing is found by its id until [`Self::sort`] has put it in its place.
+    pub(crate) fn push(&mut self, id: u32, value: T) -> usize {
         // Most users soon have a dozen: growing from one to two to four would move each several times.
         if self.0.len() == self.0.capacity() {
             self.0.reserve(self.0.len().max(12));
         }
-        self.0.insert(position, (id, value));
-        position
+        self.0.push((id, value));
+        self.0.len() - 1
     }
 
-    /// Takes the value at a position out: what came after it moves by one.
-    pub(crate) fn remove(&mut self, position: usize) {
-        self.0.remove(position);
+    /// Puts all in the order of their ids.
+    pub(crate) fn sort(&mut self) {
+        self.0.sort_unstable_by_key(|(id, _)| *id);
     }
 
     /// All values with their ids.
@@ -260,8 +260,8 @@ impl<T> ById<T> {
     }
 
     /// Lets go of what is not asked for.
-    pub(crate) fn retain(&mut self, keep: impl Fn(u32) -> bool) {
-        self.0.retain(|(id, _)| keep(*id));
+    pub(crate) fn retain(&mut self, keep: impl Fn(u32, &T) -> bool) {
+        self.0.retain(|(id, value)| keep(*id, value));
     }
 
     /// Whether there is nothing.
@@ -521,6 +521,9 @@ impl<const MAX: usize> InputIds<MAX> {
         let bytes = &mut self.0;
         if bytes.len() >= MAX * ID_BYTES {
             bytes.drain(..ID_BYTES);
+        }
+        if bytes.len() == bytes.capacity() {
+            bytes.reserve(bytes.len().max(8 * ID_BYTES));
         }
         bytes.extend_from_slice(id.as_bytes());
     }

@@ -45,7 +45,8 @@ pub struct Stepped {
 /// then fire first, each at its own time. `now` is the time of the decision: it only tells whether a
 /// moment has passed, so a backlog is decided as it would have been live.
 pub fn step(program: &Program, user: UserKey, state: UserState, inputs: &[Input], now: Timestamp) -> Stepped {
-    let mut run = Run::new(program, user, state, now);
+    let mut stepped = Stepped::of(state);
+    let mut run = Run::new(program, user, &mut stepped, now);
     for input in inputs {
         let outcome = run.apply(input);
         *run.out.inputs.entry(outcome).or_default() += 1;
@@ -54,7 +55,15 @@ pub fn step(program: &Program, user: UserKey, state: UserState, inputs: &[Input]
     if run.out.state.plays.len() > PLAYS_MAX {
         run.out.state.plays.retain(|name, _| program.play_by_name(name).is_some());
     }
-    run.out
+    run.seats.tidy(&mut run.out.state);
+    stepped
+}
+
+impl Stepped {
+    /// A user to whom nothing has happened yet.
+    pub(crate) fn of(state: UserState) -> Self {
+        Self { state, effects: Vec::new(), inputs: BTreeMap::new(), considered: Vec::new() }
+    }
 }
 
 /// One step under way.
@@ -62,7 +71,8 @@ pub(crate) struct Run<'a> {
     pub(crate) program: &'a Program,
     pub(crate) user: UserKey,
     pub(crate) now: Timestamp,
-    pub(crate) out: Stepped,
+    /// The user as far as the step has come, and what it has led to.
+    pub(crate) out: &'a mut Stepped,
     /// Where the user's registers and standings lie.
     pub(crate) seats: Seats,
     /// The watched conditions whose answer may have changed.
@@ -76,19 +86,22 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// One that begins with this state.
-    pub(crate) fn new(program: &'a Program, user: UserKey, state: UserState, now: Timestamp) -> Self {
-        Self {
+    /// One that goes on from here.
+    #[inline]
+    pub(crate) fn new(program: &'a Program, user: UserKey, out: &'a mut Stepped, now: Timestamp) -> Self {
+        let mut run = Self {
             program,
             user,
             now,
-            seats: Seats::of(program, &state),
-            out: Stepped { state, effects: Vec::new(), inputs: BTreeMap::new(), considered: Vec::new() },
+            seats: Seats::EMPTY,
+            out,
             dirty: WatchedSet::default(),
             starts: Vec::new(),
             clock: None,
             steps_left: 0,
-        }
+        };
+        run.seats.find(program, &run.out.state);
+        run
     }
 
     fn apply(&mut self, input: &Input) -> InputOutcome {
@@ -111,6 +124,7 @@ impl<'a> Run<'a> {
             Input::Link { id, at, to } => self.link(*id, *at, *to),
             Input::Merge { at, state, .. } => {
                 self.advance(*at);
+                self.seats.tidy(&mut self.out.state);
                 self.out.state.merge(state.as_ref().clone(), self.program);
                 self.clock = None;
                 self.end_surplus_runs();
@@ -250,16 +264,8 @@ impl<'a> Run<'a> {
                 continue;
             }
             let register = program.register(*index);
-            // The clock is asked for by habits only, and they are few.
-            let mut clock = self.clock.take();
-            let state = &mut self.out.state;
-            let zone = state.time_zone.as_deref();
-            let local = || {
-                let clock = clock.get_or_insert_with(|| program.clock_in(zone));
-                let (weekday, minute) = clock.weekday_and_minute(at);
-                (weekday, (minute / 60) as u8)
-            };
-            let registers = &mut state.registers;
+            let local = register.is_habit().then(|| self.local_weekday_and_hour(at));
+            let registers = &mut self.out.state.registers;
             let seen = match self.seats.register_mut(registers, *index) {
                 Some(value) => register.apply(value, *role, event, at, local),
                 None => {
@@ -277,7 +283,6 @@ impl<'a> Run<'a> {
                     changed.push((*index, *role));
                 }
             }
-            self.clock = clock;
         }
         for (moment, weight, ways) in &dispatch.evidence {
             let Some(rule) = program.moment(*moment) else { continue };
@@ -294,6 +299,13 @@ impl<'a> Run<'a> {
         changed
     }
 
+    /// The weekday and hour on the user's own clock, which is read once: few registers ask for it.
+    fn local_weekday_and_hour(&mut self, at: Timestamp) -> (u8, u8) {
+        let clock = self.clock.get_or_insert_with(|| self.program.clock_of(&self.out.state));
+        let (weekday, minute) = clock.weekday_and_minute(at);
+        (weekday, (minute / 60) as u8)
+    }
+
     /// Notes which products the user looks at, and tells the catalogue whose changes are to be reported.
     fn show_interest(&mut self, name: &EventName, event: &Event, at: Timestamp) {
         let interest = match name {
@@ -306,11 +318,14 @@ impl<'a> Run<'a> {
         let state = &mut self.out.state;
         if needs.viewed && interest == Interest::Viewed {
             for product in &event.products {
-                state.viewed.retain(|known| known.id != product.id);
-                if state.viewed.len() >= VIEWED_MAX {
-                    state.viewed.remove(0);
+                // Mostly, it is looked at again while it is the last, or it is new.
+                if state.viewed.last().is_none_or(|last| last != product) {
+                    state.viewed.retain(|known| known.id != product.id);
+                    if state.viewed.len() >= VIEWED_MAX {
+                        state.viewed.remove(0);
+                    }
+                    state.viewed.push(product.for_keeping());
                 }
-                state.viewed.push(product.for_keeping());
             }
         }
         if !needs.interests {
@@ -365,6 +380,7 @@ impl<'a> Run<'a> {
             return InputOutcome::LinkRepeated;
         }
         self.advance(at);
+        self.seats.tidy(&mut self.out.state);
         let mut carried = core::mem::take(&mut self.out.state);
         // Whoever is somebody else from now on is in no segment: that user is.
         for (segment, _) in self.program.memberships(&carried) {
@@ -390,7 +406,7 @@ impl<'a> Run<'a> {
             decisions: carried.decisions,
             ..UserState::default()
         };
-        self.seats = Seats::of(self.program, &self.out.state);
+        self.seats.find_again(self.program, &self.out.state);
         if carried.has_something_to_carry() {
             let merge = Input::Merge {
                 id: InputId::caused_by(id, "merge", self.user),

@@ -16,26 +16,25 @@ use crate::playbook::{Change, Trigger};
 use crate::plays::{Cause, Start};
 use crate::program::{WatchedSet, Whose, segment_id};
 use crate::property;
-use crate::seats::Seats;
-use crate::state::{Inside, Standing, Subject};
+use crate::state::{Inside, Subject};
 use crate::step::Run;
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
 
 impl<'a> Run<'a> {
     /// Asks everything anew, because the playbook or the user's memory has changed as a whole: lets go of what is
     /// no longer asked for. Segments are entered and left; plays do not start, they tell changes.
     pub(crate) fn reconsider(&mut self) {
+        self.seats.tidy(&mut self.out.state);
         self.leave_retired_segments();
         let program = self.program;
         let state = &mut self.out.state;
         state.program = program.fingerprint();
-        state.registers.retain(|id| program.knows_register(id));
-        let watched: alloc::collections::BTreeSet<u32> = program.watched.iter().map(|watched| watched.id).collect();
-        state.watched.retain(|id| watched.contains(&id));
+        state.registers.retain(|id, _| program.knows_register(id));
+        state.watched.retain(|id, _| program.watched_ids().0.binary_search(&id).is_ok());
         state.moments.retain(|known| program.playbook().moments.moments.contains_key(&known.moment));
         state.facts.retain(|fact, _| program.needs.facts.contains(fact));
         state.inside.retain(|inside| program.playbook().places.iter().any(|place| place.name == inside.place));
-        self.seats = Seats::of(program, state);
+        self.seats.find_again(program, state);
         self.dirty = WatchedSet::all(program.watched.len());
         self.update_watched();
         self.starts.clear();
@@ -89,20 +88,7 @@ impl<'a> Run<'a> {
         while let Some(place) = self.dirty.pop() {
             let watched = &program.watched[place];
             let verdict = View { program, state: &self.out.state, seats: &self.seats, at }.verdict(&watched.check);
-            let before = self.seats.standing(&self.out.state, place);
-            let changed = verdict.holds != before.since.is_some();
-            // Whatever a formula says, time goes on.
-            let next = verdict.until.map(|until| until.max(at.plus(Span::from_millis(1))));
-            let since = match (verdict.holds, changed) {
-                (true, true) => Some(at),
-                (true, false) => before.since,
-                (false, _) => None,
-            };
-            let standing = Standing { since, next };
-            if standing != before {
-                self.seats.set_standing(program, &mut self.out.state, place, standing);
-            }
-            if changed {
+            if self.seats.answer(program, &mut self.out.state, place, verdict, at) {
                 self.dirty.add(program.touches.by_watched[place]);
                 self.turned(watched.whose, verdict.holds, at);
             }
@@ -124,13 +110,9 @@ impl<'a> Run<'a> {
                     number: self.out.state.segment_changes,
                 });
                 let change = if holds { Change::Entry } else { Change::Exit };
-                for (place, play) in program.plays.iter().enumerate() {
-                    if let Trigger::Segment { name: wanted, on } = &program.playbook().plays[play.play].trigger
-                        && wanted == name
-                        && *on == change
-                    {
-                        self.starts.push(Start::now(place, at, Cause::Segment(name, change)));
-                    }
+                let plays = &program.segment_plays[segment];
+                for (place, _) in plays.iter().filter(|(_, on)| *on == change) {
+                    self.starts.push(Start::now(*place, at, Cause::Segment(name, change)));
                 }
             }
             Whose::Becomes(place) if holds => {

@@ -19,7 +19,7 @@ use crate::program::{Instruction, PlayProgram, Program};
 use crate::register::RegisterValue;
 use crate::seats::Seats;
 use crate::state::{PlayRun, PlayState, Subject, UserState};
-use crate::step::Run;
+use crate::step::{Run, Stepped};
 use crate::time::{Span, Timestamp};
 
 /// A play and a user.
@@ -189,17 +189,26 @@ fn point(what: &'static str, lets: impl Into<Option<bool>>, text: impl Into<Stri
 }
 
 impl<'a> About<'a> {
-    /// The engine at this instant, with a copy of the user.
-    fn engine(&self) -> Run<'a> {
+    /// A copy of the user at this instant, for the engine to work on.
+    fn copy(&self) -> Stepped {
         let mut state = self.state.clone();
         state.clock = state.clock.max(self.at);
-        let now = state.clock;
-        Run { steps_left: STEPS_PER_INSTANT_MAX, ..Run::new(self.program, self.user, state, now) }
+        Stepped::of(state)
+    }
+
+    /// The engine at work on a copy of the user.
+    fn engine<'c>(&self, copy: &'c mut Stepped) -> Run<'c>
+    where
+        'a: 'c,
+    {
+        let now = copy.state.clock;
+        Run { steps_left: STEPS_PER_INSTANT_MAX, ..Run::new(self.program, self.user, copy, now) }
     }
 
     /// What the engine would do if the play's moment came now.
     fn would(&self, place: usize) -> (Option<bool>, Vec<String>) {
-        let mut engine = self.engine();
+        let mut copy = self.copy();
+        let mut engine = self.engine(&mut copy);
         engine.enter(Start::about(place, engine.out.state.clock, Subject::default()));
         let any = |is: fn(&PlayOutcome) -> bool| engine.out.considered.iter().any(|record| is(&record.outcome));
         let sends = match any(|outcome| matches!(outcome, PlayOutcome::Sent { .. })) {
@@ -412,7 +421,9 @@ impl<'a> About<'a> {
         let seats = Seats::of(self.program, self.state);
         let view = View { program: self.program, state: self.state, seats: &seats, at: self.at };
         let local = leaf::local_time(&view);
-        let (lets, text) = match (self.play.quiet_hours, self.engine().quiet(self.play, self.at, self.at)) {
+        let mut copy = self.copy();
+        let engine = self.engine(&mut copy);
+        let (lets, text) = match (self.play.quiet_hours, engine.quiet(self.play, self.at, self.at)) {
             (InQuietHours::Send, _) => (true, "this play sends in quiet hours, too".to_owned()),
             (_, Quiet::Not) => (true, "not now".to_owned()),
             (_, Quiet::Hold(until)) => (false, format!("now; a message would wait until {}", when(until, self.at))),
@@ -427,7 +438,8 @@ impl<'a> About<'a> {
 
     /// How the user can be reached by each message.
     fn channels(&self, points: &mut Vec<Point>) {
-        let engine = self.engine();
+        let mut copy = self.copy();
+        let engine = self.engine(&mut copy);
         let mut seen = Vec::new();
         for (_, instruction) in &self.built.instructions {
             let Instruction::Send { message, channels, .. } = instruction else { continue };

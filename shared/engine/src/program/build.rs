@@ -16,7 +16,7 @@ use crate::identifiers::digest;
 use crate::local_time::LocalClock;
 use crate::moment;
 use crate::playbook::{
-    Condition, ContextFact, EventMatch, EventPattern, Moment, Playbook, ReadinessValue, Step, Trigger,
+    Change, Condition, ContextFact, EventMatch, EventPattern, Moment, Playbook, ReadinessValue, Segment, Step, Trigger,
 };
 use crate::register::{Register, RegisterId};
 
@@ -83,6 +83,7 @@ pub(super) fn program(playbook: Playbook) -> Result<Program, ProgramError> {
         watched_ids: Default::default(),
         plays: Vec::new(),
         by_name: BTreeMap::new(),
+        segment_plays: Vec::new(),
         readiness: Vec::new(),
         moments: [None; Moment::ALL.len()],
         needs: Needs::default(),
@@ -103,6 +104,7 @@ pub(super) fn program(playbook: Playbook) -> Result<Program, ProgramError> {
         program.by_name.insert(program.playbook.plays[*play].name.clone(), place);
         program.plays.push(built);
     }
+    program.segment_plays = segment_plays(&program);
     touch(&mut program);
     dispatch(&mut program);
     need(&mut program);
@@ -521,6 +523,19 @@ fn dispatch(program: &mut Program) {
     }
     program.any = found.remove(&EventPattern::Any).unwrap_or_default();
     program.dispatch = found;
+}
+
+/// Tells each segment which plays start when it is entered or left.
+fn segment_plays(program: &Program) -> Vec<Vec<(usize, Change)>> {
+    let of_segment = |segment: &Segment| {
+        let plays = program.plays.iter().enumerate();
+        let started = plays.filter_map(|(place, built)| match &program.playbook.plays[built.play].trigger {
+            Trigger::Segment { name, on } if *name == segment.name => Some((place, *on)),
+            _ => None,
+        });
+        started.collect()
+    };
+    program.playbook.segments.iter().map(of_segment).collect()
 }
 
 /// Finds out what else has to be remembered.

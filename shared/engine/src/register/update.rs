@@ -1,5 +1,6 @@
 //! What an event does to a register.
 
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -87,7 +88,11 @@ fn amounts_by(event: &Event, property: &Property, currency: Option<Currency>, by
     amounts
 }
 
+/// The group that an event is about, as the one touched last.
 fn touch<T>(groups: &mut Vec<T>, key: impl Fn(&T) -> bool, keep: usize, new: impl FnOnce() -> T) -> &mut T {
+    if groups.len() <= keep && groups.last().is_some_and(&key) {
+        return groups.last_mut().expect("there is a last one");
+    }
     let group = match groups.iter().position(key) {
         Some(position) => groups.remove(position),
         None => new(),
@@ -137,22 +142,22 @@ impl Register {
             }
             Self::Open { .. } => RegisterValue::Open { after: None, ended: None, open: false },
             Self::LastValue { .. } => RegisterValue::LastValue { value: TraitValue::Flag(false), at },
-            Self::Habit { .. } => RegisterValue::Habit { weekdays: [0; 7], hours: [0; 24] },
+            Self::Habit { .. } => RegisterValue::Habit { weekdays: [0; 7], hours: Box::new([0; 24]) },
             Self::Visits { .. } => RegisterValue::Visits { begun: Times::default(), last: at },
             Self::Refills { .. } => RegisterValue::Refills(Vec::new()),
         }
     }
 
     /// Applies an event that matches this register in a `role` (which part of a sequence; 0 for what
-    /// opens and 1 for what ends; else 0) to what it holds of a user. `local` gives the user's own weekday and
-    /// hour.
+    /// opens and 1 for what ends; else 0) to what it holds of a user. `local` is the user's own weekday and
+    /// hour, which a habit is made of.
     pub(crate) fn apply(
         &self,
         value: &mut RegisterValue,
         role: usize,
         event: &Event,
         at: Timestamp,
-        local: impl FnOnce() -> (u8, u8),
+        local: Option<(u8, u8)>,
     ) -> Seen {
         match (self, value) {
             (Self::Recent { keep, .. }, RegisterValue::Recent(times)) => times.push(at, *keep as usize),
@@ -222,7 +227,12 @@ impl Register {
             (Self::LastValue { property, .. }, RegisterValue::LastValue { value, at: since }) => {
                 let mut seen = Seen::Nothing;
                 property::each(property, event, |newest, _| {
-                    if let Some(newest) = remembered(&newest, LAST_VALUE_BYTES_MAX) {
+                    // Mostly it is the one that is there already.
+                    if matches!((&newest, &*value), (ValueRef::Text(newest), TraitValue::Text(known)) if newest == known)
+                    {
+                        *since = at;
+                        seen = Seen::Changed;
+                    } else if let Some(newest) = remembered(&newest, LAST_VALUE_BYTES_MAX) {
                         (*value, *since) = (newest, at);
                         seen = Seen::Changed;
                     }
@@ -230,7 +240,7 @@ impl Register {
                 return seen;
             }
             (Self::Habit { .. }, RegisterValue::Habit { weekdays, hours }) => {
-                let (weekday, hour) = local();
+                let Some((weekday, hour)) = local else { return Seen::Nothing };
                 for count in [&mut weekdays[usize::from(weekday % 7)], &mut hours[usize::from(hour % 24)]] {
                     *count = count.saturating_add(1);
                 }

@@ -1,5 +1,6 @@
 //! What a register holds.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Deref;
@@ -136,9 +137,9 @@ pub enum RegisterValue {
         /// By weekday, Monday first.
         #[n(0)]
         weekdays: [u16; 7],
-        /// By hour.
+        /// By hour. Elsewhere in memory, because few registers are habits, and all take as much as the largest.
         #[n(1)]
-        hours: [u16; 24],
+        hours: Box<[u16; 24]>,
     },
     /// Of [`Register::Visits`].
     #[n(11)]
@@ -311,7 +312,7 @@ impl RegisterValue {
             (Self::Habit { weekdays, hours }, Self::Habit { weekdays: theirs, hours: their_hours }, _) => {
                 let add = |own: &mut u16, theirs: u16| *own = own.saturating_add(theirs);
                 weekdays.iter_mut().zip(theirs).for_each(|(own, theirs)| add(own, theirs));
-                hours.iter_mut().zip(their_hours).for_each(|(own, theirs)| add(own, theirs));
+                hours.iter_mut().zip(*their_hours).for_each(|(own, theirs)| add(own, theirs));
             }
             (
                 Self::Visits { begun, last },

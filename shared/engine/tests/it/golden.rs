@@ -169,7 +169,7 @@ fn fill_registers(state: &mut UserState) {
         RegisterValue::Sequence { begun: vec![Some(at(1)), None], completed: Some(at(2)) },
         RegisterValue::Open { after: Some(at(1)), ended: None, open: true },
         RegisterValue::LastValue { value: TraitValue::Texts(vec!["a".into(), "b".into()]), at: at(4) },
-        RegisterValue::Habit { weekdays, hours },
+        RegisterValue::Habit { weekdays, hours: Box::new(hours) },
         RegisterValue::Visits { begun: [at(1)].into_iter().collect(), last: at(5) },
         RegisterValue::Refills(vec![Refill { product: "coffee".into(), count: 2, first: at(1), last: at(6) }]),
     ];
