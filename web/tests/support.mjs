@@ -1,6 +1,6 @@
 // A shop with pages and an `ingest` that records what it is sent, and a real Chromium.
 
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -20,11 +20,23 @@ function missing() {
   const lacks = [
     [!CHROMIUM, "there is no Chromium; install Debian's package `chromium`"],
     [!existsSync(new URL("node_modules", CLIENTS)), "tests/clients is not installed; `make test-node` installs it"],
-    [!existsSync(new URL("../dist", import.meta.url)), "kairos.js is not built; `make web` builds it"],
+    [!built(), "kairos.js is not built, or has changed since; `make web` builds it"],
   ];
   const why = lacks.find(([lacking]) => lacking)?.[1] ?? false;
   if (why && process.env.CI === "true") throw new Error(`kairos.js must be tried where CI=true: ${why}`);
   return why;
+}
+
+/** Whether what is tested is what stands in the sources. */
+function built() {
+  const file = (path) => new URL(`../${path}`, import.meta.url);
+  const changed = (path) => statSync(file(path)).mtimeMs;
+  const sources = ["kairos.js", "script.js", "build.mjs"];
+  for (const folder of ["src", "src/captures"]) {
+    sources.push(...readdirSync(file(folder)).filter((name) => name.endsWith(".js")).map((name) => `${folder}/${name}`));
+  }
+  const newest = Math.max(...sources.map(changed));
+  return ["dist/kairos.min.js", "dist/kairos.min.mjs"].every((path) => existsSync(file(path)) && changed(path) >= newest);
 }
 
 export async function launch() {
