@@ -4,7 +4,7 @@ import { VISIT_GAP } from "./bounds.js";
 import { context } from "./context.js";
 import { options } from "./lifecycle.js";
 import { add, close, counts, empty, open } from "./outbox.js";
-import { becomes, forgetIds, ids, newId, remember, remembered } from "./visitor.js";
+import { allow, becomes, forgetIds, ids, newId, remember, remembered } from "./visitor.js";
 
 /** Who hears of every event that may be sent. */
 export const listeners = new Set();
@@ -28,19 +28,26 @@ function deliver(message, urgent) {
   if (away >= VISIT_GAP) {
     remember({ query: undefined });
     const properties = { away_minutes: Math.floor(away / 60_000) };
-    deliver({ ...message, ...tracked("Visitor Returned", properties), messageId: newId() });
+    const { timestamp, context } = message;
+    deliver({ ...tracked("Visitor Returned", properties), messageId: newId(), timestamp, context });
   }
   if (message.type === "identify") becomes(message.userId);
   Object.assign(message, ids());
   if (preferences) message.context.consent = { categoryPreferences: preferences };
   add(message, urgent);
-  for (const listener of listeners) listener(message);
+  // Whatever a listener does wrong is not the event's affair.
+  for (const listener of listeners) queueMicrotask(() => listener(message));
+}
+
+/** A call with what every event has. */
+function made(call) {
+  counts.captured++;
+  return { ...call, messageId: newId(), timestamp: new Date().toISOString(), context: context() };
 }
 
 /** Something happened; an urgent event does not wait for others. */
 export function happened(call, urgent) {
-  counts.captured++;
-  const message = { ...call, messageId: newId(), timestamp: new Date().toISOString(), context: context() };
+  const message = made(call);
   if (granted) deliver(message, urgent);
   else if (waits()) add(message);
   else counts.withheld++;
@@ -60,11 +67,8 @@ function grant() {
 
 /** Starts as the options say, and says whether there is a reason to look. */
 export function begins() {
-  if (options.consent === "assumed") {
-    // Who sends this signal has answered, whoever assumes something else.
-    granted = false;
-    if (!gpc()) grant();
-  }
+  // Who sends this signal has answered, whoever assumes something else.
+  if (options.consent === "assumed") gpc() ? consents({}) : grant();
   return granted || waits();
 }
 
@@ -72,12 +76,20 @@ export function begins() {
 export function consents({ analytics, marketing }) {
   preferences = { analytics: !!analytics, marketing: !!marketing && !gpc() };
   const told = JSON.stringify(preferences);
-  if (analytics && !granted) grant();
-  if (!analytics) counts.withheld += empty().length;
+  if (!analytics) {
+    counts.withheld += empty().length;
+    // What was kept with an earlier consent, perhaps on another page, has to be found before it can be erased.
+    allow(true);
+  } else if (!granted) grant();
   // That it is refused has to arrive, too, where there was something to refuse.
-  if (granted && remembered().told !== told) track("Segment Consent Preference Updated", {}, true);
-  if (analytics) return remember({ told });
-  if (granted) forgetIds();
-  close();
-  granted = false;
+  if (analytics ? remembered().told !== told : remembered().seen) {
+    deliver(made(tracked("Segment Consent Preference Updated", {})), true);
+    open();
+  }
+  remember({ told });
+  if (!analytics) {
+    granted = false;
+    forgetIds();
+    close();
+  }
 }

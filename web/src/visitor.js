@@ -53,8 +53,8 @@ const ajs = (key) =>
 /** `anonymousId`, and `userId` when it is known. */
 export function ids() {
   // Before it has loaded, analytics.js is a list of calls; as a package it promises its user.
-  const user = window.analytics?.user?.();
-  const [visitorId, knownId] = user?.anonymousId ? [user.anonymousId(), user.id()] : [];
+  const user = attempt(() => window.analytics.user());
+  const [visitorId, knownId] = attempt(() => [user.anonymousId(), user.id()]) ?? [];
   const { id, user: said } = remembered();
   let anonymousId = visitorId || ajs(ANONYMOUS) || id;
   if (!anonymousId) {

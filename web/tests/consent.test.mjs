@@ -108,6 +108,26 @@ describe("consent and identity", { skip }, () => {
     assert.ok(!names().includes("Element Clicked"));
   });
 
+  for (const [how, refuse] of [
+    ["is said on a later page", (page) => consent(page, false, false)],
+    ["comes as Global Privacy Control", () => {}],
+  ]) {
+    on(`a withdrawal that ${how} finds what was kept before`, { script: REQUIRED }, async (page) => {
+      await consent(page, true, true);
+      await flush(page);
+      const { anonymousId } = shop.events()[0];
+      shop.put("/later", { script: how.startsWith("is") ? REQUIRED : {} });
+      if (how.startsWith("comes")) await GPC(page);
+      await page.goto(`${shop.origin}/later`);
+      await refuse(page);
+      await eventually("the word of it", () => shop.of("Segment Consent Preference Updated").length === 2);
+      const last = shop.events().at(-1);
+      assert.deepEqual(last.context.consent.categoryPreferences, { analytics: false, marketing: false });
+      assert.equal(last.anonymousId, anonymousId);
+      assert.deepEqual(await stored(page), NOTHING);
+    });
+  }
+
   on("a withdrawal arrives even if not at once, and is kept nowhere", { script: REQUIRED }, async (page) => {
     await consent(page, true, true);
     await flush(page);
@@ -224,6 +244,18 @@ describe("consent and identity", { skip }, () => {
     const [after] = shop.of("Reviews Read");
     assert.equal(after.userId, undefined);
     assert.notEqual(after.anonymousId, first.anonymousId);
+  });
+
+  on("a listener that fails costs no event", {}, async (page) => {
+    await page.evaluate(() => {
+      window.kairos.on(() => {
+        throw new Error("of the shop");
+      });
+      window.kairos.track("Reviews Read");
+    });
+    await page.click("b");
+    await flush(page);
+    assert.deepEqual(names(), ["page", "Reviews Read", "Element Clicked"]);
   });
 
   on("where storage is blocked, a visitor is the same for a page", {

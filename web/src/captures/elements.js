@@ -120,7 +120,7 @@ export function dwell() {
     scan();
   }, bounds.DWELL_TICK);
   for (const sign of ["pointermove", "keydown", "scroll"]) on(sign, () => (active = now()));
-  on("visibilitychange", () => (last = active = now()));
+  on("visibilitychange", () => document.hidden || (last = active = now()));
   leaving(() => {
     count();
     seen.forEach(finish);

@@ -27,15 +27,16 @@ export function pages() {
     viewed();
   }
 
+  // The page's own script goes on to change title and content first.
+  const later = () => setTimeout(navigated);
   for (const name of ["pushState", "replaceState"]) {
     const original = history[name];
     history[name] = (...given) => {
       original.apply(history, given);
-      // The page's own script goes on to change title and content first.
-      setTimeout(navigated);
+      later();
     };
   }
-  on("popstate", navigated, window);
+  on("popstate", later, window);
   // Shown again out of the browser's memory, without a load.
   on("pageshow", ({ persisted }) => persisted && (leave("navigated"), viewed()), window);
   viewed();
