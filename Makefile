@@ -87,7 +87,7 @@ test: demo-needs local-env test-node test-python test-browser web ## Run all tes
 test-web: test-node test-browser web ## Test kairos.js in a real browser (a minute)
 	@if command -v node >/dev/null; then \
 		echo "Testing kairos.js in a browser; this takes about a minute …"; \
-		cd web && node --test tests/; \
+		cd web && node --test tests/*.test.mjs; \
 	elif [ "$$CI" = true ]; then echo "There is no node: kairos.js must be tried where CI=true."; exit 1; \
 	else echo "There is no node: kairos.js is not tried (Node 20)."; fi
 

@@ -35,7 +35,14 @@ const origin = `http://127.0.0.1:${shop.address().port}`;
 
 const browser = await chromium.launch({
   executablePath,
-  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+  args: [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+  ],
 });
 try {
   const page = await browser.newPage();
@@ -44,7 +51,10 @@ try {
   page.on("request", (request) => {
     const made = { method: request.method(), url: request.url(), status: null };
     requests.push(made);
-    request.response().then((response) => (made.status = response?.status() ?? null), () => {});
+    request.response().then(
+      (response) => (made.status = response?.status() ?? null),
+      () => {},
+    );
   });
   page.on("console", (message) => said.push(message.text()));
   page.on("pageerror", (error) => said.push(String(error)));

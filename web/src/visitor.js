@@ -29,7 +29,9 @@ export const read = (key) => attempt(() => allowed && JSON.parse(localStorage[ke
 
 /** Keeps a value under a key; `undefined` forgets it. Where storage is blocked or full, nothing is kept. */
 export const keep = (key, value) =>
-  attempt(() => allowed && (value === undefined ? delete localStorage[key] : (localStorage[key] = JSON.stringify(value))));
+  attempt(
+    () => allowed && (value === undefined ? delete localStorage[key] : (localStorage[key] = JSON.stringify(value))),
+  );
 
 let visitor = {};
 

@@ -23,9 +23,12 @@ describe("delivery", { skip }, () => {
     });
 
   const track = (page, count, from = 0, more = {}) =>
-    page.evaluate(([count, from, more]) => {
-      for (let number = from; number < from + count; number++) window.kairos.track("Numbered", { number, ...more });
-    }, [count, from, more]);
+    page.evaluate(
+      ([count, from, more]) => {
+        for (let number = from; number < from + count; number++) window.kairos.track("Numbered", { number, ...more });
+      },
+      [count, from, more],
+    );
   const numbers = () => shop.of("Numbered").map(({ properties }) => properties.number);
   const counts = (page) => page.evaluate(() => ({ ...window.kairos.counts }));
   const upTo = (count) => Array.from({ length: count }, (_, number) => number);
@@ -45,7 +48,10 @@ describe("delivery", { skip }, () => {
     assert.deepEqual([method, url, body.writeKey], ["POST", "/v1/batch", WRITE_KEY]);
     assert.match(headers["content-type"], /^text\/plain/);
     assert.ok(body.sentAt && body.batch.every(({ messageId, timestamp }) => messageId && timestamp));
-    assert.ok(shop.requests.every(({ method }) => method === "POST"), "there was no preflight");
+    assert.ok(
+      shop.requests.every(({ method }) => method === "POST"),
+      "there was no preflight",
+    );
     await track(page, 20, 3);
     await page.clock.runFor(10);
     await eventually("twenty do not wait", () => numbers().length === 23);
@@ -207,13 +213,18 @@ describe("delivery", { skip }, () => {
       await flush(page);
       assert.deepEqual(numbers(), [2]);
       assert.equal((await counts(page)).rejected, 2);
-      assert.ok(page.complaints.some((said) => said.includes("kairos.js") && said.includes(String(status))), `${page.complaints}`);
+      assert.ok(
+        page.complaints.some((said) => said.includes("kairos.js") && said.includes(String(status))),
+        `${page.complaints}`,
+      );
     });
   }
 
   on("events that are refused one by one are counted and said", {}, async (page) => {
     await flush(page);
-    shop.answers.push({ body: { success: true, accepted: 1, refused: [{ index: 0, code: "name_too_long", message: "…" }] } });
+    shop.answers.push({
+      body: { success: true, accepted: 1, refused: [{ index: 0, code: "name_too_long", message: "…" }] },
+    });
     await track(page, 2);
     await flush(page);
     const { sent, refused } = await counts(page);
@@ -237,21 +248,27 @@ describe("delivery", { skip }, () => {
     assert.ok((await counts(page)).dropped > 50);
   });
 
-  on("a stash that somebody has broken breaks nothing", {
-    before: (page) => page.addInitScript(() => {
-      localStorage["kairos:stash"] = "{not json";
-      localStorage["kairos:visitor"] = '"text"';
-    }),
-  }, async (page) => {
-    await track(page, 1);
-    await flush(page);
-    assert.deepEqual(numbers(), [0]);
-    assert.deepEqual(page.complaints, []);
-  });
+  on(
+    "a stash that somebody has broken breaks nothing",
+    {
+      before: (page) =>
+        page.addInitScript(() => {
+          localStorage["kairos:stash"] = "{not json";
+          localStorage["kairos:visitor"] = '"text"';
+        }),
+    },
+    async (page) => {
+      await track(page, 1);
+      await flush(page);
+      assert.deepEqual(numbers(), [0]);
+      assert.deepEqual(page.complaints, []);
+    },
+  );
 
   const MODULE = `import { kairos } from "FROM";
     kairos.on((event) => (document.title = event.event ?? event.type));
-    kairos.start({ endpoint: "ENDPOINT", writeKey: "${WRITE_KEY}", consent: "assumed", search: ["term"], without: ["clicks"] });
+    const options = { consent: "assumed", search: ["term"], without: ["clicks"] };
+    kairos.start({ endpoint: "ENDPOINT", writeKey: "${WRITE_KEY}", ...options });
     window.kairos = kairos;`;
 
   for (const from of ["/web/kairos.js", "/web/dist/kairos.min.mjs"]) {
@@ -259,7 +276,10 @@ describe("delivery", { skip }, () => {
       shop = await world();
       try {
         shop.scripts["/start.mjs"] = MODULE.replace("FROM", from).replace("ENDPOINT", `${shop.endpoint}/`);
-        const url = shop.put("/", { script: `<script type="module" src="/start.mjs"></script>`, body: `<b data-kairos="b">b</b>` });
+        const url = shop.put("/", {
+          script: `<script type="module" src="/start.mjs"></script>`,
+          body: `<b data-kairos="b">b</b>`,
+        });
         const page = await visit(browser, `${url}?term=tea`);
         await page.waitForFunction(() => window.kairos);
         await page.click("b");
@@ -275,26 +295,35 @@ describe("delivery", { skip }, () => {
     });
   }
 
-  on("calls that were made before the script had come are made then", {
-    before: (page) => page.addInitScript(() => {
-      window.kairos = [(kairos) => kairos.consent({ analytics: true, marketing: false }), (kairos) => kairos.track("Early")];
-    }),
-    script: { "data-consent": "required" },
-  }, async (page) => {
-    await page.evaluate(() => window.kairos.push((kairos) => kairos.track("Late")));
-    await flush(page);
-    assert.deepEqual([shop.of("Early").length, shop.of("Late").length], [1, 1]);
-  });
+  on(
+    "calls that were made before the script had come are made then",
+    {
+      before: (page) =>
+        page.addInitScript(() => {
+          window.kairos = [
+            (kairos) => kairos.consent({ analytics: true, marketing: false }),
+            (kairos) => kairos.track("Early"),
+          ];
+        }),
+      script: { "data-consent": "required" },
+    },
+    async (page) => {
+      await page.evaluate(() => window.kairos.push((kairos) => kairos.track("Late")));
+      await flush(page);
+      assert.deepEqual([shop.of("Early").length, shop.of("Late").length], [1, 1]);
+    },
+  );
 
   on("a start that lacks something says so", { script: { "data-write-key": null } }, async (page) => {
-    const start = (options) => page.evaluate((options) => {
-      try {
-        window.kairos.start(options);
-        return "started";
-      } catch (error) {
-        return error.message;
-      }
-    }, options);
+    const start = (options) =>
+      page.evaluate((options) => {
+        try {
+          window.kairos.start(options);
+          return "started";
+        } catch (error) {
+          return error.message;
+        }
+      }, options);
     assert.match(await start({ writeKey: WRITE_KEY }), /endpoint and writeKey/);
     assert.equal(await start({ writeKey: WRITE_KEY, endpoint: shop.endpoint }), "started");
     assert.match(await start({ writeKey: WRITE_KEY, endpoint: shop.endpoint }), /once/);

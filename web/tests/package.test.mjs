@@ -9,7 +9,9 @@ import { skip } from "./support.mjs";
 
 const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 const sources = ["src", "src/captures"].flatMap((folder) =>
-  readdirSync(new URL(`../${folder}/`, import.meta.url)).filter((name) => name.endsWith(".js")).map((name) => `${folder}/${name}`),
+  readdirSync(new URL(`../${folder}/`, import.meta.url))
+    .filter((name) => name.endsWith(".js"))
+    .map((name) => `${folder}/${name}`),
 );
 const all = (text, pattern) => [...text.matchAll(pattern)].map(([, found]) => found);
 
@@ -59,12 +61,16 @@ describe("events have one name everywhere", () => {
 
   test("in the tracking plan, with their properties", () => {
     const plan = new Map(
-      [...read("../playbook/tracking_plan.yaml").matchAll(/^ {2}([\w ]+): \[(.*)\]$/gm)].map(([, name, list]) => [name, list.split(", ")]),
+      [...read("../playbook/tracking_plan.yaml").matchAll(/^ {2}([\w ]+): \[(.*)\]$/gm)].map(([, name, list]) => [
+        name,
+        list.split(", "),
+      ]),
     );
     const rows = [...read("README.md").matchAll(/^\| `([A-Z][\w ]+)` \| ([^|]*) \|/gm)];
     for (const [, name, properties] of rows) {
       assert.ok(plan.has(name), `${name} is not in the tracking plan`);
-      for (const property of all(properties, /`(\w+)`/g)) assert.ok(plan.get(name).includes(property), `${name}: ${property}`);
+      for (const property of all(properties, /`(\w+)`/g))
+        assert.ok(plan.get(name).includes(property), `${name}: ${property}`);
     }
   });
 });
@@ -73,7 +79,10 @@ describe("bounds", () => {
   const engine = read("../shared/engine/src/bounds.rs");
   const figure = (name) => {
     const text = new RegExp(`pub const ${name}: \\w+ = (?:Span::from_mins\\()?([\\d_* ]+)\\)?;`).exec(engine)[1];
-    return text.replaceAll("_", "").split("*").reduce((product, factor) => product * Number(factor), 1);
+    return text
+      .replaceAll("_", "")
+      .split("*")
+      .reduce((product, factor) => product * Number(factor), 1);
   };
 
   test("are within those of ingest", () => {
@@ -85,16 +94,23 @@ describe("bounds", () => {
   });
 
   test("hold together", () => {
-    // The largest event goes into a batch, and the batch with its envelope into what browsers send for a page that is gone.
+    // The largest event goes into a batch, and the batch with its envelope into what is sent for a page that is gone.
     assert.ok(bounds.EVENT_BYTES_MAX < bounds.BATCH_BYTES_MAX && bounds.BATCH_BYTES_MAX + 1_024 < 64 * 1024);
     assert.ok(bounds.EVENT_BYTES_MAX < bounds.QUEUE_CHARS_MAX);
     assert.ok(bounds.BATCH_EVENTS_ENOUGH < bounds.QUEUE_EVENTS_MAX);
     assert.ok(bounds.RETRY_FIRST < bounds.RETRY_MAX && bounds.RETRY_MAX < bounds.RETRY_ASKED_MAX);
-    assert.ok(bounds.DWELL_TICK < bounds.DWELL_MIN && bounds.DWELL_MIN < bounds.DWELL_PIECE && bounds.DWELL_PIECE < bounds.IDLE_AFTER);
+    assert.ok(
+      bounds.DWELL_TICK < bounds.DWELL_MIN &&
+        bounds.DWELL_MIN < bounds.DWELL_PIECE &&
+        bounds.DWELL_PIECE < bounds.IDLE_AFTER,
+    );
   });
 
   test("are all used", () => {
-    const used = sources.filter((source) => source !== "src/bounds.js").map(read).join("\n");
+    const used = sources
+      .filter((source) => source !== "src/bounds.js")
+      .map(read)
+      .join("\n");
     for (const name of Object.keys(bounds)) assert.ok(used.includes(name), `${name} bounds nothing`);
   });
 });

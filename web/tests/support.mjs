@@ -33,10 +33,16 @@ function built() {
   const changed = (path) => statSync(file(path)).mtimeMs;
   const sources = ["kairos.js", "script.js", "build.mjs"];
   for (const folder of ["src", "src/captures"]) {
-    sources.push(...readdirSync(file(folder)).filter((name) => name.endsWith(".js")).map((name) => `${folder}/${name}`));
+    sources.push(
+      ...readdirSync(file(folder))
+        .filter((name) => name.endsWith(".js"))
+        .map((name) => `${folder}/${name}`),
+    );
   }
   const newest = Math.max(...sources.map(changed));
-  return ["dist/kairos.min.js", "dist/kairos.min.mjs"].every((path) => existsSync(file(path)) && changed(path) >= newest);
+  return ["dist/kairos.min.js", "dist/kairos.min.mjs"].every(
+    (path) => existsSync(file(path)) && changed(path) >= newest,
+  );
 }
 
 export async function launch() {
@@ -140,7 +146,8 @@ export async function world() {
     } else if (pathname in pages) {
       response.setHeader("content-type", "text/html");
       // Nothing inline, no eval, nobody else.
-      const policy = `default-src 'none'; script-src 'self'; connect-src ${endpoint}; media-src 'self'; style-src 'unsafe-inline'`;
+      const own = "default-src 'none'; script-src 'self'; media-src 'self'; style-src 'unsafe-inline'";
+      const policy = `${own}; connect-src ${endpoint}`;
       response.setHeader("content-security-policy", pages[pathname].policy ?? policy);
       response.end(pages[pathname].html);
     } else if (scripts[pathname]) {
@@ -170,8 +177,10 @@ export async function world() {
     put(path, { body = "", script = {}, head = "", policy } = {}) {
       const all = { "data-write-key": WRITE_KEY, "data-endpoint": endpoint, "data-consent": "assumed", ...script };
       const attributes = Object.entries(all).map(([name, value]) => (value === null ? "" : ` ${name}="${value}"`));
-      const element = typeof script === "string" ? script : `<script src="/web/dist/kairos.min.js"${attributes.join("")}></script>`;
-      const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Shop ${path}</title>${head}${element}<body>${body}`;
+      const element =
+        typeof script === "string" ? script : `<script src="/web/dist/kairos.min.js"${attributes.join("")}></script>`;
+      const start = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Shop ${path}</title>`;
+      const html = `${start}${head}${element}<body>${body}`;
       pages[path] = { html, policy };
       return origin + path;
     },
@@ -184,7 +193,10 @@ export async function world() {
   };
 }
 
-/** A new browser's window on a page; fails when the page complained. Time can be moved on with `page.clock`. */
+/**
+ * A new browser's window on a page, which notes its complaints. Time can be moved on with `page.clock`; where that is
+ * "paused", it moves in no other way.
+ */
 export async function visit(browser, url, { context: options, before, clock = true } = {}) {
   const context = await browser.newContext({ viewport: { width: 1000, height: 800 }, ...options });
   const page = await context.newPage();
@@ -192,6 +204,8 @@ export async function visit(browser, url, { context: options, before, clock = tr
   page.on("console", (message) => page.complaints.push(message.text()));
   page.on("pageerror", (error) => page.complaints.push(String(error)));
   if (clock) await page.clock.install();
+  page.paused = clock === "paused";
+  if (page.paused) await page.clock.pauseAt(Date.now() + 60_000);
   await before?.(page);
   await page.goto(url);
   return page;

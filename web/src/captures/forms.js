@@ -13,7 +13,10 @@ const SECRET = /pass|pwd|card|cc[-_]|ccnum|cv[cv]|csc|iban|ssn|otp|one-time|secr
 
 /** Whether something is a field that may be told of. */
 const tellable = (field) =>
-  field.name && !NO_FIELD.test(field.type) && !SECRET.test([field.name, field.id, field.autocomplete]) && !ignored(field);
+  field.name &&
+  !NO_FIELD.test(field.type) &&
+  !SECRET.test([field.name, field.id, field.autocomplete]) &&
+  !ignored(field);
 
 const filled = (field) => (/checkbox|radio/.test(field.type) ? field.checked : field.value);
 

@@ -12,7 +12,12 @@ export const view = (name, properties) =>
 function viewed() {
   if (!options.without.includes("pages")) view();
   const parameters = new URLSearchParams(location.search);
-  const query = shortened(`${options.search}`.split(",").map((name) => parameters.get(name)).find(Boolean));
+  const query = shortened(
+    `${options.search}`
+      .split(",")
+      .map((name) => parameters.get(name))
+      .find(Boolean),
+  );
   // Turning the leaves of a result, narrowing it down, or coming back to it is no new search.
   if (query && query !== remembered().query) track("Products Searched", { query });
   if (query) remember({ query });
