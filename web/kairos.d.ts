@@ -105,7 +105,7 @@ export interface Kairos {
   page(name?: string, properties?: Record<string, unknown>): void;
   /** Says who the visitor is. Beside analytics.js, its `identify` is enough. */
   identify(userId: string, traits?: Record<string, unknown>): void;
-  /** Forgets who the visitor is, as on signing out. */
+  /** Forgets who the visitor is, as on signing out. Beside analytics.js, its `reset` is enough. */
   reset(): void;
   /** Sends now what waits, unless there is no network or the server has asked for a pause. */
   flush(): Promise<void>;

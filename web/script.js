@@ -5,7 +5,10 @@ import { kairos } from "./kairos.js";
 
 const { dataset } = document.currentScript ?? {};
 const waiting = window.kairos;
-window.kairos = kairos;
-if (dataset?.writeKey) kairos.start({ ...dataset });
-// Calls that were made before it was there: window.kairos = [(kairos) => kairos.consent(…)].
-if (waiting) for (const call of waiting) call(kairos);
+// Tag managers bring scripts twice.
+if (!waiting?.start) {
+  window.kairos = kairos;
+  if (dataset?.writeKey) kairos.start({ ...dataset });
+  // Calls that were made before it was there: window.kairos = [(kairos) => kairos.consent(…)].
+  if (waiting) for (const call of waiting) call(kairos);
+}

@@ -86,8 +86,8 @@ export function consents({ analytics, marketing }) {
     deliver(made(tracked("Segment Consent Preference Updated", {})), true);
     open();
   }
-  remember({ told });
-  if (!analytics) {
+  if (analytics) remember({ told });
+  else {
     granted = false;
     forgetIds();
     close();

@@ -6,7 +6,7 @@
 
 import * as bounds from "./bounds.js";
 import { now, options } from "./lifecycle.js";
-import { allow, allowed, keep, read, remember, remembered } from "./visitor.js";
+import { allow, keep, read, remember, remembered } from "./visitor.js";
 
 const STASH = "kairos:stash";
 
@@ -15,7 +15,7 @@ export const counts = { captured: 0, withheld: 0, sent: 0, refused: 0, rejected:
 
 /** The events that wait, in their order; those from before anybody has said whether they may be sent, too. */
 let queue = [];
-/** Those of them that are under way. */
+/** The ids of those that are under way. */
 let underWay = [];
 /** Whether they may be sent. */
 let sends;
@@ -33,9 +33,12 @@ const bytesOf = (message) => new Blob([JSON.stringify(message)]).size;
 /** Takes out everything that waits. */
 export const empty = () => queue.splice(0);
 
+const idsOf = (batch) => batch.map((message) => message.messageId);
+
 /** Takes out what needs no more care. */
 function settle(batch) {
-  queue = queue.filter((message) => !batch.includes(message));
+  const ids = idsOf(batch);
+  queue = queue.filter((message) => !ids.includes(message.messageId));
 }
 
 /** Leaves out the oldest until the rest may wait. */
@@ -48,16 +51,17 @@ function bounded() {
 
 /** Takes over what this page or another one has stashed. */
 function unstash() {
-  queue.unshift(...(read(STASH) || []));
+  queue = [].concat(read(STASH) || [], queue);
   keep(STASH);
 }
 
 /** Stashes everything that waits, if that is allowed. */
 function stash() {
-  if (!allowed || !queue[0]) return;
+  if (!queue[0]) return;
   unstash();
   bounded();
-  keep(STASH, empty());
+  // Where it cannot be kept, it waits here.
+  if (keep(STASH, queue)) empty();
 }
 
 /** The next events that are not under way, as many as go together. */
@@ -65,7 +69,7 @@ function next() {
   const batch = [];
   let bytes = 0;
   for (const message of queue) {
-    if (underWay.includes(message)) continue;
+    if (underWay.includes(message.messageId)) continue;
     bytes += bytesOf(message) + 1;
     if (bytes > bounds.BATCH_BYTES_MAX) break;
     batch.push(message);
@@ -102,7 +106,8 @@ async function post(batch) {
 async function sendAll() {
   if (mayBeSent()) unstash();
   while (queue[0] && mayBeSent()) {
-    const batch = (underWay = next());
+    const batch = next();
+    underWay = idsOf(batch);
     const [status, asked, answer] = await post(batch);
     underWay = [];
     if (!status || status === 408 || status === 429 || status >= 500) {
@@ -110,6 +115,8 @@ async function sendAll() {
       remember({ until: now() + Math.max(own, asked) });
     } else {
       failures = 0;
+      // It was stashed, too, if the page was hidden meanwhile.
+      unstash();
       settle(batch);
       const refused = answer?.refused?.length ?? 0;
       counts.refused += refused;

@@ -17,7 +17,7 @@ function attempt(use) {
 }
 
 /** Whether anything may be kept, and what is kept be read. */
-export let allowed = false;
+let allowed = false;
 
 /** Allows that, or forbids it. */
 export function allow(may) {
@@ -27,7 +27,7 @@ export function allow(may) {
 /** What a key holds; nothing where that may not be read, storage is blocked, or it is no JSON. */
 export const read = (key) => attempt(() => allowed && JSON.parse(localStorage[key]));
 
-/** Keeps a value under a key; `undefined` forgets it. Where storage is blocked or full, nothing is kept. */
+/** Keeps a value under a key, and says whether it could; `undefined` forgets it. */
 export const keep = (key, value) =>
   attempt(
     () => allowed && (value === undefined ? delete localStorage[key] : (localStorage[key] = JSON.stringify(value))),

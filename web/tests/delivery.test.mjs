@@ -96,6 +96,38 @@ describe("delivery", { skip }, () => {
     await eventually("two", () => numbers().length === 2);
   });
 
+  on("what was under way when the page was hidden is not sent again once it has arrived", {}, async (page) => {
+    await flush(page);
+    shop.hold();
+    await track(page, 2);
+    const flushed = flush(page);
+    await eventually("the request", () => numbers().length === 2);
+    await page.evaluate(() => {
+      Object.defineProperty(document, "hidden", { get: () => true, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    });
+    assert.equal(JSON.parse((await stored(page)).local["kairos:stash"]).length, 2, "it might never be answered");
+    shop.release();
+    await flushed;
+    assert.equal((await stored(page)).local["kairos:stash"], undefined);
+    await page.reload();
+    await eventually("the next view", () => shop.of("page").length === 2);
+    assert.equal(new Set(received()).size, received().length);
+  });
+
+  on(
+    "a script that comes twice tells everything once",
+    {
+      head: `<script src="/web/dist/kairos.min.js" data-write-key="${WRITE_KEY}" data-endpoint="http://nobody.localhost"></script>`,
+      script: "",
+    },
+    async (page) => {
+      await page.addScriptTag({ url: "/web/dist/kairos.min.js" });
+      await page.evaluate(() => window.kairos.consent({ analytics: true, marketing: true }));
+      assert.equal((await counts(page)).captured, 2);
+    },
+  );
+
   on("without a network events wait, over pages too, and then each arrives once", {}, async (page) => {
     await flush(page);
     const { messageId } = shop.of("page")[0];

@@ -108,6 +108,9 @@ const TYPES = { js: "text/javascript", mjs: "text/javascript", wav: "audio/wav" 
 export async function world() {
   const requests = [];
   const answers = [];
+  /** Answers wait for it. */
+  let held;
+  let release;
   /** Pages by path. */
   const pages = {};
   const [ingest, endpoint] = await listen(async (request, response) => {
@@ -123,6 +126,7 @@ export async function world() {
     response.setHeader("access-control-expose-headers", "retry-after");
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     response.statusCode = status;
+    await held;
     response.end(JSON.stringify(body));
   });
   const [shop, origin] = await listen(async (request, response) => {
@@ -173,6 +177,9 @@ export async function world() {
     events,
     /** The events of that name, or of that type. */
     of: (name) => events().filter((event) => (event.event ?? event.type) === name),
+    /** Leaves requests unanswered until they are released. */
+    hold: () => (held = new Promise((resolve) => (release = resolve))),
+    release: () => release(),
     /** Puts a page there. `script` are attributes of its <script>, or the whole element. */
     put(path, { body = "", script = {}, head = "", policy } = {}) {
       const all = { "data-write-key": WRITE_KEY, "data-endpoint": endpoint, "data-consent": "assumed", ...script };
