@@ -45,7 +45,7 @@ export function remember(more) {
 }
 
 /** A random id of 128 bits. */
-export const newId = () => [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("");
+export const newId = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
 /** An id that analytics.js keeps: JSON in localStorage, plain in a cookie. */
 const ajs = (key) =>
