@@ -40,6 +40,18 @@ demo-needs:
 	@command -v $(CARGO) >/dev/null || { echo "This needs Rust 1.95 or newer: https://rustup.rs"; exit 1; }
 	@command -v $(PYTHON) >/dev/null || { echo "This needs Python 3.10 or newer, for the local AWS."; exit 1; }
 
+# ------------------------------------------------------------------- kairos.js
+
+.PHONY: web
+web: web/dist/kairos.min.js ## Build kairos.js for the shop's pages, as web/dist/kairos.min.js
+
+WEB_SOURCES := web/build.mjs web/kairos.js web/script.js $(wildcard web/src/*.js web/src/captures/*.js)
+web/dist/kairos.min.js: web/package-lock.json $(WEB_SOURCES)
+	@if command -v npm >/dev/null; then \
+		cd web && npm ci --silent --ignore-scripts && node build.mjs \
+			|| echo "kairos.js could not be built and is not tried."; \
+	else echo "There is no npm: kairos.js is not built (Node 20 brings it)."; fi
+
 # ---------------------------------------------------------------- local engine
 
 .PHONY: local-env
@@ -64,12 +76,20 @@ test-local: local-env ## Test the local engine itself (start, deploy, triggers, 
 test: export RUST_TEST_THREADS ?= 8
 
 .PHONY: test
-test: demo-needs local-env test-node test-python test-browser ## Run all tests: units, simulation, and everything on the local engine
+test: demo-needs local-env test-node test-python test-browser web ## Run all tests: units, simulation, and everything on the local engine
 	@echo "Building everything with its tests (the AWS SDK takes some minutes the first time) …"
 	$(CARGO) build --locked --workspace --bins --tests
 	@echo "Running the tests; those on the local engine take about two minutes …"
 	$(CARGO) test --locked --workspace
-	@$(MAKE) --no-print-directory test-local
+	@$(MAKE) --no-print-directory test-web test-local
+
+.PHONY: test-web
+test-web: test-node test-browser web ## Test kairos.js in a real browser (a minute)
+	@if command -v node >/dev/null; then \
+		echo "Testing kairos.js in a browser; this takes about a minute …"; \
+		cd web && node --test tests/*.test.mjs; \
+	elif [ "$$CI" = true ]; then echo "There is no node: kairos.js must be tried where CI=true."; exit 1; \
+	else echo "There is no node: kairos.js is not tried (Node 20)."; fi
 
 # What follows is for tests/it/clients.rs, which says what it skips where something is missing; with CI=true it fails.
 

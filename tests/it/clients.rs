@@ -3,6 +3,7 @@
 //! The clients are the published packages of tests/clients. Each makes the calls of calls.json; what `ingest` then has
 //! put into the mailbox is compared field by field.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use kairos_engine::mailbox::Input;
 use kairos_engine::time::{Span, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::harness::playbook::{JITSU_KEY, JITSU_SOURCE, SOURCE, WRITE_KEY};
@@ -176,6 +178,73 @@ fn in_a_browser(role: &str, batch: bool) {
         let client = Client { library: "analytics.js", adds_to_pages: true, ..SERVER };
         arrived_as_sent(stage, &client, &shopper, at, &visit.sent).await;
     });
+}
+
+#[test]
+fn kairos_js_tells_what_hands_and_eyes_do() {
+    run(async {
+        let Some(node) = node() else { return };
+        let Some(chromium) = chromium() else { return };
+        if !root().join("web/dist/kairos.min.js").is_file() {
+            return skipped("kairos.js", "it is not built; `make web` builds it, given Node 20");
+        }
+        let stage = Stage::mailboxes().await;
+        let (shopper, started) = (Shopper::new("kairos-js"), now());
+        let more = json!({"chromium": chromium, "endpoint": stage.stack.ingest_browser_url});
+        let options = options(stage, &shopper, started, WRITE_KEY, &more);
+        let mut command = Command::new(node);
+        command.arg(clients().join("kairos.mjs")).arg(options).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut browser = command.kill_on_drop(true).spawn().unwrap();
+        let mut printed = BufReader::new(browser.stdout.take().unwrap()).lines();
+        let line = tokio::time::timeout(CLIENT_PATIENCE, printed.next_line()).await.expect("the visit ends").unwrap();
+        let Stay { events: sent, requests, said } = serde_json::from_str(&line.expect("the visit succeeds")).unwrap();
+        assert_eq!(said, Vec::<String>::new(), "the console has nothing to say");
+        for Request { method, url, status } in &requests {
+            assert!(status.is_none_or(|status| status < 300), "{method} {url}: {status:?}");
+            assert_ne!(method, "OPTIONS", "a browser need not ask before it sends");
+        }
+        let names: BTreeSet<&str> = sent.iter().map(|event| event["event"].as_str().unwrap_or("page")).collect();
+        let expected = [
+            "page",
+            "Products Searched",
+            "Element Clicked",
+            "Element Hovered",
+            "Element Dwelled",
+            "Page Scrolled",
+            "Form Started",
+            "Form Progressed",
+            "Form Abandoned",
+            "Exit Intended",
+            "Segment Consent Preference Updated",
+        ];
+        assert_eq!(names, BTreeSet::from(expected));
+        let arrived = eventually(format!("{} events in the mailbox", sent.len()), PATIENCE, async || {
+            let events = events_of(stage, &shopper).await;
+            if events.len() == sent.len() { Ok(events) } else { Err(format!("{} events", events.len())) }
+        })
+        .await;
+        for call in &sent {
+            let id = InputId::of_message(SOURCE, call["messageId"].as_str().unwrap());
+            let event = arrived.iter().find(|event| event.id == id).unwrap_or_else(|| panic!("{call} has not arrived"));
+            assert_eq!(Value::Object(event.context.clone()), call["context"]);
+            assert_eq!(event.anonymous_id.as_deref(), Some(shopper.anonymous_id.as_str()));
+            assert!(started <= event.at && event.at <= now(), "{call} at {}", event.at);
+            let (EventKind::Track { properties, .. } | EventKind::Page { properties, .. }) = &event.kind else {
+                panic!("{call} arrived as {:?}", event.kind)
+            };
+            assert_eq!(Value::Object(properties.clone()), call["properties"]);
+        }
+        drop(browser.stdin.take());
+        assert!(tokio::time::timeout(CLIENT_PATIENCE, browser.wait()).await.expect("it ends").unwrap().success());
+    });
+}
+
+/// What a stay on a page came to.
+#[derive(Debug, Deserialize)]
+struct Stay {
+    events: Vec<Value>,
+    requests: Vec<Request>,
+    said: Vec<String>,
 }
 
 fn an_hour_ago() -> Timestamp {

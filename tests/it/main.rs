@@ -14,7 +14,7 @@
 //! | [`webhooks`] | a receiver on the other side |
 //! | [`dead_letters`], [`kills`] | what happens when something breaks |
 //! | [`permissions`] | that a role may do what its function does and nothing else |
-//! | [`clients`] | what shops have installed already, unmodified, a browser included |
+//! | [`clients`] | what shops have installed already, unmodified, a browser included; and `kairos.js` in one |
 //! | [`tidiness`] | functions, template, example events and papers agree |
 //!
 //! What a test wants to tell a person (figures, what was skipped) it writes with [`harness::tell`].

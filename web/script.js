@@ -1,0 +1,14 @@
+// kairos.js as a classic script: options stand in the attributes of its <script>, so that a strict Content Security
+// Policy needs no exception for an inline one.
+
+import { kairos } from "./kairos.js";
+
+const { dataset } = document.currentScript ?? {};
+const waiting = window.kairos;
+// Tag managers bring scripts twice.
+if (!waiting?.start) {
+  window.kairos = kairos;
+  if (dataset?.writeKey) kairos.start({ ...dataset });
+  // Calls that were made before it was there: window.kairos = [(kairos) => kairos.consent(…)].
+  if (waiting) for (const call of waiting) call(kairos);
+}

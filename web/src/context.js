@@ -1,0 +1,42 @@
+// What goes with every event: Segment's context.
+
+import { TEXT_CHARS_MAX } from "./bounds.js";
+
+/** As in package.json. */
+export const VERSION = "0.1.0";
+
+/** A text of the page, not longer than it may be. */
+export const shortened = (text) => text?.trim().slice(0, TEXT_CHARS_MAX) || undefined;
+
+/** Where the browser is, without the part behind `#`. */
+export const address = () => location.href.split("#")[0];
+
+/** The page as it was when it was last viewed: what happens while it is being left belongs to it. */
+let page;
+let campaign;
+
+/** Takes in the page that there is now. */
+export function arrive(referrer) {
+  const { pathname, search, searchParams } = new URL(address());
+  page = { path: pathname, referrer, search, url: address() };
+  campaign = undefined;
+  for (const [name, value] of searchParams) {
+    const [, utm] = name.split(/^utm_/);
+    if (utm) campaign = { ...campaign, [utm === "campaign" ? "name" : utm]: shortened(value) };
+  }
+}
+
+arrive(document.referrer);
+
+/** The page in the words of Segment's spec. */
+export const pageProperties = () => ({ ...page, title: document.title });
+
+/** Segment's context of an event that happens now. */
+export const context = () => ({
+  library: { name: "kairos.js", version: VERSION },
+  locale: navigator.language,
+  timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  userAgent: navigator.userAgent,
+  page: pageProperties(),
+  campaign,
+});
