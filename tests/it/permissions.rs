@@ -15,7 +15,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 29] = [
+const ATTEMPTS: [&str; 30] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -35,6 +35,7 @@ const ATTEMPTS: [&str; 29] = [
     "Query CatalogueTable/announcements",
     "GetItem PromoCodesTable",
     "PutItem PromoCodesTable",
+    "UpdateItem PromoCodesTable",
     "Query PromoCodesTable/pools",
     "SendMessage EventsQueueUrl",
     "SendMessage DeliveriesQueueUrl",
@@ -88,6 +89,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
             "GetItem CatalogueTable",
             "GetItem PromoCodesTable",
             "PutItem PromoCodesTable",
+            "UpdateItem PromoCodesTable",
             "Query PromoCodesTable/pools",
             "Publish SMS",
             "SendEmail",
@@ -166,6 +168,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         "PromoCodesTable" => "id",
         _ => "user",
     };
+    let keys: &[&str] = if on == "PromoCodesTable" { &["id"] } else { &["index", "user"] };
     match action {
         "GetItem" => verdict(dynamodb.get_item().table_name(table).key(key, text("permission")).send().await),
         "BatchGetItem" => {
@@ -190,8 +193,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
             dynamodb
                 .update_item()
                 .table_name(table)
-                .key("index", text("permission"))
-                .key("user", text("permission"))
+                .set_key(Some(keys.iter().map(|key| ((*key).to_owned(), text("permission"))).collect()))
                 .update_expression("SET permission = :permission")
                 .condition_expression("attribute_exists(never)")
                 .expression_attribute_values(":permission", text("permission"))

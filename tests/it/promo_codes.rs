@@ -29,13 +29,15 @@ use crate::harness::world::Answer;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, playbook, run, tell};
 
 /// The plays of these tests, each started by an event of its own name, with what its codes are good for.
-fn promotions() -> [(&'static str, Promotion); 5] {
+fn promotions() -> [(&'static str, Promotion); 6] {
     let euros =
         |units: i64| Money { amount: Micros::new(units * 1_000_000), currency: Currency::parse("EUR").unwrap() };
     let promotion = |discount| Promotion {
         title: "A present".into(),
         discount,
         minimum_total: None,
+        maximum_discount: None,
+        at_most: None,
         expires_after: Span::from_hours(7 * 24),
         prefix: None,
         only_for: Holder::Anyone,
@@ -47,6 +49,7 @@ fn promotions() -> [(&'static str, Promotion); 5] {
         ("own", Promotion { only_for: Holder::User, ..promotion(Discount::Amount(euros(5))) }),
         ("brief", Promotion { expires_after: Span::from_secs(3), ..promotion(Discount::FreeShipping) }),
         ("shops", Promotion { pool: Some("autumn".into()), ..ten_percent() }),
+        ("few", Promotion { at_most: Some(2), maximum_discount: Some(euros(6)), ..ten_percent() }),
         ("none_left", Promotion { pool: Some("empty".into()), ..ten_percent() }),
     ]
 }
@@ -393,6 +396,30 @@ fn codes_of_the_shops_own_are_brought_in_given_once_and_redeemed() {
             let answer = stage.redeem(&at_till(&code, "order-1")).await;
             assert_eq!((answer.status, &answer.body["promo_code"]), (200, &json!(code)), "{}", answer.body);
         }
+    });
+}
+
+#[test]
+fn a_promotion_gives_no_more_codes_than_it_has() {
+    run(async {
+        let stage = Stage::promo_codes().await;
+        for _ in 0..2 {
+            let (_, code, _) = stage.given("few").await;
+            let answer = stage.redeem(&at_till(&code, "order-1")).await;
+            assert_eq!(answer.body["discount"], 6.0, "10 % of 80 EUR would be more: {}", answer.body);
+        }
+        let late = Shopper::new("comes-too-late");
+        stage.accept(&[late.is_customer_with_phone(now()), wants(&late, "few")]).await;
+        let refused = eventually("the third gets no message", PATIENCE, async || {
+            match stage.deliveries(late.key()).await.into_iter().flatten().next() {
+                Some(record) if record.status == Status::Refused => Ok(record),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+        assert_eq!(refused.answer.unwrap().code, "promotion_used_up");
+        assert_eq!(stage.sms_to(&late.phone).await.len(), 0);
+        assert_eq!(stage.codes().count_given("few").await.unwrap(), 2);
     });
 }
 

@@ -1,5 +1,6 @@
 //! `kairos promo-codes`: brings in a shop's own codes, says how many are left, and what became of one.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use kairos_protocol::promo_codes::{CodeKey, PromoCode, PromoCodes};
 use super::Done;
 use crate::pool_file::{Imported, PoolFile};
 use crate::target::{Target, TargetArguments};
-use crate::terminal::{COLUMNS, Progress, Style, line, note, thousands, wrapped};
+use crate::terminal::{COLUMNS, Progress, Style, line, thousands, wrapped};
 
 /// Refused rows that are shown.
 const REFUSED_SHOWN_MAX: usize = 30;
@@ -43,6 +44,9 @@ enum What {
         pool: String,
         /// One code a line, or CSV whose first line names a column `code`
         file: PathBuf,
+        /// Although no promotion of the playbook in force takes codes of this pool yet
+        #[arg(long)]
+        unpublished: bool,
     },
     /// Show what is known of a code: for which message it was given, until when it is good, what it was used for
     Show {
@@ -71,10 +75,14 @@ pub async fn run(arguments: &Arguments) -> Done {
             line(target.promo_codes().await?.count_free(pool).await?);
             Ok(ExitCode::SUCCESS)
         }
-        Some(What::Import { pool, file }) => {
+        Some(What::Import { pool, file, unpublished }) => {
             let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
             let read = PoolFile::read(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-            import(&Target::find(&arguments.target).await?, pool, &read).await
+            let target = Target::find(&arguments.target).await?;
+            if !unpublished {
+                known(&target, pool).await?;
+            }
+            import(&target, pool, &read).await
         }
         Some(What::Show { code }) => {
             let key = CodeKey::parse(code).map_err(|error| error.to_string())?;
@@ -97,6 +105,10 @@ async fn list(target: &Target) -> Done {
             None => None,
         };
         line(format!("{name:width$}  {}", described(promotion)));
+        if let Some(at_most) = promotion.at_most {
+            let given = thousands(codes.count_given(name).await?);
+            line(Style::stdout().dim(format!("{:width$}  {given} of {} codes given", "", thousands(at_most))));
+        }
         if let Some((pool, free)) = free {
             let style = Style::stdout();
             let text = format!("{:width$}  pool {pool}: {} free", "", thousands(free));
@@ -106,8 +118,12 @@ async fn list(target: &Target) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-fn described(promotion: &Promotion) -> String {
+/// A promotion in a line.
+pub fn described(promotion: &Promotion) -> String {
     let mut text = format!("{}: {}", promotion.title, promotion.discount);
+    if let Some(most) = &promotion.maximum_discount {
+        text.push_str(&format!(" (at most {most})"));
+    }
     if let Some(minimum) = &promotion.minimum_total {
         text.push_str(&format!(" from {minimum}"));
     }
@@ -126,18 +142,23 @@ async fn import(target: &Target, pool: &str, file: &PoolFile) -> Done {
     let imported =
         imported.map_err(|error| format!("{error}. Run the same command again: no code is brought in twice"))?;
     report(&imported, pool);
-    if !is_asked_for(target, pool).await? {
-        note(format!(
-            "No promotion of the playbook in force takes codes of this pool yet: write `pool: {pool}` into one."
-        ));
-    }
     Ok(if imported.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whether a promotion of the playbook in force takes codes of a pool. A shop may bring in codes before it publishes.
-async fn is_asked_for(target: &Target, pool: &str) -> Result<bool, Box<dyn Error + Send + Sync>> {
-    let Ok(program) = target.playbooks(None).await?.current().await else { return Ok(true) };
-    Ok(program.playbook().promotions.values().any(|promotion| promotion.pool.as_deref() == Some(pool)))
+/// Sees to it that a promotion of the playbook in force takes codes of a pool: codes cannot be moved to another one.
+async fn known(target: &Target, pool: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let program = target.playbooks(None).await?.current().await?;
+    let pools: BTreeSet<&str> =
+        program.playbook().promotions.values().filter_map(|promotion| promotion.pool.as_deref()).collect();
+    if pools.contains(pool) {
+        return Ok(());
+    }
+    let there_are = if pools.is_empty() { "none".to_owned() } else { pools.into_iter().collect::<Vec<_>>().join(", ") };
+    Err(format!(
+        "no promotion of the playbook in force takes codes of the pool {pool} (pools: {there_are}). Codes stay in the \
+         pool they were brought into: check its name, or say --unpublished if its promotion is published later"
+    )
+    .into())
 }
 
 fn report(imported: &Imported, pool: &str) {

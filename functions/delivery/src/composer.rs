@@ -209,6 +209,7 @@ mod tests {
                 title: promotion.title.clone(),
                 discount: promotion.discount.clone(),
                 minimum_total: None,
+                maximum_discount: None,
                 expires_at: order.expires_at,
             })
         }

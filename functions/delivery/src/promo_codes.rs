@@ -4,6 +4,7 @@
 //! | code | when | class |
 //! |---|---|---|
 //! | `promotion_unknown` | the playbook does not have the message's promotion | configuration |
+//! | `promotion_used_up` | as many codes as it has were given | permanent_message |
 //! | `promo_codes_exhausted` | its pool is empty | configuration: tried again, since more may be brought in |
 //! | `promo_codes_not_unique` | every code that was made is another message's | configuration |
 //! | `promo_code_key` | the key that codes are made with could not be read | configuration |
@@ -90,6 +91,7 @@ impl Codes for StoredCodes {
             title: promotion.title.clone(),
             discount: promotion.discount.clone(),
             minimum_total: promotion.minimum_total,
+            maximum_discount: promotion.maximum_discount,
             expires_at,
         })
     }
@@ -97,6 +99,7 @@ impl Codes for StoredCodes {
 
 fn not_given(why: &NotGiven) -> Answer {
     let (class, code) = match why {
+        NotGiven::UsedUp { .. } => (AnswerClass::PermanentMessage, "promotion_used_up"),
         NotGiven::Exhausted(_) => (AnswerClass::Configuration, "promo_codes_exhausted"),
         NotGiven::NotUnique => (AnswerClass::Configuration, "promo_codes_not_unique"),
         NotGiven::Overtaken(_) | NotGiven::Fault(_) => (AnswerClass::Retryable, "promo_codes_unavailable"),
@@ -148,6 +151,11 @@ mod tests {
         let fault = Fault::Retryable { what: "PromoCodesTable PutItem", why: "later".into() };
         for (why, class, code) in [
             (NotGiven::Exhausted("shop".into()), AnswerClass::Configuration, "promo_codes_exhausted"),
+            (
+                NotGiven::UsedUp { promotion: "spring".into(), at_most: 9 },
+                AnswerClass::PermanentMessage,
+                "promotion_used_up",
+            ),
             (NotGiven::NotUnique, AnswerClass::Configuration, "promo_codes_not_unique"),
             (NotGiven::Overtaken("shop".into()), AnswerClass::Retryable, "promo_codes_unavailable"),
             (NotGiven::Fault(fault), AnswerClass::Retryable, "promo_codes_unavailable"),

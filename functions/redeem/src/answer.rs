@@ -30,21 +30,15 @@ pub fn good(code: &PromoCode, discount: Option<Micros>) -> LambdaFunctionUrlResp
         add("promotion", Some(json!(given.promotion)));
         add("title", Some(json!(given.title)));
         add("kind", Some(json!(given.discount.kind())));
-        let money = match &given.discount {
-            Discount::Percent(share) => {
-                add("percent", Some(json!(f64::from(share.0) / 100.0)));
-                None
-            }
-            Discount::Amount(money) => {
-                add("amount", Some(units(money.amount)));
-                Some(money)
-            }
-            Discount::FreeShipping => None,
-        };
+        match &given.discount {
+            Discount::Percent(share) => add("percent", Some(json!(f64::from(share.0) / 100.0))),
+            Discount::Amount(money) => add("amount", Some(units(money.amount))),
+            Discount::FreeShipping => {}
+        }
         add("minimum_total", given.minimum_total.map(|minimum| units(minimum.amount)));
+        add("maximum_discount", given.maximum_discount.map(|most| units(most.amount)));
         let sold_in = code.redeemed.as_ref().and_then(|redeemed| redeemed.currency);
-        let currency = money.or(given.minimum_total.as_ref()).map(|money| money.currency).or(sold_in);
-        add("currency", currency.map(|currency| json!(currency)));
+        add("currency", given.currency().or(sold_in).map(|currency| json!(currency)));
         add("expires_at", Some(json!(given.expires_at.to_string())));
     }
     add("discount", discount.map(units));
@@ -105,7 +99,7 @@ mod tests {
         let given = PromoCode::from_json(GIVEN).unwrap();
         let expected = json!({
             "ok": true, "promo_code": "SPRING-R7JW-XPPF-Y584", "promotion": "spring", "title": "Spring",
-            "kind": "percent", "percent": 10.0, "minimum_total": 50.0, "currency": "EUR", "discount": 6.0,
+            "kind": "percent", "percent": 10.0, "minimum_total": 50.0, "maximum_discount": 20.0, "currency": "EUR", "discount": 6.0,
             "expires_at": "2025-11-22T12:00:00.000Z",
         });
         let response = good(&given, Some(Micros::new(6_000_000)));
@@ -118,7 +112,7 @@ mod tests {
         let mut fixed = given.clone();
         let euros = Money { amount: Micros::new(5_500_000), currency: Currency::parse("EUR").unwrap() };
         let change = fixed.given.as_mut().unwrap();
-        (change.discount, change.minimum_total) = (Discount::Amount(euros), None);
+        (change.discount, change.minimum_total, change.maximum_discount) = (Discount::Amount(euros), None, None);
         let answer = body(&good(&fixed, None));
         assert_eq!(
             (&answer["kind"], &answer["amount"], &answer["currency"]),

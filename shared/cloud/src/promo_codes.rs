@@ -1,19 +1,22 @@
-//! Promo codes: one DynamoDB item for each code, and one for each delivery that has chosen a code of a pool.
+//! Promo codes: one DynamoDB item for each code, one for each delivery that has chosen a code of a pool, and one for each
+//! promotion that gives only so many.
 //!
 //! | attribute | what |
 //! |---|---|
-//! | `id` (S, key) | `code#KEY`, the letters and digits of a code; `delivery#ID`, the delivery's id |
+//! | `id` (S, key) | `code#KEY`, the letters and digits of a code; `delivery#ID`, the delivery's id; `promotion#NAME` |
 //! | `record` (S) | of a code: [`PromoCode::to_json`], all there is to know |
 //! | `revision` (N) | of a code: condition of the next write |
 //! | `pool` (S) | of a code, there while it is free (index `pools`) |
 //! | `promotion`, `play`, `status` (S) | of a code: copies out of the record, for people and filters |
 //! | `code` (S) | of a delivery: the key of the code it has chosen; condition of another choice |
+//! | `given` (N) | of a promotion: how many of its codes were given |
 //! | `expires_at` (N) | TTL, in seconds; not while a code is free |
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Select};
 use kairos_engine::bounds::{PROMO_CODE_RETENTION, PROMO_POOL_PAGE_MAX};
 use kairos_engine::identifiers::DeliveryId;
@@ -65,6 +68,19 @@ impl PromoCodesTable {
         }
     }
 
+    /// How many codes of a promotion that is limited were given.
+    ///
+    /// # Errors
+    /// When DynamoDB fails.
+    pub async fn count_given(&self, promotion: &str) -> Result<u64, Fault> {
+        let item = self.get(promotion_id(promotion)).await?.unwrap_or_default();
+        Ok(item
+            .get("given")
+            .and_then(|value| value.as_n().ok())
+            .and_then(|given| given.parse().ok())
+            .unwrap_or_default())
+    }
+
     async fn get(&self, id: String) -> Result<Option<Item>, Fault> {
         let request = self.client.get_item().table_name(&self.table).key("id", AttributeValue::S(id));
         let answer = request.consistent_read(true).send().await;
@@ -101,6 +117,23 @@ impl PromoCodes for PromoCodesTable {
                 None => Ok(CodeSaved::Conflict(self.load(&key_of(code)?).await?.map(Box::new))),
             },
             _ => Err(fault("PromoCodesTable PutItem", &error)),
+        }
+    }
+
+    async fn count(&self, promotion: &str, at_most: u32) -> Result<bool, Fault> {
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("id", AttributeValue::S(promotion_id(promotion)))
+            .update_expression("ADD given :one")
+            .condition_expression("attribute_not_exists(given) OR given < :most")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":most", number(at_most));
+        let Err(error) = request.send().await else { return Ok(true) };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            _ => Err(fault("PromoCodesTable UpdateItem", &error)),
         }
     }
 
@@ -165,6 +198,10 @@ fn code_id(code: &CodeKey) -> String {
 
 fn delivery_id(delivery: DeliveryId) -> String {
     format!("delivery#{delivery}")
+}
+
+fn promotion_id(promotion: &str) -> String {
+    format!("promotion#{promotion}")
 }
 
 fn text(value: &str) -> AttributeValue {

@@ -257,6 +257,8 @@ pub const AUDIENCE_PAGE_MAX: usize = 500;
 
 /// Most promotions in a playbook.
 pub const PROMOTIONS_MAX: usize = 100;
+/// Largest number of codes that a promotion may be limited to.
+pub const PROMO_CODES_AT_MOST_MAX: u32 = 100_000_000;
 /// Longest prefix of a promotion's codes, in characters.
 pub const PROMO_CODE_PREFIX_CHARS_MAX: usize = 12;
 /// Fewest letters and digits of a code that a shop brings along.

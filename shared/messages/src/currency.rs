@@ -41,7 +41,9 @@ fn beside<'s>(words: &'s str, tokens: &[(usize, Token<'s>)]) -> Option<&'s str> 
     loop {
         match tokens.get(at..).unwrap_or_default() {
             [(dot, Token::Symbol(".")), (_, Token::Word(field)), ..] => {
-                last_dot = matches!(*field, "price" | "was" | "total" | "amount" | "minimum_total").then_some(*dot);
+                last_dot =
+                    matches!(*field, "price" | "was" | "total" | "amount" | "minimum_total" | "maximum_discount")
+                        .then_some(*dot);
                 at += 2;
             }
             [(_, Token::Symbol("[")), ..] => {

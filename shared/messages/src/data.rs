@@ -36,6 +36,8 @@ pub struct PromoCode {
     pub discount: Discount,
     /// The least that the order must be worth.
     pub minimum_total: Option<Money>,
+    /// The most that a share may come to.
+    pub maximum_discount: Option<Money>,
     /// Until when it is good.
     pub expires_at: Timestamp,
 }
@@ -119,7 +121,7 @@ fn promo_code(code: &PromoCode) -> Value {
         Discount::Amount(money) => (none(), Some(money)),
         Discount::FreeShipping => (none(), None),
     };
-    let money = fixed.or(code.minimum_total.as_ref());
+    let money = fixed.or(code.minimum_total.as_ref()).or(code.maximum_discount.as_ref());
     Value::Object(object([
         ("code", text(Some(&code.code))),
         ("title", text(Some(&code.title))),
@@ -127,6 +129,7 @@ fn promo_code(code: &PromoCode) -> Value {
         ("percent", percent),
         ("amount", fixed.map_or_else(none, |money| number(money.amount.get()))),
         ("minimum_total", amount(code.minimum_total.map(|money| money.amount))),
+        ("maximum_discount", amount(code.maximum_discount.map(|money| money.amount))),
         ("currency", text(money.map(|money| money.currency.as_str()))),
         ("expires_at", text(Some(&code.expires_at.to_string()))),
     ]))
@@ -202,6 +205,7 @@ pub(crate) fn samples() -> [(MessageData, Found); 2] {
         title: "Spring".into(),
         discount: Discount::Amount(off),
         minimum_total: euros(50_000_000),
+        maximum_discount: euros(20_000_000),
         expires_at: Timestamp::from_millis(1_798_070_400_000),
     });
     [(data, Found { store: Some(store), promo_code }), (MessageData::default(), Found::default())]

@@ -2,18 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use kairos_engine::bounds::{PROMO_CODE_PREFIX_CHARS_MAX, PROMOTIONS_MAX};
+use kairos_engine::bounds::{PROMO_CODE_PREFIX_CHARS_MAX, PROMO_CODES_AT_MOST_MAX, PROMOTIONS_MAX};
 use kairos_engine::money::{Currency, Micros, Money};
 use kairos_engine::playbook::{Discount, Holder, Promotion};
 use serde_json::json;
 
 use crate::diagnostic::Report;
-use crate::fields::{Fields, closest, entries, is_name, span, text, word};
+use crate::fields::{Fields, closest, count, entries, is_name, span, text, word};
 use crate::node::{Node, Value};
 use crate::settings::NAME_HELP;
 use crate::values::{caption, percent};
 
-const KEYS: [&str; 7] = ["title", "discount", "minimum_total", "expires_after", "prefix", "only_for", "pool"];
+const KEYS: [&str; 9] = [
+    "title",
+    "discount",
+    "minimum_total",
+    "maximum_discount",
+    "at_most",
+    "expires_after",
+    "prefix",
+    "only_for",
+    "pool",
+];
 const DISCOUNT_HELP: &str = "write a share, an amount or `free_shipping`: `discount: 10%`, `discount: 5 EUR`";
 const FREE_SHIPPING: &str = "free_shipping";
 
@@ -55,8 +65,14 @@ fn promotion(report: &mut Report<'_>, node: &Node, name: &str) -> Option<Promoti
     let title = title.and_then(|node| caption(report, node, "`title`"));
     let discount_node = fields.required(report, &what, "discount", DISCOUNT_HELP);
     let discount = discount_node.and_then(|node| discount(report, node));
-    let minimum_total = match fields.get("minimum_total") {
-        Some(node) => money(report, node, "`minimum_total`", "write an amount and its currency: `50 EUR`").map(Some),
+    let mut amount = |key: &str, help: &str| match fields.get(key) {
+        Some(node) => money(report, node, &format!("`{key}`"), help).map(Some),
+        None => Some(None),
+    };
+    let minimum_total = amount("minimum_total", "write an amount and its currency: `50 EUR`");
+    let maximum_discount = amount("maximum_discount", "write an amount and its currency: `20 EUR`");
+    let at_most = match fields.get("at_most") {
+        Some(node) => count(report, node, "`at_most`", PROMO_CODES_AT_MOST_MAX).map(Some),
         None => Some(None),
     };
     let help = "write how long a code is good from the moment of its message on: `expires_after: 7d`";
@@ -79,21 +95,32 @@ fn promotion(report: &mut Report<'_>, node: &Node, name: &str) -> Option<Promoti
         report.problem(node.at, message, "remove `prefix`, or `pool` for codes that Kairos makes");
         return None;
     }
-    if let (Some(Discount::Amount(off)), Some(Some(minimum)), Some(node)) =
-        (&discount, &minimum_total, fields.get("minimum_total"))
-        && off.currency != minimum.currency
+    if let (Some(Discount::Amount(_) | Discount::FreeShipping), Some(node)) =
+        (&discount, fields.get("maximum_discount"))
     {
-        report.problem(
-            node.at,
-            format!("`minimum_total` is in {}, and `discount` in {}", minimum.currency.as_str(), off.currency.as_str()),
-            "write both in one currency; a promotion for each currency may stand beside this one",
-        );
+        let message = "`maximum_discount` limits a share, and this discount is no share";
+        report.problem(node.at, message, "remove it, or write `discount` in percent");
+        return None;
+    }
+    let fixed = match &discount {
+        Some(Discount::Amount(off)) => Some(off.currency),
+        _ => maximum_discount.flatten().map(|most| most.currency),
+    };
+    if let (Some(fixed), Some(Some(minimum)), Some(node)) = (fixed, &minimum_total, fields.get("minimum_total"))
+        && fixed != minimum.currency
+    {
+        let message =
+            format!("`minimum_total` is in {}, and the discount in {}", minimum.currency.as_str(), fixed.as_str());
+        let help = "write both in one currency; a promotion for each currency may stand beside this one";
+        report.problem(node.at, message, help);
         return None;
     }
     Some(Promotion {
         title: title?,
         discount: discount?,
         minimum_total: minimum_total?,
+        maximum_discount: maximum_discount?,
+        at_most: at_most?,
         expires_after: expires_after?,
         prefix: prefix?,
         only_for: only_for?,

@@ -52,6 +52,10 @@ pub trait PromoCodes {
     /// Writes a code, if the one that is there has the expected revision (`None`: if none is there).
     fn save(&self, code: &PromoCode, expected_revision: Option<u32>) -> impl Future<Output = Result<CodeSaved, Fault>>;
 
+    /// Counts one more code of a promotion, if fewer than `at_most` have been counted; says whether it did. When this
+    /// gives a fault, it may have been counted.
+    fn count(&self, promotion: &str, at_most: u32) -> impl Future<Output = Result<bool, Fault>>;
+
     /// Some codes that were free in a pool a moment ago, in any order; none when there are none.
     fn free(&self, pool: &str) -> impl Future<Output = Result<Vec<CodeKey>, Fault>>;
 
@@ -81,6 +85,14 @@ pub enum CodeSaved {
 /// Why a message gets no code.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum NotGiven {
+    /// As many as the promotion has were given.
+    #[error("all {at_most} codes of the promotion `{promotion}` are given")]
+    UsedUp {
+        /// Which promotion.
+        promotion: String,
+        /// How many it has.
+        at_most: u32,
+    },
     /// Its pool is empty.
     #[error("the pool `{0}` has no free codes; bring in more with `kairos promo-codes import {0} FILE`")]
     Exhausted(String),
@@ -110,10 +122,20 @@ pub async fn give(
 ) -> Result<PromoCode, NotGiven> {
     let given = Given::of(order, name, promotion, now);
     if let Some(pool) = &promotion.pool {
-        return take(codes, pool, given, now).await;
+        return take(codes, pool, promotion.at_most, given, now).await;
     }
+    let mut is_counted = false;
     for number in 0..PROMO_CODES_MADE_MAX {
         let code = PromoCode::made(spelled(promotion.prefix.as_deref(), made(number)), given.clone(), now);
+        if promotion.at_most.is_some() && !is_counted {
+            // What an earlier try has given is counted.
+            match codes.load(&code.key().map_err(damaged)?).await? {
+                Some(there) if there.is_of(order.delivery) => return Ok(there),
+                Some(_) => continue,
+                None => count(codes, &given, promotion.at_most).await?,
+            }
+            is_counted = true;
+        }
         match codes.save(&code, None).await? {
             CodeSaved::Written => return Ok(code),
             CodeSaved::Conflict(Some(there)) if there.is_of(order.delivery) => return Ok(*there),
@@ -123,8 +145,27 @@ pub async fn give(
     Err(NotGiven::NotUnique)
 }
 
+fn damaged(why: NoCode) -> Fault {
+    Fault::Permanent { what: "reading a promo code that was made", why: why.to_string() }
+}
+
+/// Counts a code of a promotion that gives only so many. A crash behind this costs one of them; there are never more.
+async fn count(codes: &impl PromoCodes, given: &Given, at_most: Option<u32>) -> Result<(), NotGiven> {
+    let Some(at_most) = at_most else { return Ok(()) };
+    if codes.count(&given.promotion, at_most).await? {
+        return Ok(());
+    }
+    Err(NotGiven::UsedUp { promotion: given.promotion.clone(), at_most })
+}
+
 /// Takes a code out of a pool: first chosen, then taken, so that a crash between the two costs no code.
-async fn take(codes: &impl PromoCodes, pool: &str, given: Given, now: Timestamp) -> Result<PromoCode, NotGiven> {
+async fn take(
+    codes: &impl PromoCodes,
+    pool: &str,
+    at_most: Option<u32>,
+    given: Given,
+    now: Timestamp,
+) -> Result<PromoCode, NotGiven> {
     let delivery = given.delivery;
     let mut chosen = codes.chosen(delivery).await?;
     for round in 0..=PROMO_POOL_ROUNDS_MAX {
@@ -150,6 +191,9 @@ async fn take(codes: &impl PromoCodes, pool: &str, given: Given, now: Timestamp)
         let Some(at) = (start + round).checked_rem(free.len()) else {
             return Err(NotGiven::Exhausted(pool.to_owned()));
         };
+        if chosen.is_none() {
+            count(codes, &given, at_most).await?;
+        }
         let next = &free[at];
         chosen = Some(codes.choose(delivery, next, chosen.as_ref(), now).await?);
     }

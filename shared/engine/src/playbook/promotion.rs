@@ -18,6 +18,12 @@ pub struct Promotion {
     /// The least that the order must be worth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_total: Option<Money>,
+    /// The most that a share may come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum_discount: Option<Money>,
+    /// How many codes are given at most; as many as there are messages without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<u32>,
     /// How long a code is good, from the moment on that its message was due.
     pub expires_after: Span,
     /// What its codes begin with: capital letters and digits.

@@ -185,6 +185,7 @@ fn a_promo_code_is_shown_with_what_it_is_good_for() {
             title: "Spring".into(),
             discount,
             minimum_total,
+            maximum_discount: None,
             expires_at: Timestamp::from_millis(0),
         };
         let found = Found { store: None, promo_code: Some(code) };

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use kairos_engine::bounds::{
     CAP_AT_MOST_MAX, LOW_STOCK_AT_MOST_MAX, PLACE_RADIUS_M_MAX, PRIORITY_MAX, PROMO_CODE_PREFIX_CHARS_MAX,
-    VARIANT_WEIGHT_MAX, VARIANTS_MAX,
+    PROMO_CODES_AT_MOST_MAX, VARIANT_WEIGHT_MAX, VARIANTS_MAX,
 };
 use kairos_engine::playbook::{Interest, Moment};
 
@@ -196,7 +196,7 @@ fn places() -> Value {
 fn promotions() -> Value {
     let amount = "[0-9]+(\\.[0-9]+)?\\s+[A-Za-z]{3}";
     let discount = format!("^\\s*([0-9]{{1,3}}(\\.[0-9]{{1,2}})?\\s*%|{amount}|free_shipping)\\s*$");
-    let minimum = format!("^\\s*{amount}\\s*$");
+    let money = format!("^\\s*{amount}\\s*$");
     let prefix = format!("^[A-Z0-9]{{1,{PROMO_CODE_PREFIX_CHARS_MAX}}}$");
     let matching = |pattern: String| json!({ "type": "string", "pattern": pattern });
     let promotion = group(
@@ -204,7 +204,9 @@ fn promotions() -> Value {
         vec![
             ("title", text(), "Its name for people"),
             ("discount", matching(discount), "What the holder of a code gets: 10%, 5 EUR, free_shipping"),
-            ("minimum_total", matching(minimum), "The least that the order must be worth: 50 EUR"),
+            ("minimum_total", matching(money.clone()), "The least that the order must be worth: 50 EUR"),
+            ("maximum_discount", matching(money), "The most that a share may come to: 20 EUR"),
+            ("at_most", whole(1, i64::from(PROMO_CODES_AT_MOST_MAX)), "How many codes are given at most"),
             ("expires_after", part("span"), "How long a code is good, from the moment of its message on"),
             ("prefix", matching(prefix), "What its codes begin with: SPRING"),
             ("only_for", words(&["user", "anyone"]), "Who may use a code; anyone without it"),

@@ -56,6 +56,9 @@ pub struct Given {
     /// The least that the order must be worth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_total: Option<Money>,
+    /// The most that a share may come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum_discount: Option<Money>,
     /// Who may use it.
     #[serde(default, skip_serializing_if = "Holder::is_anyone")]
     pub only_for: Holder,
@@ -352,20 +355,26 @@ impl Given {
             title: promotion.title.clone(),
             discount: promotion.discount.clone(),
             minimum_total: promotion.minimum_total,
+            maximum_discount: promotion.maximum_discount,
             only_for: promotion.only_for,
             at: now,
             expires_at: order.due_at.plus(promotion.expires_after),
         }
     }
 
-    /// What the customer saves with this sale, when that can be told.
-    fn savings(&self, sale: &Sale) -> Result<Option<Micros>, Refusal> {
+    /// The currency of its amounts: one for all of them; none when it has no amounts.
+    pub fn currency(&self) -> Option<Currency> {
         let fixed = match &self.discount {
             Discount::Amount(money) => Some(money),
-            _ => None,
+            Discount::Percent(_) | Discount::FreeShipping => None,
         };
-        let wanted = self.minimum_total.as_ref().or(fixed).map(|money| money.currency);
-        if let (Some(wanted), Some(given)) = (wanted, sale.currency)
+        let money = fixed.or(self.minimum_total.as_ref()).or(self.maximum_discount.as_ref());
+        money.map(|money| money.currency)
+    }
+
+    /// What the customer saves with this sale, when that can be told.
+    fn savings(&self, sale: &Sale) -> Result<Option<Micros>, Refusal> {
+        if let (Some(wanted), Some(given)) = (self.currency(), sale.currency)
             && wanted != given
         {
             return Err(Refusal::WrongCurrency(wanted));
@@ -384,7 +393,7 @@ impl Given {
             Discount::Percent(share) => sale.total.map(|total| {
                 let hundredths = (i128::from(total.get()) * i128::from(share.0) / 10_000 + 5_000) / 10_000;
                 let saved = i64::try_from(hundredths * 10_000).map_or(total, Micros::new);
-                saved.min(total)
+                self.maximum_discount.map_or(saved, |most| saved.min(most.amount)).min(total)
             }),
         })
     }

@@ -27,6 +27,7 @@ const START: Timestamp = Timestamp::from_millis(1_763_726_400_000);
 struct World {
     codes: RefCell<BTreeMap<CodeKey, PromoCode>>,
     choices: RefCell<BTreeMap<DeliveryId, CodeKey>>,
+    counted: Cell<u32>,
     links: BTreeMap<UserKey, UserKey>,
     told: RefCell<Vec<MailboxMessage>>,
     after: Cell<Span>,
@@ -132,6 +133,15 @@ impl PromoCodes for World {
             }
             codes.insert(code.key().unwrap(), code.clone());
             Ok(CodeSaved::Written)
+        })
+        .await
+    }
+
+    async fn count(&self, _: &str, at_most: u32) -> Result<bool, Fault> {
+        self.call(|| {
+            let is_left = self.counted.get() < at_most;
+            self.counted.set(self.counted.get() + u32::from(is_left));
+            Ok(is_left)
         })
         .await
     }
@@ -243,6 +253,8 @@ fn promotion(discount: Discount) -> Promotion {
         title: "Spring".into(),
         discount,
         minimum_total: None,
+        maximum_discount: None,
+        at_most: None,
         expires_after: Span::from_hours(24),
         prefix: Some("SPRING".into()),
         only_for: Holder::Anyone,
@@ -297,6 +309,19 @@ fn a_code_that_another_message_has_is_not_given_again() {
 }
 
 #[test]
+fn a_promotion_gives_no_more_codes_than_it_has() {
+    for promotion in [ten_percent(), of_pool()] {
+        let promotion = Promotion { at_most: Some(2), ..promotion };
+        let world = World::with_pool(&["SHOP-0001", "SHOP-0002", "SHOP-0003", "SHOP-0004"]);
+        let codes = [1, 2].map(|number| world.give(&order(number), &promotion).unwrap().unwrap().code);
+        let error = world.give(&order(3), &promotion).unwrap().unwrap_err();
+        assert!(matches!(error, NotGiven::UsedUp { at_most: 2, .. }), "{error}");
+        let again = [1, 2].map(|number| world.give(&order(number), &promotion).unwrap().unwrap().code);
+        assert_eq!((again, world.counted.get()), (codes, 2), "what was given is not counted again");
+    }
+}
+
+#[test]
 fn an_empty_pool_is_said_to_be_empty() {
     let world = World::with_pool(&["SHOP-0001"]);
     world.give(&order(1), &of_pool()).unwrap().unwrap();
@@ -307,7 +332,8 @@ fn an_empty_pool_is_said_to_be_empty() {
 
 #[test]
 fn whenever_a_worker_ends_its_message_has_one_code_and_no_other_is_lost() {
-    for promotion in [ten_percent(), of_pool()] {
+    let limited = |promotion| Promotion { at_most: Some(4), ..promotion };
+    for promotion in [ten_percent(), of_pool(), limited(ten_percent()), limited(of_pool())] {
         let mut at = 0;
         loop {
             for does_its_work in [false, true] {
@@ -443,6 +469,7 @@ fn what_a_code_is_refused_for_is_told_apart() {
     let dollars = |sale: Sale| Sale { currency: Currency::parse("USD"), ..sale };
     let from_fifty = || Promotion { minimum_total: Some(money(50)), ..ten_percent() };
     let for_ann = || Promotion { only_for: Holder::User, ..ten_percent() };
+    let capped = || Promotion { maximum_discount: Some(money(3)), ..ten_percent() };
     let five = || promotion(Discount::Amount(money(5)));
     let day = Span::from_hours(24);
     for (what, promotion, after, sale, expected) in [
@@ -461,6 +488,13 @@ fn what_a_code_is_refused_for_is_told_apart() {
         ),
         ("other money than the minimum's", from_fifty(), Span::from_secs(0), dollars(of(90)), Some("wrong_currency")),
         ("other money than the discount's", five(), Span::from_secs(0), dollars(of(90)), Some("wrong_currency")),
+        (
+            "other money than the largest discount's",
+            capped(),
+            Span::from_secs(0),
+            dollars(of(90)),
+            Some("wrong_currency"),
+        ),
         ("any money, for a share", ten_percent(), Span::from_secs(0), dollars(of(90)), None),
         ("who it was given to", for_ann(), Span::from_secs(0), user(of(9), "ann"), None),
         ("somebody else", for_ann(), Span::from_secs(0), user(of(9), "bob"), Some("wrong_user")),
@@ -547,6 +581,15 @@ fn shares_are_rounded_as_prices_are_shown() {
     }
 }
 
+#[test]
+fn a_share_comes_to_no_more_than_the_largest_discount() {
+    let (world, key) = World::with_code(&Promotion { maximum_discount: Some(money(3)), ..ten_percent() });
+    for (total, saved) in [(20, 2), (30, 3), (31, 3), (1_000, 3)] {
+        let Checked::Good(_, discount) = run(world.ports().check(&key, &of(total))).unwrap().unwrap() else { panic!() };
+        assert_eq!(discount, Some(money(saved).amount), "{total}");
+    }
+}
+
 /// Today's code writes exactly the golden file.
 #[track_caller]
 fn is_golden(name: &str, today: &str) -> String {
@@ -565,7 +608,12 @@ fn everything_that_is_stored_and_travels_reads_as_it_was_first_written() {
         let value: serde_json::Value = serde_json::from_str(json).unwrap();
         serde_json::to_string_pretty(&value).unwrap() + "\n"
     };
-    let full = Promotion { minimum_total: Some(money(50)), only_for: Holder::User, ..ten_percent() };
+    let full = Promotion {
+        minimum_total: Some(money(50)),
+        maximum_discount: Some(money(20)),
+        only_for: Holder::User,
+        ..ten_percent()
+    };
     let (world, key) = World::with_code(&full);
     let given = world.codes.borrow()[&key].clone();
     let sale = Sale { user: Some(ann()), store: Some("old_town".into()), ..of(60) };
