@@ -22,8 +22,7 @@ use serde_json::json;
 const RUNS: usize = 40;
 /// A function that has not asked for an event by then has failed.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-const FUNCTIONS: [&str; 8] =
-    ["hello", "ingest", "decide", "timers", "segmentation", "catalogue", "delivery", "redeem"];
+const FUNCTIONS: [&str; 8] = ["hello", "ingest", "decide", "timers", "segmentation", "catalogue", "delivery", "redeem"];
 
 fn main() -> io::Result<()> {
     let platform = Platform::start()?;
