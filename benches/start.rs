@@ -22,7 +22,7 @@ use serde_json::json;
 const RUNS: usize = 40;
 /// A function that has not asked for an event by then has failed.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-const FUNCTIONS: [&str; 7] = ["hello", "ingest", "decide", "timers", "segmentation", "catalogue", "delivery"];
+const FUNCTIONS: [&str; 8] = ["hello", "ingest", "decide", "timers", "segmentation", "catalogue", "delivery", "redeem"];
 
 fn main() -> io::Result<()> {
     let platform = Platform::start()?;
@@ -173,6 +173,9 @@ impl Platform {
             ("AUDIENCES_TABLE", "audiences"),
             ("CATALOGUE_TABLE", "catalogue"),
             ("CATALOGUE_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:catalogue"),
+            ("PROMO_CODES_TABLE", "promo-codes"),
+            ("PROMO_CODE_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:promo-codes"),
+            ("REDEEM_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:redeem"),
             ("WEBHOOK_SECRET_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:webhook"),
             ("WEBHOOK_PRIVATE_HOSTS", ""),
             ("EMAIL_FROM", "hello@shop.example"),

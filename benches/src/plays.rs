@@ -52,7 +52,10 @@ pub fn webhooks(url: &str, wait: Span) -> Playbook {
         version: PlaybookVersion("webhooks".into()),
         channels: ChannelSettings { webhook: Some(WebhookSettings { url: url.into() }), ..ChannelSettings::default() },
         plays: [("at_once", identified), ("later", waited)].map(|(name, trigger)| play(name, trigger)).into(),
-        messages: BTreeMap::from([("hello".to_owned(), Message { default_locale: "en".into(), locales })]),
+        messages: BTreeMap::from([(
+            "hello".to_owned(),
+            Message { default_locale: "en".into(), locales, ..Message::default() },
+        )]),
         ..Playbook::default()
     }
 }

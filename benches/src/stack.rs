@@ -36,7 +36,7 @@ impl Stack {
     /// build. `None`, and a line that says what to do, when they are not there.
     pub fn built() -> Option<PathBuf> {
         let binaries = directories().remove(0);
-        let missing: Vec<_> = ["ingest", "decide", "timers", "segmentation", "catalogue", "delivery"]
+        let missing: Vec<_> = ["ingest", "decide", "timers", "segmentation", "catalogue", "delivery", "redeem"]
             .into_iter()
             .filter(|name| !binaries.join(name).is_file())
             .collect();

@@ -3,7 +3,7 @@
 //! - [`commands`]: one file for each subcommand.
 //! - [`target`], [`records`], [`local`]: the installation that a command speaks to.
 //! - [`rees46`], [`shop_day`]: where events come from. [`calls`], [`sender`]: how they are sent.
-//! - [`feed`]: a file of products, sent to the catalogue.
+//! - [`feed`]: a file of products, sent to the catalogue. [`pool_file`]: a file of promo codes, brought into a pool.
 //! - [`demo`]: what `make demo` does. [`terminal`]: how it looks.
 
 pub mod calls;
@@ -11,6 +11,7 @@ pub mod commands;
 pub mod demo;
 pub mod feed;
 pub mod local;
+pub mod pool_file;
 pub mod records;
 pub mod rees46;
 pub mod sender;

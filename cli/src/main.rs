@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use kairos_cli::commands::{backtest, catalogue, check, demo, local, publish, refused, replay, segments, why};
+use kairos_cli::commands::{
+    backtest, catalogue, check, demo, local, promo_codes, publish, refused, replay, segments, why,
+};
 use kairos_cli::terminal::{Style, note};
 
 /// A backtest is mostly small allocations that one core makes and another frees.
@@ -32,6 +34,8 @@ enum Command {
     Segments(segments::Arguments),
     /// Bring in the shop's products, and show what is known of one
     Catalogue(catalogue::Arguments),
+    /// Bring in the shop's own promo codes, say how many are left, and what became of one
+    PromoCodes(promo_codes::Arguments),
     /// Show the events of a source that were not taken, and what was wrong with them
     Refused(refused::Arguments),
     /// Send a recording of a shop's events as if it had just happened
@@ -52,6 +56,7 @@ async fn main() -> ExitCode {
         Command::Why(arguments) => why::run(&arguments).await,
         Command::Segments(arguments) => segments::run(&arguments).await,
         Command::Catalogue(arguments) => catalogue::run(&arguments).await,
+        Command::PromoCodes(arguments) => promo_codes::run(&arguments).await,
         Command::Refused(arguments) => refused::run(&arguments).await,
         Command::Replay(arguments) => replay::run(&arguments).await,
         Command::Local(arguments) => local::run(&arguments).await,

@@ -7,6 +7,7 @@ use kairos_cloud::backfills::Backfills;
 use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::configuration::http_client;
 use kairos_cloud::playbooks::PlaybookStore;
+use kairos_cloud::promo_codes::PromoCodesTable;
 
 use crate::local::{Engine, LocalError, Stack};
 use crate::records::Records;
@@ -143,6 +144,14 @@ impl Target {
     /// When the table cannot be found.
     pub async fn catalogue(&self) -> Result<CatalogueTable, TargetError> {
         Ok(CatalogueTable::new(self.dynamodb(), self.table("CatalogueTable", false).await?))
+    }
+
+    /// The promo codes.
+    ///
+    /// # Errors
+    /// When the table cannot be found.
+    pub async fn promo_codes(&self) -> Result<PromoCodesTable, TargetError> {
+        Ok(PromoCodesTable::new(self.dynamodb(), self.table("PromoCodesTable", false).await?))
     }
 
     /// The name of the secret that opens the catalogue, as template.yaml gives it.

@@ -28,6 +28,7 @@ pub(crate) fn with_catalogue(webhook_url: &str) -> Playbook {
             LocalizedMessage { sms: Some(SmsTemplate { text: text.into() }), ..LocalizedMessage::default() },
         )]
         .into(),
+        ..Message::default()
     };
     let play = |name: &str, of: CatalogueTest, interest: &[Interest]| Play {
         name: name.into(),

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`carts`], [`welcomes`], [`identities`], [`duplicates`] | what shoppers get, and what they do not get |
 //! | [`catalogue`] | who hears of prices and stock, and what feeds are told |
+//! | [`promo_codes`] | that a message carries a code of its own, which is used once, online or in store |
 //! | [`alike`] | that it decides what `step` alone and a backtest decide |
 //! | [`segments`] | who is in which segment, by events, by time and after a publication |
 //! | [`timing`] | when they get it: never early, hardly late, also when an alarm was lost |
@@ -32,6 +33,7 @@ mod harness;
 mod identities;
 mod kills;
 mod permissions;
+mod promo_codes;
 mod segments;
 mod tidiness;
 mod timing;

@@ -9,13 +9,13 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 use aws_types::SdkConfig;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 24] = [
+const ATTEMPTS: [&str; 30] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -33,6 +33,10 @@ const ATTEMPTS: [&str; 24] = [
     "BatchGetItem CatalogueTable",
     "PutItem CatalogueTable",
     "Query CatalogueTable/announcements",
+    "GetItem PromoCodesTable",
+    "PutItem PromoCodesTable",
+    "UpdateItem PromoCodesTable",
+    "Query PromoCodesTable/pools",
     "SendMessage EventsQueueUrl",
     "SendMessage DeliveriesQueueUrl",
     "SendMessage AlarmsQueueUrl",
@@ -40,9 +44,11 @@ const ATTEMPTS: [&str; 24] = [
     "SendEmail",
     "GetSecretValue WebhookSecretArn",
     "GetSecretValue CatalogueKeyArn",
+    "GetSecretValue PromoCodeKeyArn",
+    "GetSecretValue RedeemKeyArn",
 ];
 
-const ALLOWED: [(&str, &[&str]); 6] = [
+const ALLOWED: [(&str, &[&str]); 7] = [
     ("IngestFunction", &["PutItem RefusalsTable", "GetItem PlaybookTable", "SendMessage EventsQueueUrl"]),
     (
         "DecideFunction",
@@ -81,9 +87,24 @@ const ALLOWED: [(&str, &[&str]); 6] = [
             "GetItem DeliveriesTable",
             "GetItem PlaybookTable",
             "GetItem CatalogueTable",
+            "GetItem PromoCodesTable",
+            "PutItem PromoCodesTable",
+            "UpdateItem PromoCodesTable",
+            "Query PromoCodesTable/pools",
             "Publish SMS",
             "SendEmail",
             "GetSecretValue WebhookSecretArn",
+            "GetSecretValue PromoCodeKeyArn",
+        ],
+    ),
+    (
+        "RedeemFunction",
+        &[
+            "BatchGetItem UsersTable",
+            "GetItem PromoCodesTable",
+            "PutItem PromoCodesTable",
+            "SendMessage EventsQueueUrl",
+            "GetSecretValue RedeemKeyArn",
         ],
     ),
 ];
@@ -115,6 +136,8 @@ async fn wake_every_function(stage: &Stage) {
         stage.engine.invoke(function, &json!({"Records": []})).await.unwrap();
     }
     stage.engine.invoke("CatalogueFunction", &json!({"action": "announce"})).await.unwrap();
+    let request: Value = serde_json::from_str(include_str!("../../functions/redeem/events/redeem.json")).unwrap();
+    stage.engine.invoke("RedeemFunction", &request).await.unwrap();
     stage.engine.invoke("SegmentationFunction", &json!({"action": "backfill"})).await.unwrap();
 }
 
@@ -142,8 +165,10 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         "DeliveriesTable" => "delivery",
         "PlaybookTable" => "name",
         "CatalogueTable" => "product",
+        "PromoCodesTable" => "id",
         _ => "user",
     };
+    let keys: &[&str] = if on == "PromoCodesTable" { &["id"] } else { &["index", "user"] };
     match action {
         "GetItem" => verdict(dynamodb.get_item().table_name(table).key(key, text("permission")).send().await),
         "BatchGetItem" => {
@@ -168,8 +193,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
             dynamodb
                 .update_item()
                 .table_name(table)
-                .key("index", text("permission"))
-                .key("user", text("permission"))
+                .set_key(Some(keys.iter().map(|key| ((*key).to_owned(), text("permission"))).collect()))
                 .update_expression("SET permission = :permission")
                 .condition_expression("attribute_exists(never)")
                 .expression_attribute_values(":permission", text("permission"))
@@ -185,6 +209,17 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .key_condition_expression("#index = :index")
                 .expression_attribute_names("#index", "index")
                 .expression_attribute_values(":index", text("permission"))
+                .send()
+                .await,
+        ),
+        "Query" if on == "PromoCodesTable/pools" => verdict(
+            dynamodb
+                .query()
+                .table_name(table)
+                .index_name("pools")
+                .key_condition_expression("#pool = :pool")
+                .expression_attribute_names("#pool", "pool")
+                .expression_attribute_values(":pool", text("permission"))
                 .send()
                 .await,
         ),

@@ -205,7 +205,15 @@ fn the_template_gives_what_the_protocols_count_on() {
     assert!(figure("DeliveriesQueue", "VisibilityTimeout") * 1_000 > bounds::CLAIM_LEASE.as_millis());
     // A call that hangs is over while the function still has time for the rest of its batch.
     let calls_ms = i64::from(bounds::AWS_ATTEMPTS_MAX) * bounds::AWS_ATTEMPT_TIMEOUT.as_millis();
-    for function in ["IngestFunction", "DecideFunction", "TimersFunction", "SegmentationFunction", "DeliveryFunction"] {
+    let functions = [
+        "IngestFunction",
+        "DecideFunction",
+        "TimersFunction",
+        "SegmentationFunction",
+        "DeliveryFunction",
+        "RedeemFunction",
+    ];
+    for function in functions {
         assert!(figure(function, "Timeout") * 1_000 > calls_ms, "{function}");
     }
     // What a feed had begun to tell when its time was up is told to the end of the page and noted.

@@ -9,6 +9,7 @@ use kairos_engine::program::Program;
 use kairos_playbook::{Cost, Diagnostic, Severity, cost};
 
 use super::Done;
+use super::promo_codes::described;
 use crate::terminal::{COLUMNS, Style, line, note, shortened, thousands, wrapped};
 
 /// Registers that are shown without `--cost`.
@@ -42,6 +43,13 @@ pub fn run(arguments: &Arguments) -> Done {
     if !playbook.segments.is_empty() {
         line(style.bold("\nSegments"));
         playbook.segments.iter().for_each(|segment| show_segment(segment, style));
+    }
+    if !playbook.promotions.is_empty() {
+        line(style.bold("\nPromotions"));
+        playbook.promotions.iter().for_each(|(name, promotion)| {
+            line(format!("   {}", style.bold(name)));
+            indented(&described(promotion), 6);
+        });
     }
     if !playbook.plays.is_empty() {
         line(style.bold("\nPlays"));
@@ -91,6 +99,9 @@ pub fn summary(playbook: &Playbook) -> String {
     }
     if !playbook.places.is_empty() {
         parts.push(counted(playbook.places.len(), "place"));
+    }
+    if !playbook.promotions.is_empty() {
+        parts.push(counted(playbook.promotions.len(), "promotion"));
     }
     parts.push(counted(playbook.sources.len(), "source"));
     format!("version {}: {}", playbook.version, parts.join(", "))

@@ -2,7 +2,7 @@
 
 use aws_lambda_events::event::lambda_function_urls::LambdaFunctionUrlResponse;
 use aws_lambda_events::http::header::{self, HeaderValue};
-use kairos_engine::bounds::RETRY_AFTER;
+use kairos_cloud::requests::json_answer;
 use kairos_protocol::catalogue::{Announced, Listing, Refusal, RowOutcome};
 use serde_json::{Value, json};
 
@@ -72,33 +72,15 @@ pub fn imported(feed: &Feed, rows: &Rows, announced: &Announced) -> LambdaFuncti
     for outcome in OUTCOMES {
         body[outcome] = json!(rows.count(outcome));
     }
-    response(if rows.count("failed") > 0 { 503 } else { 200 }, &body)
+    json_answer(if rows.count("failed") > 0 { 503 } else { 200 }, &body)
 }
 
 /// The request is refused.
 pub fn refused(refusal: &RequestRefusal) -> LambdaFunctionUrlResponse {
-    let mut response = response(refusal.status(), &json!({"code": refusal.code(), "message": refusal.to_string()}));
-    match refusal {
-        RequestRefusal::KeyMissing | RequestRefusal::KeyWrong => {
-            response.headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        RequestRefusal::MethodNotAllowed => {
-            response.headers.insert(header::ALLOW, HeaderValue::from_static("PUT, POST"));
-        }
-        _ => {}
+    let mut response = json_answer(refusal.status(), &json!({"code": refusal.code(), "message": refusal.to_string()}));
+    if *refusal == RequestRefusal::MethodNotAllowed {
+        response.headers.insert(header::ALLOW, HeaderValue::from_static("PUT, POST"));
     }
-    response
-}
-
-fn response(status: u16, body: &Value) -> LambdaFunctionUrlResponse {
-    let mut response = LambdaFunctionUrlResponse::default();
-    response.status_code = i64::from(status);
-    response.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if status == 503 {
-        response.headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_millis() / 1_000));
-    }
-    response.body = Some(body.to_string());
     response
 }
 

@@ -8,9 +8,10 @@ use kairos_cloud::clock::SystemClock;
 use kairos_cloud::environment::required;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::queues::Mailboxes;
-use kairos_cloud::secrets::Secret;
+use kairos_cloud::requests::{body_text, check_key};
+use kairos_cloud::secrets::{Secret, access_key};
 use kairos_cloud::{service, telemetry};
-use kairos_engine::bounds::{ANNOUNCE_RESERVE, CATALOGUE_KEY_REFRESH};
+use kairos_engine::bounds::{ANNOUNCE_RESERVE, CATALOGUE_BYTES_MAX, CATALOGUE_KEY_REFRESH};
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::catalogue::{Announced, Listing, Ports, RowOutcome, Wanted};
 use kairos_protocol::port::Clock;
@@ -48,7 +49,7 @@ impl Function {
             audiences: AudiencesTable::new(tables.clone(), required("AUDIENCES_TABLE")?),
             playbooks: PlaybookStore::new(tables, required("PLAYBOOK_TABLE")?),
             mailboxes: Mailboxes::new(aws_sdk_sqs::Client::new(&config), required("EVENTS_QUEUE_URL")?),
-            key: Secret::new(secrets, required("CATALOGUE_KEY_ARN")?, CATALOGUE_KEY_REFRESH, not_empty),
+            key: Secret::new(secrets, required("CATALOGUE_KEY_ARN")?, CATALOGUE_KEY_REFRESH, access_key),
         })
     }
 
@@ -88,8 +89,8 @@ impl Function {
             tracing::error!(%error, "the key of the catalogue could not be read");
             RequestRefusal::KeyUnavailable
         })?;
-        request::authorise(request, &key)?;
-        let text = request::text(request)?;
+        check_key(request, &key)?;
+        let text = body_text(request, CATALOGUE_BYTES_MAX)?;
         let playbook = self.playbooks.in_force().await.map_err(|error| {
             tracing::error!(%error, "no playbook: run `kairos publish`; feeds get 503 until then");
             RequestRefusal::PlaybookUnavailable
@@ -130,13 +131,6 @@ fn ends_at(deadline: u64, now: Timestamp) -> Timestamp {
     match millis <= LAMBDA_TIMEOUT_MAX.as_millis() {
         true => now.plus(Span::from_millis(millis)),
         false => Timestamp::from_millis(millis),
-    }
-}
-
-fn not_empty(key: &str) -> Result<String, String> {
-    match key.trim() {
-        "" => Err("the catalogue's key is empty: store one of at least 24 letters and digits".into()),
-        key => Ok(key.to_owned()),
     }
 }
 

@@ -1,12 +1,8 @@
 //! What a request asks for, and whether its sender may.
 
-use std::borrow::Cow;
-
 use aws_lambda_events::event::lambda_function_urls::LambdaFunctionUrlRequest;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use kairos_cloud::requests::{BodyRefusal, KeyRefusal, path};
 use kairos_engine::bounds::{CATALOGUE_BYTES_MAX, CATALOGUE_ROWS_MAX};
-use subtle::ConstantTimeEq;
 
 /// Why a whole request is refused: no row of it has been taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +47,25 @@ pub enum RequestRefusal {
     PlaybookUnavailable,
 }
 
+impl From<KeyRefusal> for RequestRefusal {
+    fn from(refusal: KeyRefusal) -> Self {
+        match refusal {
+            KeyRefusal::Missing => Self::KeyMissing,
+            KeyRefusal::Wrong => Self::KeyWrong,
+        }
+    }
+}
+
+impl From<BodyRefusal> for RequestRefusal {
+    fn from(refusal: BodyRefusal) -> Self {
+        match refusal {
+            BodyRefusal::Missing => Self::BodyMissing,
+            BodyRefusal::TooLarge => Self::BodyTooLarge,
+            BodyRefusal::NotText => Self::BodyNotText,
+        }
+    }
+}
+
 impl RequestRefusal {
     /// For programs and counters. Part of the interface: never changes.
     pub const fn code(&self) -> &'static str {
@@ -88,47 +103,13 @@ impl RequestRefusal {
 /// # Errors
 /// When there is nothing at this path, or not with this method.
 pub fn route(request: &LambdaFunctionUrlRequest) -> Result<(), RequestRefusal> {
-    let path = request.raw_path.as_deref().unwrap_or_default();
-    if !path.split('/').filter(|segment| !segment.is_empty()).eq(["v1", "catalogue"]) {
+    if path(request) != ["v1", "catalogue"] {
         return Err(RequestRefusal::NotFound);
     }
     match request.request_context.http.method.as_deref() {
         Some("PUT" | "POST") => Ok(()),
         _ => Err(RequestRefusal::MethodNotAllowed),
     }
-}
-
-/// Checks the sender's key, in constant time, so that it cannot be guessed letter by letter.
-///
-/// # Errors
-/// When there is none, or another one.
-pub fn authorise(request: &LambdaFunctionUrlRequest, key: &str) -> Result<(), RequestRefusal> {
-    let header = request.headers.get("authorization").and_then(|value| value.to_str().ok());
-    let given = header.and_then(|header| header.trim().split_once(' '));
-    let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
-    let given = given.filter(|given| !given.is_empty()).ok_or(RequestRefusal::KeyMissing)?;
-    if bool::from(given.as_bytes().ct_eq(key.as_bytes())) { Ok(()) } else { Err(RequestRefusal::KeyWrong) }
-}
-
-/// The text of the body.
-///
-/// # Errors
-/// When there is none, too much, or something else.
-pub fn text(request: &LambdaFunctionUrlRequest) -> Result<Cow<'_, str>, RequestRefusal> {
-    let body = request.body.as_deref().unwrap_or_default();
-    let text = if request.is_base64_encoded {
-        if body.len() > CATALOGUE_BYTES_MAX.div_ceil(3) * 4 {
-            return Err(RequestRefusal::BodyTooLarge);
-        }
-        let bytes = STANDARD.decode(body).map_err(|_| RequestRefusal::BodyNotText)?;
-        Cow::Owned(String::from_utf8(bytes).map_err(|_| RequestRefusal::BodyNotText)?)
-    } else {
-        Cow::Borrowed(body)
-    };
-    if text.len() > CATALOGUE_BYTES_MAX {
-        return Err(RequestRefusal::BodyTooLarge);
-    }
-    if text.trim().is_empty() { Err(RequestRefusal::BodyMissing) } else { Ok(text) }
 }
 
 #[cfg(test)]
@@ -159,38 +140,5 @@ mod tests {
             });
             assert_eq!(route(&request), expected, "{method} {path}");
         }
-    }
-
-    #[test]
-    fn only_the_whole_key_opens() {
-        for (header, expected) in [
-            ("Bearer secret", Ok(())),
-            ("bearer  secret ", Ok(())),
-            ("Bearer secre", Err(RequestRefusal::KeyWrong)),
-            ("Bearer secrets", Err(RequestRefusal::KeyWrong)),
-            ("Bearer ", Err(RequestRefusal::KeyMissing)),
-            ("Basic secret", Err(RequestRefusal::KeyMissing)),
-            ("", Err(RequestRefusal::KeyMissing)),
-        ] {
-            let request = request(|request| request["headers"]["authorization"] = json!(header));
-            assert_eq!(authorise(&request, "secret"), expected, "{header}");
-        }
-    }
-
-    #[test]
-    fn a_body_is_text_of_a_bounded_size() {
-        let body = |body: &str, is_base64: bool| {
-            let request = request(|request| {
-                request["body"] = json!(body);
-                request["isBase64Encoded"] = json!(is_base64);
-            });
-            text(&request).map(Cow::into_owned)
-        };
-        assert_eq!(body("id\n1", false).as_deref(), Ok("id\n1"));
-        assert_eq!(body("aWQKMQ==", true).as_deref(), Ok("id\n1"));
-        assert_eq!(body(" \n", false), Err(RequestRefusal::BodyMissing));
-        assert_eq!(body("/w==", true), Err(RequestRefusal::BodyNotText));
-        assert_eq!(body(&"x".repeat(CATALOGUE_BYTES_MAX + 1), false), Err(RequestRefusal::BodyTooLarge));
-        assert_eq!(body(&"A".repeat(2 * CATALOGUE_BYTES_MAX), true), Err(RequestRefusal::BodyTooLarge));
     }
 }

@@ -8,6 +8,7 @@
 //! | `message_unknown`, `channel_not_set_up` | the playbook does not have it | configuration |
 //! | `catalogue_unavailable` | a template shows what only the catalogue knows, and it could not be read now | retryable |
 //! | `render` | the templates and the data do not go together | permanent_message |
+//! | `promo_…` | see [`crate::promo_codes`] | |
 //! | `secret` | the key that signs webhooks could not be read | configuration |
 //!
 //! The key is asked for here and not when the webhook is sent, because nothing that can take time may
@@ -16,34 +17,36 @@
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_engine::mailbox::{DeliveryOrder, MessageData};
-use kairos_engine::playbook::{LocalizedMessage, Playbook};
-use kairos_messages::{RenderedMessage, Store, render_with};
+use kairos_engine::playbook::{LocalizedMessage, Message, Playbook};
+use kairos_messages::{Found, RenderedMessage, render_with};
 use kairos_protocol::delivery::{Answer, AnswerClass, Composer, Content};
 use kairos_protocol::port::{Clock, Fault};
 
 use crate::enrichment::{Listings, Needs, completed, store};
+use crate::promo_codes::{Codes, code_of};
 use crate::webhook::SigningKeys;
 
 /// Composes from published playbooks.
 #[derive(Debug)]
-pub struct PlaybookComposer<L, K> {
+pub struct PlaybookComposer<L, P, K> {
     playbooks: PlaybookStore,
     listings: L,
+    codes: P,
     keys: K,
 }
 
-impl<L, K> PlaybookComposer<L, K> {
-    /// Composes from this store and this catalogue; `keys` are those that webhooks will be signed with.
-    pub fn new(playbooks: PlaybookStore, listings: L, keys: K) -> Self {
-        Self { playbooks, listings, keys }
+impl<L, P, K> PlaybookComposer<L, P, K> {
+    /// Composes from this store, this catalogue and these promo codes; `keys` are those that webhooks will be signed with.
+    pub fn new(playbooks: PlaybookStore, listings: L, codes: P, keys: K) -> Self {
+        Self { playbooks, listings, codes, keys }
     }
 }
 
-impl<L: Listings, K: SigningKeys> Composer for PlaybookComposer<L, K> {
+impl<L: Listings, P: Codes, K: SigningKeys> Composer for PlaybookComposer<L, P, K> {
     async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
         match self.playbooks.version(&order.playbook).await {
             Ok(playbook) => {
-                let content = compose_from(&playbook, &self.listings, order).await?;
+                let content = compose_from(&playbook, &self.listings, &self.codes, order).await?;
                 if let Content::Webhook { .. } = content {
                     self.keys.current(SystemClock.now()).await.map_err(|fault| no_key(&fault))?;
                 }
@@ -64,16 +67,17 @@ pub fn no_key(fault: &Fault) -> Answer {
     Answer::new(AnswerClass::Configuration, "secret").with_detail(&fault.to_string())
 }
 
-/// The content of an order, by this playbook and this catalogue.
+/// The content of an order, by this playbook and this catalogue, with a code of these.
 ///
 /// # Errors
 /// The answer that is recorded when there is none (see the module).
 pub async fn compose_from(
     playbook: &Playbook,
     listings: &impl Listings,
+    codes: &impl Codes,
     order: &DeliveryOrder,
 ) -> Result<Content, Answer> {
-    let message = message_of(playbook, order)?;
+    let (whole, message) = message_of(playbook, order)?;
     let needs = Needs::of(message, order.channel, &order.data);
     let listing = match order.data.product.as_ref().filter(|_| needs.listing) {
         Some(product) => listings.listing(&product.id).await.map_err(|fault| {
@@ -83,16 +87,20 @@ pub async fn compose_from(
     };
     let store = if needs.store { store(playbook, &order.data, listing.as_ref()) } else { None };
     let data = completed(&order.data, listing.as_ref());
-    rendered(playbook, message, order, &data, store.as_ref())
+    let promo_code = code_of(codes, playbook, whole, order).await?;
+    rendered(playbook, message, order, &data, &Found { store, promo_code })
 }
 
-fn message_of<'p>(playbook: &'p Playbook, order: &DeliveryOrder) -> Result<&'p LocalizedMessage, Answer> {
+fn message_of<'p>(
+    playbook: &'p Playbook,
+    order: &DeliveryOrder,
+) -> Result<(&'p Message, &'p LocalizedMessage), Answer> {
     let unknown = || {
         Answer::new(AnswerClass::Configuration, "message_unknown")
             .with_detail(&format!("the playbook has no message `{}`", order.message))
     };
     let message = playbook.messages.get(&order.message).ok_or_else(unknown)?;
-    message.localized(order.locale.as_deref()).ok_or_else(unknown)
+    Ok((message, message.localized(order.locale.as_deref()).ok_or_else(unknown)?))
 }
 
 fn rendered(
@@ -100,13 +108,13 @@ fn rendered(
     message: &LocalizedMessage,
     order: &DeliveryOrder,
     data: &MessageData,
-    store: Option<&Store>,
+    found: &Found,
 ) -> Result<Content, Answer> {
     let not_set_up = || {
         Answer::new(AnswerClass::Configuration, "channel_not_set_up")
             .with_detail(&format!("add {} to the playbook's channels", order.channel))
     };
-    let rendered = render_with(message, order.channel, data, store)
+    let rendered = render_with(message, order.channel, data, found)
         .map_err(|error| Answer::new(AnswerClass::PermanentMessage, "render").with_detail(&error.to_string()))?;
     let channels = &playbook.channels;
     Ok(match rendered {
@@ -127,8 +135,9 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
     use kairos_engine::place::Position;
-    use kairos_engine::playbook::Channel;
+    use kairos_engine::playbook::{Channel, Promotion};
     use kairos_engine::product::Product;
+    use kairos_messages::PromoCode;
     use kairos_protocol::catalogue::{Listing, Stock};
 
     /// A playbook with one message in English and French, and every channel but the webhook.
@@ -137,7 +146,12 @@ mod tests {
             "version": "v1", "sources": [], "plays": [],
             "channels": { "email": { "from": "Shop <hello@shop.example>" }, "sms": {} },
             "places": [{ "name": "old_town", "title": "Old Town", "latitude": 52.51, "longitude": 13.4, "radius_m": 100 }],
-            "messages": { "nearest": { "default_locale": "en", "locales": { "en": { "sms": {
+            "promotions": { "SPRING": { "title": "Spring", "discount": { "percent": 1000 }, "expires_after": 86400000 } },
+            "messages": { "present": { "promotion": "SPRING", "default_locale": "en", "locales": { "en": { "sms": {
+                "text": "{{ promo_code.percent }} % with {{ promo_code.code }}",
+            } } } }, "past": { "promotion": "WINTER", "default_locale": "en", "locales": { "en": { "sms": {
+                "text": "{{ promo_code.code }}",
+            } } } }, "nearest": { "default_locale": "en", "locales": { "en": { "sms": {
                 "text": "{{ product.name }}: {{ store.title }}, {{ store.distance_m | distance }}",
             } } } }, "reminder": { "default_locale": "en", "locales": {
                 "en": {
@@ -184,8 +198,26 @@ mod tests {
         }
     }
 
+    /// One code for everybody, or none that can be given.
+    impl Codes for Catalogue {
+        async fn code(&self, order: &DeliveryOrder, name: &str, promotion: &Promotion) -> Result<PromoCode, Answer> {
+            if self.is_down {
+                return Err(Answer::new(AnswerClass::Configuration, "promo_codes_exhausted"));
+            }
+            Ok(PromoCode {
+                code: format!("{name}-H7KM"),
+                title: promotion.title.clone(),
+                discount: promotion.discount.clone(),
+                minimum_total: None,
+                maximum_discount: None,
+                expires_at: order.expires_at,
+            })
+        }
+    }
+
     fn compose_with(is_down: bool, order: &DeliveryOrder) -> Result<Content, Answer> {
-        compose_from(&playbook(), &Catalogue { is_down }, order).now_or_never().expect("nothing here waits")
+        let world = Catalogue { is_down };
+        compose_from(&playbook(), &world, &world, order).now_or_never().expect("nothing here waits")
     }
 
     fn compose(order: &DeliveryOrder) -> Result<Content, Answer> {
@@ -204,6 +236,21 @@ mod tests {
         assert_eq!(text, "Mug: Old Town, 1.1 km");
         let answer = compose_with(true, &order).unwrap_err();
         assert_eq!((answer.class, answer.code.as_str()), (AnswerClass::Retryable, "catalogue_unavailable"));
+    }
+
+    #[test]
+    fn a_message_with_a_promotion_shows_its_code_or_is_not_sent() {
+        let order = order(|order| {
+            order.channel = Channel::Sms;
+            order.message = "present".into();
+        });
+        let Ok(Content::Sms { text, .. }) = compose_with(false, &order) else { panic!("no SMS") };
+        assert_eq!(text, "10 % with SPRING-H7KM");
+        let answer = compose_with(true, &order).unwrap_err();
+        assert_eq!((answer.class, answer.code.as_str()), (AnswerClass::Configuration, "promo_codes_exhausted"));
+        let unknown = DeliveryOrder { message: "past".into(), ..order };
+        let answer = compose_with(false, &unknown).unwrap_err();
+        assert_eq!((answer.class, answer.code.as_str()), (AnswerClass::Configuration, "promotion_unknown"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use kairos_cloud::clock::SystemClock;
 use kairos_cloud::environment::{optional, required};
 use kairos_cloud::faults::without_content;
 use kairos_cloud::playbooks::PlaybookStore;
+use kairos_cloud::promo_codes::PromoCodesTable;
 use kairos_cloud::{service, telemetry};
 use kairos_engine::mailbox::DeliveryMessage;
 use kairos_protocol::delivery::{AnswerClass, Incoming, Outcome, Ports, Report};
@@ -18,6 +19,7 @@ use lambda_runtime::{Error, LambdaEvent};
 
 use crate::composer::PlaybookComposer;
 use crate::email::Email;
+use crate::promo_codes::StoredCodes;
 use crate::providers::{Providers, provider_config};
 use crate::records::DeliveriesTable;
 use crate::sms::Sms;
@@ -27,7 +29,7 @@ use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
 #[derive(Debug)]
 pub struct Delivery {
     records: DeliveriesTable,
-    composer: PlaybookComposer<CatalogueTable, Arc<SecretsManagerKey>>,
+    composer: PlaybookComposer<CatalogueTable, StoredCodes, Arc<SecretsManagerKey>>,
     providers: Providers<Arc<SecretsManagerKey>, SystemClock>,
 }
 
@@ -45,15 +47,15 @@ impl Delivery {
         if let Err(error) = playbooks.in_force().await {
             tracing::warn!(%error, "no playbook yet");
         }
-        let key = Arc::new(SecretsManagerKey::new(
-            aws_sdk_secretsmanager::Client::new(&config),
-            required("WEBHOOK_SECRET_ARN")?,
-        ));
+        let secrets = aws_sdk_secretsmanager::Client::new(&config);
+        let key = Arc::new(SecretsManagerKey::new(secrets.clone(), required("WEBHOOK_SECRET_ARN")?));
+        let codes = PromoCodesTable::new(dynamodb.clone(), required("PROMO_CODES_TABLE")?);
+        let codes = StoredCodes::new(codes, secrets, required("PROMO_CODE_KEY_ARN")?);
         let private_hosts = PrivateHosts::parse(&optional("WEBHOOK_PRIVATE_HOSTS").unwrap_or_default())?;
         let catalogue = CatalogueTable::new(dynamodb.clone(), required("CATALOGUE_TABLE")?);
         Ok(Self {
             records: DeliveriesTable::new(dynamodb, required("DELIVERIES_TABLE")?),
-            composer: PlaybookComposer::new(playbooks, catalogue, Arc::clone(&key)),
+            composer: PlaybookComposer::new(playbooks, catalogue, codes, Arc::clone(&key)),
             providers: Providers {
                 sms: Sms::new(
                     aws_sdk_sns::Client::new(&for_providers),

@@ -4,7 +4,8 @@
 //! `kairos_protocol::delivery`; here are its ports on AWS:
 //!
 //! - [`records`]: the table of deliveries (claims and what became of them).
-//! - [`composer`]: the playbook's templates, filled in; [`enrichment`]: with places and what the catalogue knows.
+//! - [`composer`]: the playbook's templates, filled in; [`enrichment`]: with places and what the catalogue knows;
+//!   [`promo_codes`]: with a code of the message's own.
 //! - [`providers`]: one module per channel of the same shape (build the request, send it once,
 //!   classify the answer by the codes that the provider documents): [`sms`], [`email`], [`webhook`].
 //! - [`function`]: the batch in, the failures and the counters out.
@@ -17,6 +18,7 @@ pub mod composer;
 pub mod email;
 pub mod enrichment;
 pub mod function;
+pub mod promo_codes;
 pub mod providers;
 pub mod records;
 pub mod sms;

@@ -1,8 +1,9 @@
 //! The only AWS code that functions share: how Kairos' ports look on DynamoDB, SQS and Lambda.
 //!
 //! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
-//! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`playbooks`], [`backfills`]: the ports of `kairos-protocol` on AWS.
-//! - [`secrets`]: keys from Secrets Manager.
+//! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`playbooks`], [`backfills`]: the
+//!   ports of `kairos-protocol` on AWS.
+//! - [`secrets`]: keys from Secrets Manager; [`requests`]: what is asked of who has one.
 //! - [`batches`]: SQS events in and partial batch failures out.
 //! - [`telemetry`]: structured logs and counters, without personal data.
 //! - [`clock`]: the one place where the time of day is read.
@@ -16,7 +17,9 @@ pub mod configuration;
 pub mod environment;
 pub mod faults;
 pub mod playbooks;
+pub mod promo_codes;
 pub mod queues;
+pub mod requests;
 pub mod secrets;
 pub mod service;
 pub mod telemetry;

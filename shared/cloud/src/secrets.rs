@@ -10,6 +10,17 @@ use kairos_protocol::port::Fault;
 
 use crate::faults::fault;
 
+/// Reads a key that opens something: any text that is not empty.
+///
+/// # Errors
+/// When it is empty.
+pub fn access_key(key: &str) -> Result<String, String> {
+    match key.trim() {
+        "" => Err("the key is empty: store one of at least 24 letters and digits".into()),
+        key => Ok(key.to_owned()),
+    }
+}
+
 /// One secret, read as what it is.
 pub struct Secret<T> {
     client: Client,

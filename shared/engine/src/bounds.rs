@@ -253,6 +253,41 @@ pub const AUDIENCE_SHARDS: u32 = 8;
 /// Users that are read from an audience at once.
 pub const AUDIENCE_PAGE_MAX: usize = 500;
 
+// ---- Promo codes ----
+
+/// Most promotions in a playbook.
+pub const PROMOTIONS_MAX: usize = 100;
+/// Largest number of codes that a promotion may be limited to.
+pub const PROMO_CODES_AT_MOST_MAX: u32 = 100_000_000;
+/// Longest prefix of a promotion's codes, in characters.
+pub const PROMO_CODE_PREFIX_CHARS_MAX: usize = 12;
+/// Fewest letters and digits of a code that a shop brings along.
+pub const PROMO_CODE_CHARS_MIN: usize = 4;
+/// Most letters and digits of any code.
+pub const PROMO_CODE_CHARS_MAX: usize = 40;
+/// Longest text that is read as a code, in bytes: people write blanks and hyphens into codes.
+pub const PROMO_CODE_TEXT_BYTES_MAX: usize = 120;
+/// How often another code is made when one is another delivery's already; a second time is as good as impossible.
+pub const PROMO_CODES_MADE_MAX: u32 = 4;
+/// Free codes of a pool that are looked at together; workers choose among them, so that they rarely meet.
+pub const PROMO_POOL_PAGE_MAX: usize = 50;
+/// How often a delivery chooses another code of its pool when others were faster.
+pub const PROMO_POOL_ROUNDS_MAX: usize = 8;
+/// Codes that an import writes at the same time.
+pub const PROMO_POOL_LANES_MAX: usize = 16;
+/// Most codes in one file of an import.
+pub const PROMO_POOL_FILE_CODES_MAX: usize = 1_000_000;
+/// How often a code is read again when somebody else changes it while it is redeemed.
+pub const REDEEM_ROUNDS_MAX: usize = 8;
+/// Largest body of a redemption, in bytes.
+pub const REDEEM_BYTES_MAX: usize = 8 * 1024;
+/// How long a code is remembered after it has expired or was redeemed, so that the refusal says which.
+pub const PROMO_CODE_RETENTION: Span = Span::from_secs(180 * 24 * 60 * 60);
+/// How long the key that codes are made with is used before it is asked for again.
+pub const PROMO_CODE_KEY_REFRESH: Span = Span::from_mins(15);
+/// How long the key that opens redemptions is used before it is asked for again.
+pub const REDEEM_KEY_REFRESH: Span = Span::from_mins(5);
+
 // ---- Tools ----
 
 /// Most events of a recording that is replayed: it is held in memory, because all events of a user
@@ -388,6 +423,11 @@ const _: () = {
             < 400 * 1024
     );
     assert!(PLAYBOOK_BYTES_MAX < 400 * 1024);
+    // A made code with its prefix reads back, also with a separator behind every symbol.
+    assert!(PROMO_CODE_PREFIX_CHARS_MAX + 12 <= PROMO_CODE_CHARS_MAX);
+    assert!(2 * PROMO_CODE_CHARS_MAX <= PROMO_CODE_TEXT_BYTES_MAX);
+    // As long as a delivery may come again, its code is there.
+    assert!(PROMO_CODE_RETENTION.as_millis() >= DELIVERY_RETENTION.as_millis());
     // A merge carries a whole state in base64 inside one mailbox message.
     assert!(STATE_BYTES_MAX * 4 / 3 + 4_096 <= MAILBOX_MESSAGE_BYTES_MAX);
     assert!(AWS_CONNECT_TIMEOUT.as_millis() < AWS_ATTEMPT_TIMEOUT.as_millis());

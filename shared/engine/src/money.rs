@@ -113,6 +113,21 @@ impl fmt::Display for Micros {
     }
 }
 
+/// An amount in a currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Money {
+    /// How much.
+    pub amount: Micros,
+    /// Of what.
+    pub currency: Currency,
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.amount, self.currency.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

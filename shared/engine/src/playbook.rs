@@ -8,6 +8,7 @@ mod condition;
 mod message;
 mod pattern;
 mod play;
+mod promotion;
 mod rules;
 
 use alloc::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use pattern::{EventMatch, EventPattern, ProductField, Property, PropertyFilt
 pub use play::{
     Cap, CatalogueTest, Change, Entry, Goal, InQuietHours, Interest, Play, Schedule, Share, Step, Trigger, Variant,
 };
+pub use promotion::{Discount, Holder, Promotion};
 pub use rules::{
     ChannelCap, Evidence, Moment, MomentSettings, Moments, Place, PlaceSelector, Policy, Readiness, ReadinessTerm,
     ReadinessValue, Segment,
@@ -67,6 +69,9 @@ pub struct Playbook {
     pub plays: Vec<Play>,
     /// What to say, by name.
     pub messages: BTreeMap<String, Message>,
+    /// What promo codes are good for, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub promotions: BTreeMap<String, Promotion>,
     /// Since when each register is watched, by its id in hexadecimal: filled in by whoever publishes, from
     /// the playbook before. A register that is not named was there from the beginning.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -41,7 +41,9 @@ fn beside<'s>(words: &'s str, tokens: &[(usize, Token<'s>)]) -> Option<&'s str> 
     loop {
         match tokens.get(at..).unwrap_or_default() {
             [(dot, Token::Symbol(".")), (_, Token::Word(field)), ..] => {
-                last_dot = matches!(*field, "price" | "was" | "total").then_some(*dot);
+                last_dot =
+                    matches!(*field, "price" | "was" | "total" | "amount" | "minimum_total" | "maximum_discount")
+                        .then_some(*dot);
                 at += 2;
             }
             [(_, Token::Symbol("[")), ..] => {
@@ -72,6 +74,8 @@ mod tests {
     fn the_currency_is_taken_from_beside_the_price() {
         for (words, expected) in [
             ("item.price | money", "item.price | money: item.currency"),
+            ("promo_code.amount | money", "promo_code.amount | money: promo_code.currency"),
+            ("promo_code.minimum_total | money", "promo_code.minimum_total | money: promo_code.currency"),
             ("item.price | times: 2 | money: ','", "item.price | times: 2 | money: item.currency, ','"),
             (
                 "cart.items[cart.items[0].quantity].price|money:','",

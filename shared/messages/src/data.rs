@@ -1,9 +1,10 @@
 //! The data of one message as a template sees it.
 
 use kairos_engine::mailbox::{CartData, DeviceData, MessageData, PersonData};
-use kairos_engine::money::{Currency, Micros};
-use kairos_engine::playbook::TraitValue;
+use kairos_engine::money::{Currency, Micros, Money};
+use kairos_engine::playbook::{Discount, TraitValue};
 use kairos_engine::product::Product;
+use kairos_engine::time::Timestamp;
 use liquid_core::model::{Object, Value};
 
 use crate::escape::is_web_link;
@@ -24,13 +25,39 @@ pub struct Store {
     pub distance_m: Option<u32>,
 }
 
+/// A promo code as templates show it: `promo_code`. Whoever sends the message makes it, or takes it from a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PromoCode {
+    /// As it is written: `SPRING-H7KM-4XRW-9CFP`.
+    pub code: String,
+    /// The promotion's name for people.
+    pub title: String,
+    /// What its holder gets.
+    pub discount: Discount,
+    /// The least that the order must be worth.
+    pub minimum_total: Option<Money>,
+    /// The most that a share may come to.
+    pub maximum_discount: Option<Money>,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+}
+
+/// What was found for a message beyond the data of its decision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The place to show.
+    pub store: Option<Store>,
+    /// The code to show.
+    pub promo_code: Option<PromoCode>,
+}
+
 /// What a template can name, in the order in which it is told.
-pub(crate) const ROOTS: [&str; 7] = ["user", "cart", "product", "viewed", "event", "store", "device"];
+pub(crate) const ROOTS: [&str; 8] = ["user", "cart", "product", "viewed", "event", "store", "promo_code", "device"];
 /// A name that no template can write: the one currency that everything in the message is in.
 pub(crate) const COMMON_CURRENCY: &str = "common currency";
 
 /// The [`ROOTS`]. Every field is there; what is not known is nothing.
-pub(crate) fn globals(data: &MessageData, store: Option<&Store>) -> Object {
+pub(crate) fn globals(data: &MessageData, found: &Found) -> Object {
     let user = [("id", &data.user.id), ("first_name", &data.user.first_name), ("last_name", &data.user.last_name)];
     let user = user.map(|(name, value)| (name, text(value.as_deref())));
     let cart = [
@@ -51,7 +78,8 @@ pub(crate) fn globals(data: &MessageData, store: Option<&Store>) -> Object {
         ("product", product),
         ("viewed", Value::Array(data.viewed.iter().map(item).collect())),
         ("event", Value::Object(event.collect())),
-        ("store", store.map_or(Value::Nil, place)),
+        ("store", found.store.as_ref().map_or(Value::Nil, place)),
+        ("promo_code", found.promo_code.as_ref().map_or(Value::Nil, promo_code)),
         ("device", Value::Object(object(device))),
         (COMMON_CURRENCY, text(common_currency(data).as_ref().map(Currency::as_str))),
     ])
@@ -81,6 +109,29 @@ fn place(store: &Store) -> Value {
         ("address", text(store.address.as_deref())),
         ("url", link(store.url.as_deref())),
         ("distance_m", store.distance_m.map_or(Value::Nil, |metres| Value::scalar(i64::from(metres)))),
+    ]))
+}
+
+fn promo_code(code: &PromoCode) -> Value {
+    // What this kind of promotion does not have is an empty text, so that templates for several kinds can be checked.
+    let none = || Value::scalar("");
+    let (percent, fixed) = match &code.discount {
+        // Hundredths of a percent, as millionths.
+        Discount::Percent(share) => (number(i64::from(share.0) * 10_000), None),
+        Discount::Amount(money) => (none(), Some(money)),
+        Discount::FreeShipping => (none(), None),
+    };
+    let money = fixed.or(code.minimum_total.as_ref()).or(code.maximum_discount.as_ref());
+    Value::Object(object([
+        ("code", text(Some(&code.code))),
+        ("title", text(Some(&code.title))),
+        ("kind", text(Some(code.discount.kind()))),
+        ("percent", percent),
+        ("amount", fixed.map_or_else(none, |money| number(money.amount.get()))),
+        ("minimum_total", amount(code.minimum_total.map(|money| money.amount))),
+        ("maximum_discount", amount(code.maximum_discount.map(|money| money.amount))),
+        ("currency", text(money.map(|money| money.currency.as_str()))),
+        ("expires_at", text(Some(&code.expires_at.to_string()))),
     ]))
 }
 
@@ -118,9 +169,9 @@ fn object<const N: usize>(fields: [(&'static str, Value); N]) -> Object {
     fields.into_iter().map(|(name, value)| (name.into(), value)).collect()
 }
 
-/// What a template is tried with when it is checked: someone with a product and a place, and someone nothing
+/// What a template is tried with when it is checked: someone with a product, a place and a code, and someone nothing
 /// is known of.
-pub(crate) fn samples() -> [(MessageData, Option<Store>); 2] {
+pub(crate) fn samples() -> [(MessageData, Found); 2] {
     let some = |text: &str| Some(text.to_owned());
     let product = Product {
         id: "mug".into(),
@@ -148,5 +199,14 @@ pub(crate) fn samples() -> [(MessageData, Option<Store>); 2] {
         url: some("https://shop.example/old-town"),
         distance_m: Some(350),
     };
-    [(data, Some(store)), (MessageData::default(), None)]
+    let euros = |micros| Currency::parse("EUR").map(|currency| Money { amount: Micros::new(micros), currency });
+    let promo_code = euros(5_000_000).map(|off| PromoCode {
+        code: "SPRING-H7KM-4XRW-9CFP".into(),
+        title: "Spring".into(),
+        discount: Discount::Amount(off),
+        minimum_total: euros(50_000_000),
+        maximum_discount: euros(20_000_000),
+        expires_at: Timestamp::from_millis(1_798_070_400_000),
+    });
+    [(data, Found { store: Some(store), promo_code }), (MessageData::default(), Found::default())]
 }

@@ -12,7 +12,8 @@
 //! - data: `user` (`id`, `first_name`, `last_name`), `cart` (`items`, `total`, `currency`), each item with
 //!   `id`, `name`, `price`, `currency`, `quantity`, `image_url`, `url`, `category`; `product` (an item, with
 //!   `was`), `viewed` (items), `event` (properties by name), `store` (`name`, `title`, `address`, `url`,
-//!   `distance_m`), `device` (`type`, `os`); what is not known is an empty text, and in a bare condition
+//!   `distance_m`), `promo_code` (`code`, `title`, `kind`, `percent`, `amount`, `minimum_total`, `maximum_discount`,
+//!   `currency`, `expires_at`), `device` (`type`, `os`); what is not known is an empty text, and in a bare condition
 //!   (`{% if user.first_name %}`) an empty text is false
 //!
 //! **Invariants:** data never becomes markup, a header, a line break or a template; a rendering's time and
@@ -52,7 +53,7 @@ use kairos_engine::bounds::{
 use kairos_engine::mailbox::MessageData;
 use kairos_engine::playbook::{Channel, LocalizedMessage};
 
-pub use data::Store;
+pub use data::{Found, PromoCode, Store};
 pub use problem::{TemplateProblem, closest};
 pub use sms::{SmsEncoding, SmsSize, sms_size};
 pub use used::{names_in, names_in_message};
@@ -154,7 +155,7 @@ pub enum RenderError {
 }
 
 /// Renders a message for a channel: takes the templates of the user's language and the data that was
-/// fixed when the message was decided, gives what the provider takes. It shows no place.
+/// fixed when the message was decided, gives what the provider takes. It shows neither place nor promo code.
 ///
 /// # Errors
 /// When there is no template for the channel, when a template is wrong, or when a limit is met.
@@ -163,10 +164,11 @@ pub fn render(
     channel: Channel,
     data: &MessageData,
 ) -> Result<RenderedMessage, RenderError> {
-    render_with(message, channel, data, None)
+    render_with(message, channel, data, &Found::default())
 }
 
-/// As [`render`], with the place that templates show as `store`.
+/// As [`render`], with what was found for the message: the place that templates show as `store`, the code that they
+/// show as `promo_code`.
 ///
 /// # Errors
 /// As [`render`].
@@ -174,9 +176,9 @@ pub fn render_with(
     message: &LocalizedMessage,
     channel: Channel,
     data: &MessageData,
-    store: Option<&Store>,
+    found: &Found,
 ) -> Result<RenderedMessage, RenderError> {
-    let render_part = |source: &str, kind, part| render_part(source, kind, part, data, store);
+    let render_part = |source: &str, kind, part| render_part(source, kind, part, data, found);
     let missing = || RenderError::NoTemplate(channel);
     match channel {
         Channel::Email => {
@@ -211,8 +213,8 @@ pub fn render_with(
 /// limits that it meets whatever the data, and in HTML values in places where data could become markup.
 pub fn check_template(source: &str, kind: TemplateKind) -> Result<(), Vec<TemplateProblem>> {
     let prepared = prepare(source, kind)?;
-    for (data, store) in data::samples() {
-        if let Err(fault) = render::render(&prepared, &data, store.as_ref()) {
+    for (data, found) in data::samples() {
+        if let Err(fault) = render::render(&prepared, &data, &found) {
             let error = refusal(fault, "template").to_string();
             return Err(vec![
                 Problem::new(0, "this cannot be rendered, even with little data").help(error).located(source),
@@ -248,13 +250,13 @@ fn render_part(
     kind: TemplateKind,
     part: &'static str,
     data: &MessageData,
-    store: Option<&Store>,
+    found: &Found,
 ) -> Result<String, RenderError> {
     let prepared = prepare(source, kind).map_err(|problems| RenderError::Template {
         part,
         problem: problems.into_iter().next().expect("a template is refused for at least one problem"),
     })?;
-    let text = render::render(&prepared, data, store).map_err(|fault| refusal(fault, part))?;
+    let text = render::render(&prepared, data, found).map_err(|fault| refusal(fault, part))?;
     Ok(match kind {
         TemplateKind::Line => escape::tidy_line(&text),
         TemplateKind::Text | TemplateKind::Html => escape::tidy_text(&text),

@@ -41,8 +41,8 @@ pub(crate) struct Names<'s> {
 
 impl<'s> Names<'s> {
     pub(crate) fn new() -> Self {
-        let [(data, store), _] = samples();
-        let globals = Value::Object(globals(&data, store.as_ref()));
+        let [(data, found), _] = samples();
+        let globals = Value::Object(globals(&data, &found));
         // Which properties events have, nobody knows beforehand.
         let sample = |name| if name == EVENT { None } else { field(&globals, name) };
         Self { known: ROOTS.map(|name| (name, sample(name))).to_vec(), loops: Vec::new() }

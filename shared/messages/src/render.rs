@@ -12,7 +12,7 @@ use liquid_core::runtime::{PartialStore, Registers, RuntimeBuilder};
 use liquid_core::{Error, Language, Renderable, Result, Runtime, TagReflection, Template};
 
 use crate::currency;
-use crate::data::{Store, globals};
+use crate::data::{Found, globals};
 use crate::escape::Place;
 use crate::problem::Problem;
 use crate::scan::Piece;
@@ -147,12 +147,8 @@ fn misspelt(piece: &Piece<'_>) -> Problem {
 }
 
 /// Renders a template over data.
-pub(crate) fn render(
-    prepared: &Prepared,
-    data: &MessageData,
-    store: Option<&Store>,
-) -> core::result::Result<String, Fault> {
-    let globals = globals(data, store);
+pub(crate) fn render(prepared: &Prepared, data: &MessageData, found: &Found) -> core::result::Result<String, Fault> {
+    let globals = globals(data, found);
     let runtime = Lenient(RuntimeBuilder::new().set_globals(&globals).build());
     runtime.registers().get_mut::<Rendering>().texts.clone_from(&prepared.texts);
     let mut output = Output { text: Vec::new(), is_full: false };

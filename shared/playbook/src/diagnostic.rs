@@ -165,6 +165,7 @@ pub(crate) enum Target {
     },
     Trait(String),
     Source(String),
+    Promotion(String),
 }
 
 /// Collects what is found in one file.
@@ -181,6 +182,11 @@ impl<'a> Report<'a> {
 
     pub(crate) fn text(&self) -> &'a str {
         self.text
+    }
+
+    /// How many errors there are so far, in all files.
+    pub(crate) fn errors(&self) -> usize {
+        self.found.errors()
     }
 
     /// Adds something that is wrong at a place.

@@ -6,6 +6,7 @@
 //! policy.yaml        what holds for all plays: caps, quiet hours, control group, time zone
 //! moments.yaml       evidence of know, go, do and buy; the readiness to buy
 //! places.yaml        shops, cafés, showrooms
+//! promotions.yaml    what promo codes are good for
 //! tracking_plan.yaml which events and traits the shop sends
 //! segments/NAME.yaml who belongs together
 //! plays/NAME.yaml    what to do when, for whom, how often at most
@@ -18,8 +19,8 @@
 //! **Invariant:** a playbook that loads refers to nothing that is not there, and every template in it renders.
 //!
 //! Reading order: `folder`, `node` (YAML with places), `fields` (typed reading); `values`, `hours`, `events`,
-//! `conditions`, `behaviour` (what all files are made of); `settings`, `policy`, `moments`, `places`, `segments`,
-//! `messages`, `plays` with `triggers` and `steps` (the files); `tracking`, `possible`, `relations` and `checks` (what
+//! `conditions`, `behaviour` (what all files are made of); `settings`, `policy`, `moments`, `places`, `promotions`,
+//! `segments`, `messages`, `plays` with `triggers` and `steps` (the files); `tracking`, `possible`, `relations` and `checks` (what
 //! can be told only of the whole); `diagnostic`; `cost`; `schema` (what editors know of the files).
 
 mod behaviour;
@@ -38,6 +39,7 @@ mod places;
 mod plays;
 mod policy;
 mod possible;
+mod promotions;
 mod relations;
 mod schema;
 mod segments;
@@ -142,6 +144,7 @@ enum Role<'a> {
     Policy,
     Moments,
     Places,
+    Promotions,
     Segment(&'a str),
     Play(&'a str),
     Message(&'a str),
@@ -158,6 +161,7 @@ fn role(path: &str) -> Role<'_> {
         "policy.yaml" => Role::Policy,
         "moments.yaml" => Role::Moments,
         "places.yaml" => Role::Places,
+        "promotions.yaml" => Role::Promotions,
         _ => match (named("plays/"), named("messages/"), named("segments/")) {
             (Some(name), ..) => Role::Play(name),
             (_, Some(name), _) => Role::Message(name),
@@ -221,6 +225,11 @@ fn read(files: &BTreeMap<String, String>, found: &mut Found) -> Playbook {
             Role::Places => {
                 if let Some(root) = yaml(path, text, found) {
                     playbook.places = places::places(&mut Report::new(path, text, found), &root);
+                }
+            }
+            Role::Promotions => {
+                if let Some(root) = yaml(path, text, found) {
+                    playbook.promotions = promotions::promotions(&mut Report::new(path, text, found), &root);
                 }
             }
             Role::Segment(name) => {
@@ -318,6 +327,7 @@ fn unknown_file(path: &str) -> Diagnostic {
             "policy.yaml",
             "moments.yaml",
             "places.yaml",
+            "promotions.yaml",
             "tracking_plan.yaml",
             "segments/NAME.yaml",
             "plays/NAME.yaml",

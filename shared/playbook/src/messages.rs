@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use kairos_engine::playbook::{EmailTemplate, LocalizedMessage, Message, SmsTemplate, WebhookTemplate};
-use kairos_messages::{TemplateKind, check_template};
+use kairos_engine::playbook::{Channel, EmailTemplate, LocalizedMessage, Message, SmsTemplate, WebhookTemplate};
+use kairos_messages::{TemplateKind, check_template, names_in_message};
 
-use crate::diagnostic::{Found, Place, Report};
+use crate::diagnostic::{Found, Place, Report, Target};
 use crate::fields::{Fields, entries, text};
 use crate::node::Node;
 
@@ -18,7 +18,16 @@ pub(crate) fn message(
     elsewhere: &mut Found,
 ) -> Option<Message> {
     const HELP: &str = "write `locales:`, below it a language (`en`), below it `email`, `sms` or `webhook`";
-    let fields = Fields::read(report, root, "a message", &["default_locale", "locales"])?;
+    let before = report.errors();
+    let fields = Fields::read(report, root, "a message", &["default_locale", "locales", "promotion"])?;
+    let promotion = match fields.get("promotion") {
+        Some(node) => {
+            let name = text(report, node, "`promotion`")?;
+            report.refer(node.at, Target::Promotion(name.to_owned()));
+            Some(name.to_owned())
+        }
+        None => None,
+    };
     let node = fields.required(report, "a message", "locales", HELP)?;
     let mut locales = BTreeMap::new();
     for entry in entries(report, node, "`locales`", HELP)? {
@@ -31,6 +40,9 @@ pub(crate) fn message(
             continue;
         };
         let templates = localized(report, &entry.node, files, elsewhere).unwrap_or_default();
+        if report.errors() == before {
+            shows_code(report, entry.at, &entry.key, &templates, promotion.as_deref());
+        }
         if locales.insert(tag, templates).is_some() {
             report.problem(entry.at, format!("`{}` stands here twice", entry.key), "keep one of them");
         }
@@ -55,7 +67,29 @@ pub(crate) fn message(
             return None;
         }
     };
-    Some(Message { default_locale, locales })
+    Some(Message { default_locale, locales, promotion })
+}
+
+/// Whoever gets a message with a promotion must see the code, whatever the channel; and there is no code without one.
+fn shows_code(report: &mut Report<'_>, at: Place, locale: &str, templates: &LocalizedMessage, promotion: Option<&str>) {
+    for channel in Channel::ALL.into_iter().filter(|channel| templates.has(*channel)) {
+        let names = names_in_message(templates, channel);
+        let shows_code = names.iter().any(|name| name == "promo_code" || name == "promo_code.code");
+        let shows_any = shows_code || names.iter().any(|name| name.starts_with("promo_code."));
+        match promotion {
+            Some(promotion) if !shows_code => report.problem(
+                at,
+                format!("who gets this by {channel} in `{locale}` does not see the code of `{promotion}`"),
+                "write `{{ promo_code.code }}` into the text, or remove `promotion`",
+            ),
+            None if shows_any => report.problem(
+                at,
+                format!("this shows `promo_code` by {channel} in `{locale}`, but the message gives no code"),
+                "write `promotion:` and one of promotions.yaml, beside `locales`",
+            ),
+            _ => {}
+        }
+    }
 }
 
 /// A BCP 47 tag in the form in which languages are looked up: lower case, with hyphens.

@@ -131,5 +131,5 @@ fn cart_reminder() -> Message {
 }
 
 fn in_english(templates: LocalizedMessage) -> Message {
-    Message { default_locale: "en".into(), locales: BTreeMap::from([("en".into(), templates)]) }
+    Message { default_locale: "en".into(), locales: BTreeMap::from([("en".into(), templates)]), ..Message::default() }
 }

@@ -95,6 +95,19 @@ impl Stage {
         .await
     }
 
+    /// A system whose plays give promo codes; failed messages come again after 2 s.
+    pub(crate) async fn promo_codes() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, async {
+            let stage = Self::start("promo-codes", Some(2)).await?;
+            let store = PlaybookStore::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
+            let playbook = crate::promo_codes::with_promotions(&stage.receiver.url());
+            store.publish(&playbook).await.map_err(|fault| fault.to_string())?;
+            Ok(stage)
+        })
+        .await
+    }
+
     /// A system that is treated roughly; failed messages come again after 2 s.
     pub(crate) async fn rough() -> &'static Self {
         static STAGE: Shared = OnceCell::const_new();

@@ -67,7 +67,11 @@ fn playbook() -> Playbook {
         sms: Some(SmsTemplate { text: "Hello".into() }),
         webhook: Some(WebhookTemplate { text: "Hello".into() }),
     };
-    let message = Message { default_locale: "en".into(), locales: BTreeMap::from([("en".to_owned(), message)]) };
+    let message = Message {
+        default_locale: "en".into(),
+        locales: BTreeMap::from([("en".to_owned(), message)]),
+        ..Message::default()
+    };
     Playbook {
         version: PlaybookVersion("simulation".into()),
         sources: Vec::new(),

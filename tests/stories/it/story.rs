@@ -10,7 +10,7 @@ use kairos_engine::money::Micros;
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use kairos_engine::product::{Product, products_of};
 use kairos_engine::time::{Span, Timestamp};
-use kairos_messages::{RenderedMessage, render_with};
+use kairos_messages::{Found, RenderedMessage, render_with};
 use kairos_protocol::catalogue::{Listing, Stock};
 
 use crate::clock;
@@ -160,7 +160,8 @@ impl Story {
         let listing = product.map(|product| self.listing(&product.id));
         let data = completed(&order.data, listing.as_ref());
         let store = if needs.store { store(playbook, &order.data, listing.as_ref()) } else { None };
-        let mut shown = match render_with(templates, order.channel, &data, store.as_ref()).unwrap() {
+        let found = Found { store, promo_code: None };
+        let mut shown = match render_with(templates, order.channel, &data, &found).unwrap() {
             RenderedMessage::Email { subject, .. } => format!("by email \"{subject}\""),
             RenderedMessage::Sms { text, segments, .. } => {
                 assert_eq!(segments, 1, "{text}");

@@ -13,6 +13,9 @@ pub struct Message {
     pub default_locale: String,
     /// The templates by language (lower-case BCP 47 tag).
     pub locales: BTreeMap<String, LocalizedMessage>,
+    /// The promotion of which each of these messages shows a code of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<String>,
 }
 
 impl Message {

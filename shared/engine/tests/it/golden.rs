@@ -13,12 +13,12 @@ use kairos_engine::mailbox::{
     PersonData,
 };
 use kairos_engine::moment::MomentState;
-use kairos_engine::money::Micros;
+use kairos_engine::money::{Currency, Micros, Money};
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use kairos_engine::place::Position;
 use kairos_engine::playbook::{
-    Channel, ContextFact, EventMatch, EventPattern, Interest, Moment, Playbook, PlaybookVersion, Policy, Share,
-    TraitValue, Trigger,
+    Channel, ContextFact, Discount, EventMatch, EventPattern, Holder, Interest, Message, Moment, Playbook,
+    PlaybookVersion, Policy, Promotion, Share, TraitValue, Trigger,
 };
 use kairos_engine::product::products_of;
 use kairos_engine::program::Program;
@@ -325,6 +325,44 @@ fn playbooks_of_every_age_are_read_and_mean_what_they_meant() {
     assert_eq!(playbook.policy, Policy::default());
     assert_eq!(serde_json::from_str::<Playbook>(&serde_json::to_string(&playbook).unwrap()).unwrap(), playbook);
     assert!(Program::new(playbook).unwrap().registers().is_empty());
+}
+
+#[test]
+fn promotions_are_written_as_ever() {
+    let euros =
+        |units: i64| Some(Money { amount: Micros::new(units * 1_000_000), currency: Currency::parse("EUR").unwrap() });
+    let small = Promotion {
+        title: "Free shipping".into(),
+        discount: Discount::FreeShipping,
+        minimum_total: None,
+        maximum_discount: None,
+        at_most: None,
+        expires_after: Span::from_hours(24),
+        prefix: None,
+        only_for: Holder::Anyone,
+        pool: Some("shop".into()),
+    };
+    let full = Promotion {
+        title: "Spring".into(),
+        discount: Discount::Percent(Share(1_250)),
+        minimum_total: euros(50),
+        maximum_discount: euros(20),
+        at_most: Some(500),
+        prefix: Some("SPRING".into()),
+        only_for: Holder::User,
+        pool: None,
+        ..small.clone()
+    };
+    let fixed = Promotion { discount: Discount::Amount(euros(5).unwrap()), pool: None, ..small.clone() };
+    let message = Message { default_locale: "en".into(), promotion: Some("spring".into()), ..Message::default() };
+    let playbook = Playbook {
+        messages: [("present".to_owned(), message)].into(),
+        promotions: [("free", small), ("spring", full), ("fixed", fixed)]
+            .map(|(name, promotion)| (name.to_owned(), promotion))
+            .into(),
+        ..Playbook::default()
+    };
+    json_is_golden("playbook_v1_promotions.json", &playbook);
 }
 
 #[test]

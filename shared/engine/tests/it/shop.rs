@@ -22,7 +22,11 @@ pub(crate) fn playbook() -> Playbook {
         sms: Some(SmsTemplate { text: "Hello".into() }),
         webhook: None,
     };
-    let message = Message { default_locale: "en".into(), locales: BTreeMap::from([("en".to_owned(), templates)]) };
+    let message = Message {
+        default_locale: "en".into(),
+        locales: BTreeMap::from([("en".to_owned(), templates)]),
+        ..Message::default()
+    };
     let after =
         [EventName::ProductAdded, EventName::ProductRemoved, EventName::CheckoutStarted, EventName::CheckoutStepViewed];
     let cart = Play {

@@ -1,7 +1,9 @@
 use super::{data, looking, text};
 use kairos_engine::mailbox::MessageData;
-use kairos_engine::playbook::{Channel, LocalizedMessage, WebhookTemplate};
-use kairos_messages::{RenderedMessage, Store, names_in, render_with};
+use kairos_engine::money::{Currency, Micros, Money};
+use kairos_engine::playbook::{Channel, Discount, LocalizedMessage, Share, WebhookTemplate};
+use kairos_engine::time::Timestamp;
+use kairos_messages::{Found, PromoCode, RenderedMessage, Store, names_in, render_with};
 
 #[test]
 fn templates_say_what_their_authors_mean() {
@@ -157,9 +159,38 @@ fn a_place_is_shown_with_how_far_it_is() {
             url: Some("javascript:x".into()),
             distance_m,
         };
-        let rendered = render_with(&message, Channel::Webhook, &data(), Some(&store)).unwrap();
+        let found = Found { store: Some(store), promo_code: None };
+        let rendered = render_with(&message, Channel::Webhook, &data(), &found).unwrap();
         let expected = format!("Old Town ({expected}), 1 High Street");
         assert_eq!(rendered, RenderedMessage::Webhook { text: expected }, "{distance_m:?}");
+    }
+}
+
+#[test]
+fn a_promo_code_is_shown_with_what_it_is_good_for() {
+    let template = "{% case promo_code.kind %}{% when 'percent' %}{{ promo_code.percent }} %\
+        {% when 'amount' %}{{ promo_code.amount | money }}{% else %}free shipping{% endcase %}: {{ promo_code.code }}\
+        {% if promo_code.minimum_total %} from {{ promo_code.minimum_total | money }}{% endif %}";
+    let templates = WebhookTemplate { text: template.into() };
+    let message = LocalizedMessage { webhook: Some(templates), ..LocalizedMessage::default() };
+    let money = |micros| Money { amount: Micros::new(micros), currency: Currency::parse("EUR").unwrap() };
+    for (discount, minimum_total, expected) in [
+        (Discount::Percent(Share(1_000)), None, "10 %: H7KM-4XRW-9CFP"),
+        (Discount::Percent(Share(1_250)), Some(money(50_000_000)), "12.5 %: H7KM-4XRW-9CFP from 50.00 EUR"),
+        (Discount::Amount(money(5_500_000)), None, "5.50 EUR: H7KM-4XRW-9CFP"),
+        (Discount::FreeShipping, Some(money(20_000_000)), "free shipping: H7KM-4XRW-9CFP from 20.00 EUR"),
+    ] {
+        let code = PromoCode {
+            code: "H7KM-4XRW-9CFP".into(),
+            title: "Spring".into(),
+            discount,
+            minimum_total,
+            maximum_discount: None,
+            expires_at: Timestamp::from_millis(0),
+        };
+        let found = Found { store: None, promo_code: Some(code) };
+        let rendered = render_with(&message, Channel::Webhook, &data(), &found).unwrap();
+        assert_eq!(rendered, RenderedMessage::Webhook { text: expected.into() });
     }
 }
 

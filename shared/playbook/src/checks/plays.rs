@@ -1,4 +1,6 @@
-//! Plays that are allowed, but probably do not do what was meant.
+//! Plays that are allowed, but probably do not do what was meant; and codes that would have expired when they arrive.
+
+use std::collections::BTreeSet;
 
 use kairos_engine::playbook::{Share, Trigger};
 
@@ -30,6 +32,18 @@ pub(super) fn check(whole: &Whole<'_>, found: &mut Found) {
             );
         }
         for (message, at) in &places.sent {
+            let promotion = whole.playbook.messages.get(message).and_then(|message| message.promotion.as_ref());
+            if let Some(name) = promotion
+                && let Some(promotion) = whole.playbook.promotions.get(name)
+                && promotion.expires_after <= play.valid_for
+            {
+                let text = format!(
+                    "message `{message}` may be sent {} after its moment, when its code of `{name}` has expired after {}",
+                    play.valid_for, promotion.expires_after
+                );
+                let help = "write a longer `expires_after` in promotions.yaml, or a shorter `valid_for` here";
+                whole.problem(found, &file, *at, text, help.to_owned());
+            }
             for (variable, why) in shown_in_vain(whole, &play.trigger, message) {
                 let text = format!("message `{message}` shows `{variable}`, which is never known here: {why}");
                 whole.warning(
@@ -43,6 +57,7 @@ pub(super) fn check(whole: &Whole<'_>, found: &mut Found) {
         }
     }
     never_sent(whole, found);
+    never_given(whole, found);
 }
 
 /// What a message shows that a play with this trigger has never got, and why.
@@ -82,5 +97,19 @@ fn never_sent(whole: &Whole<'_>, found: &mut Found) {
                 "remove it, or name it in a `send`",
             ));
         }
+    }
+}
+
+/// Promotions of which no message gives a code.
+fn never_given(whole: &Whole<'_>, found: &mut Found) {
+    if found.errors() > 0 {
+        return;
+    }
+    let messages = whole.playbook.messages.values();
+    let given: BTreeSet<&str> = messages.filter_map(|message| message.promotion.as_deref()).collect();
+    for name in whole.playbook.promotions.keys().filter(|name| !given.contains(name.as_str())) {
+        let message = format!("no message gives codes of the promotion `{name}`");
+        let help = format!("remove it, or write `promotion: {name}` into a message");
+        found.push(whole_file_warning("promotions.yaml", message, &help));
     }
 }

@@ -1,4 +1,4 @@
-//! Names that other files have to explain: segments, plays, places, moments.
+//! Names that other files have to explain: segments, plays, places, moments, promotions.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +11,7 @@ use crate::fields::{closest, instead, instead_or};
 
 const MOMENTS: &str = "moments.yaml";
 const PLACES: &str = "places.yaml";
+const PROMOTIONS: &str = "promotions.yaml";
 const SOURCES: &str = "sources.yaml";
 
 pub(super) fn check(whole: &Whole<'_>, references: &[Reference], found: &mut Found) {
@@ -43,6 +44,8 @@ pub(super) fn check(whole: &Whole<'_>, references: &[Reference], found: &mut Fou
             )),
             Target::Source(_) if found.is_wrong(SOURCES) => None,
             Target::Source(name) => unknown_source(whole, name),
+            Target::Promotion(_) if found.is_wrong(PROMOTIONS) => None,
+            Target::Promotion(name) => unknown_promotion(whole, name),
             Target::Moment(_) | Target::Readiness | Target::Event(_) | Target::Property { .. } | Target::Trait(_) => {
                 None
             }
@@ -65,6 +68,17 @@ fn unknown_file(name: &str, what: &str, folder: &str, known: &[&str]) -> Option<
 fn unknown_source(whole: &Whole<'_>, name: &str) -> Option<(String, String)> {
     let known: Vec<&str> = whole.playbook.sources.iter().map(|source| source.name.as_str()).collect();
     (!known.contains(&name)).then(|| (format!("there is no source `{name}` in {SOURCES}"), instead(name, &known)))
+}
+
+fn unknown_promotion(whole: &Whole<'_>, name: &str) -> Option<(String, String)> {
+    let promotions = &whole.playbook.promotions;
+    if promotions.contains_key(name) {
+        return None;
+    }
+    let known: Vec<&str> = promotions.keys().map(String::as_str).collect();
+    let write =
+        format!("write `{name}:` with `title`, `discount` and `expires_after` below `promotions:` in {PROMOTIONS}");
+    Some((format!("there is no promotion `{name}`"), instead_or(name, &known, &write)))
 }
 
 fn unknown_places(whole: &Whole<'_>, selector: &PlaceSelector) -> Option<(String, String)> {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use kairos_engine::bounds::{
-    CAP_AT_MOST_MAX, LOW_STOCK_AT_MOST_MAX, PLACE_RADIUS_M_MAX, PRIORITY_MAX, VARIANT_WEIGHT_MAX, VARIANTS_MAX,
+    CAP_AT_MOST_MAX, LOW_STOCK_AT_MOST_MAX, PLACE_RADIUS_M_MAX, PRIORITY_MAX, PROMO_CODE_PREFIX_CHARS_MAX,
+    PROMO_CODES_AT_MOST_MAX, VARIANT_WEIGHT_MAX, VARIANTS_MAX,
 };
 use kairos_engine::playbook::{Interest, Moment};
 
@@ -25,6 +26,7 @@ pub(super) fn all() -> BTreeMap<&'static str, Value> {
         ("policy", file("policy.yaml: what holds for all plays", policy())),
         ("moments", file("moments.yaml: evidence of moments, and the readiness to buy", moments())),
         ("places", file("places.yaml: shops, cafés, showrooms", places())),
+        ("promotions", file("promotions.yaml: what promo codes are good for", promotions())),
         ("tracking_plan", file("tracking_plan.yaml: which events and traits the shop sends", tracking_plan())),
         ("segment", file("segments/NAME.yaml: who belongs together", segment())),
         ("play", file("plays/NAME.yaml: what to do when", play())),
@@ -191,6 +193,29 @@ fn places() -> Value {
     or_nothing(group(&["places"], vec![("places", named(NAME, place), "Each place by its name")]))
 }
 
+fn promotions() -> Value {
+    let amount = "[0-9]+(\\.[0-9]+)?\\s+[A-Za-z]{3}";
+    let discount = format!("^\\s*([0-9]{{1,3}}(\\.[0-9]{{1,2}})?\\s*%|{amount}|free_shipping)\\s*$");
+    let money = format!("^\\s*{amount}\\s*$");
+    let prefix = format!("^[A-Z0-9]{{1,{PROMO_CODE_PREFIX_CHARS_MAX}}}$");
+    let matching = |pattern: String| json!({ "type": "string", "pattern": pattern });
+    let promotion = group(
+        &["title", "discount", "expires_after"],
+        vec![
+            ("title", text(), "Its name for people"),
+            ("discount", matching(discount), "What the holder of a code gets: 10%, 5 EUR, free_shipping"),
+            ("minimum_total", matching(money.clone()), "The least that the order must be worth: 50 EUR"),
+            ("maximum_discount", matching(money), "The most that a share may come to: 20 EUR"),
+            ("at_most", whole(1, i64::from(PROMO_CODES_AT_MOST_MAX)), "How many codes are given at most"),
+            ("expires_after", part("span"), "How long a code is good, from the moment of its message on"),
+            ("prefix", matching(prefix), "What its codes begin with: SPRING"),
+            ("only_for", words(&["user", "anyone"]), "Who may use a code; anyone without it"),
+            ("pool", name(), "Give the shop's own codes of this pool; Kairos makes them without it"),
+        ],
+    );
+    or_nothing(group(&["promotions"], vec![("promotions", named(NAME, promotion), "Each promotion by its name")]))
+}
+
 fn tracking_plan() -> Value {
     let names = json!({ "anyOf": [{ "type": "null" }, text(), { "type": "array", "items": text() }] });
     group(
@@ -238,6 +263,7 @@ fn message() -> Value {
                 "The language for everybody whose own is not here",
             ),
             ("locales", named(LOCALE, channels), "The texts by language"),
+            ("promotion", name(), "The promotion of which each of these messages gives a code: {{ promo_code.code }}"),
         ],
     )
 }

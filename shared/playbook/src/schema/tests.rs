@@ -115,6 +115,7 @@ steps:
              readiness: {intercept: 1, terms: [{moment: buy, weight: 1}]}",
         ),
         ("places.yaml", "places: {mitte: {title: X, latitude: 52, longitude: 13, radius: 100}}"),
+        ("promotions.yaml", "promotions: {x: {title: X, discount: 10%, expires_after: 2d}}"),
         ("tracking_plan.yaml", "events: {page: }"),
         ("segments/x.yaml", "title: X\nwho: {cart: empty}"),
         ("messages/hi.yaml", "locales: {en: {email: {subject: x, text: x}, sms: {text: x}}}"),

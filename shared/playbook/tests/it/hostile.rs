@@ -115,6 +115,11 @@ fn what_is_as_large_as_a_file_may_be_is_told_soon() {
             filled("places:\n", |number| format!("  p{number}: {{title: P, latitude: 1, longitude: 2, radius: 3}}\n")),
         ),
         ("hours", "places.yaml", filled("places:\n  p:\n    hours:\n", |_| "    - {on: monday}\n".into())),
+        (
+            "promotions",
+            "promotions.yaml",
+            filled("promotions:\n", |number| format!("  p{number}: {{title: P, discount: 5%, expires_after: 1d}}\n")),
+        ),
         ("caps", "policy.yaml", filled("caps:\n", |number| format!("  - {{at_most: 1, per: {number}s}}\n"))),
         (
             "evidence",
@@ -160,7 +165,7 @@ fn aliases_do_not_multiply() {
         "a: &a [*a]\n".to_owned(),
         "a: &a {<<: *a}\n".to_owned(),
     ] {
-        for path in [ASKED, "plays/asked.yaml", "policy.yaml", "moments.yaml", "places.yaml"] {
+        for path in [ASKED, "plays/asked.yaml", "policy.yaml", "moments.yaml", "places.yaml", "promotions.yaml"] {
             assert!(!read(path, text.clone()).is_empty());
         }
     }
@@ -399,8 +404,16 @@ fn no_slips_of_the_hand_in_conditions_make_it_panic() {
 
 #[test]
 fn no_bytes_make_it_panic() {
-    let paths =
-        [ASKED, "moments.yaml", "places.yaml", "policy.yaml", "plays/asked.yaml", "sources.yaml", "messages/hi.yaml"];
+    let paths = [
+        ASKED,
+        "moments.yaml",
+        "places.yaml",
+        "policy.yaml",
+        "promotions.yaml",
+        "plays/asked.yaml",
+        "sources.yaml",
+        "messages/hi.yaml",
+    ];
     let bytes = prop::collection::vec(any::<u8>(), 0..400);
     check(1_000, (prop::sample::select(paths.to_vec()), bytes), |(path, bytes)| {
         is_told_well(&read(path, String::from_utf8_lossy(&bytes).into_owned()))

@@ -79,6 +79,19 @@ fn planned(written: &str) -> Files {
     files
 }
 
+/// A good promotion.
+pub(super) const SPRING: &str = "{title: Spring, discount: 10%, expires_after: 2d}";
+const PROMOTIONS: &str = "promotions.yaml";
+
+/// The small playbook with a message that shows a code and has another key, and a promotion.
+pub(super) fn promoted(key: &str, promotion: &str) -> Files {
+    let mut files = with(MESSAGE, "locales:", &format!("{key}\nlocales:"));
+    let shown = files[MESSAGE].replace("Hi {{ user.first_name }}", "Hi {{ promo_code.code }}");
+    files.insert(MESSAGE.into(), shown.replace("      text: Hi\n", "      text: Hi {{ promo_code.code }}\n"));
+    files.insert(PROMOTIONS.into(), format!("promotions:\n  spring: {promotion}\n"));
+    files
+}
+
 pub(super) const SEND: &str = "{send: {message: hi, channels: email}}";
 const PLAN: &str = "tracking_plan.yaml";
 
@@ -235,6 +248,30 @@ pub(super) fn cases() -> Vec<(&'static str, Files)> {
             ("segments/e.yaml", "title: E\nwho: {distinct: {event: page, property: e, at_least: 50, within: 1d}}\n"),
             ("segments/f.yaml", "title: F\nwho: {sum: {event: screen, property: a, same: context.page.path, at_least: 3, within: 1d}}\n"),
         ])),
+        // Promotions.
+        ("a promotion that does not exist", promoted("promotion: sprng", SPRING)),
+        ("a promotion without its file", { let mut files = promoted("promotion: spring", SPRING); files.remove(PROMOTIONS); files }),
+        ("a code that is not given", promoted("", SPRING)),
+        ("a code that is not shown everywhere", { let mut files = promoted("promotion: spring", SPRING); *files.get_mut(MESSAGE).unwrap() = files[MESSAGE].replace("sms:\n      text: Hi {{ promo_code.code }}", "sms:\n      text: Hi"); files }),
+        ("a code that expires before it arrives", promoted("promotion: spring", "{title: Spring, discount: 10%, expires_after: 1h}")),
+        ("a discount without its unit", promoted("promotion: spring", "{title: Spring, discount: 10, expires_after: 2d}")),
+        ("a discount of nothing", promoted("promotion: spring", "{title: Spring, discount: 0%, expires_after: 2d}")),
+        ("a discount of more than all", promoted("promotion: spring", "{title: Spring, discount: 120%, expires_after: 2d}")),
+        ("a discount without its currency", promoted("promotion: spring", "{title: Spring, discount: \"5\", expires_after: 2d}")),
+        ("a negative discount", promoted("promotion: spring", "{title: Spring, discount: -5 EUR, expires_after: 2d}")),
+        ("a slip in free shipping", promoted("promotion: spring", "{title: Spring, discount: free_shiping, expires_after: 2d}")),
+        ("a minimum without its currency", promoted("promotion: spring", "{title: Spring, discount: 10%, minimum_total: 50, expires_after: 2d}")),
+        ("two currencies in a promotion", promoted("promotion: spring", "{title: Spring, discount: 5 USD, minimum_total: 50 EUR, expires_after: 2d}")),
+        ("a limit in another currency", promoted("promotion: spring", "{title: Spring, discount: 10%, maximum_discount: 20 USD, minimum_total: 50 EUR, expires_after: 2d}")),
+        ("a limit of what is limited", promoted("promotion: spring", "{title: Spring, discount: 5 EUR, maximum_discount: 20 EUR, expires_after: 2d}")),
+        ("a promotion of no codes", promoted("promotion: spring", "{title: Spring, discount: 10%, at_most: 0, expires_after: 2d}")),
+        ("a promotion that never ends", promoted("promotion: spring", "{title: Spring, discount: 10%}")),
+        ("a prefix in small letters", promoted("promotion: spring", "{title: Spring, discount: 10%, expires_after: 2d, prefix: spring}")),
+        ("a prefix of a pool's codes", promoted("promotion: spring", "{title: Spring, discount: 10%, expires_after: 2d, prefix: SPRING, pool: shop}")),
+        ("a pool with an odd name", promoted("promotion: spring", "{title: Spring, discount: 10%, expires_after: 2d, pool: My Pool}")),
+        ("a holder who is nobody", promoted("promotion: spring", "{title: Spring, discount: 10%, expires_after: 2d, only_for: users}")),
+        ("a slip in a promotion's key", promoted("promotion: spring", "{title: Spring, discout: 10%, expires_after: 2d}")),
+        ("a promotion with an odd name", { let mut files = promoted("promotion: spring", SPRING); *files.get_mut(PROMOTIONS).unwrap() = files[PROMOTIONS].replace("  spring:", "  Spring Sale: {title: X, discount: 10%, expires_after: 2d}\n  spring:"); files }),
         // The tracking plan.
         ("an event that is not in the plan", planned("event: [view_item, Lesson Completed, Lesson Watchd]")),
         ("a detail that is not in the plan", planned("event: [{name: Product Viewed, where: {prize: 3}}, {name: page, where: {url: /}}]")),

@@ -9,7 +9,7 @@ use kairos_engine::mailbox::{CartData, DeviceData, MessageData, PersonData};
 use kairos_engine::money::{Currency, Micros};
 use kairos_engine::playbook::{Channel, Playbook, TraitValue};
 use kairos_engine::product::Product;
-use kairos_messages::{RenderedMessage, SmsEncoding, Store, render_with};
+use kairos_messages::{Found, RenderedMessage, SmsEncoding, Store, render_with};
 use kairos_playbook::{Diagnostic, load};
 
 pub(super) fn folder() -> PathBuf {
@@ -104,7 +104,8 @@ fn its_messages_read_well_with_full_and_with_sparse_data() {
                 writeln!(shown, "########## {how_much} is known").unwrap();
                 for channel in Channel::ALL.into_iter().filter(|channel| templates.has(*channel)) {
                     writeln!(shown, "===== {channel}").unwrap();
-                    let rendered = render_with(templates, channel, &data, store.as_ref());
+                    let rendered =
+                        render_with(templates, channel, &data, &Found { store: store.clone(), promo_code: None });
                     match rendered.unwrap_or_else(|error| panic!("{name}, {locale}, {channel}: {error}")) {
                         RenderedMessage::Email { subject, text, html } => {
                             writeln!(shown, "Subject: {subject}\n----- text\n{text}\n----- html").unwrap();

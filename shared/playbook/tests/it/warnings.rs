@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use kairos_engine::program::Program;
 use kairos_playbook::{Severity, compile, cost};
 
-use super::problems::{Files, MESSAGE, PLAY, SEND, beside, rules, steps, trigger, world};
+use super::problems::{Files, MESSAGE, PLAY, SEND, SPRING, beside, promoted, rules, steps, trigger, world};
 use super::shipped::compare;
 use super::{small, with};
 
@@ -32,6 +32,7 @@ fn cases() -> Vec<(&'static str, Files)> {
         ("an event's property of a product's change", shows("event.query", trigger("price_drop: {at_least: 10%}"))),
         ("a store without places", shows("store.title", small())),
         ("a message that nobody gets", beside(&[("messages/ho.yaml", "locales: {en: {sms: {text: Ho}}}\n")])),
+        ("a promotion of which nobody gets a code", { let mut files = promoted("promotion: spring", SPRING); let more = format!("{}  autumn: {SPRING}\n", files["promotions.yaml"]); files.insert("promotions.yaml".into(), more); files }),
         ("two events that are almost one", trigger("event: [Lesson Watched, Lesson Finished]\nunless: {did: {event: Lesson Watchd}}")),
         ("two traits that are almost one", rules("who: {trait: {name: createdAt, known: true}}\nunless: {trait: {name: created_at, older_than: 1d}}")),
         ("two details that are almost one", trigger("event: [{name: Form Progressed, where: {percent: 50}}, {name: Form Progressed, where: {percnt: 60}}]")),
