@@ -22,6 +22,7 @@ impl<'a> Run<'a> {
         let play = self.play(place);
         let Some(standing) = self.out.state.plays.get_mut(&play.name) else { return };
         let Some(run) = standing.run.take_if(|run| run.due_at <= due_at) else { return };
+        let run = *run;
         let built = &self.program.plays[place];
         let Some(step) = built.find(run.step) else {
             self.note(play, run.due_at, PlayOutcome::NotSent { reason: Reason::PlayChanged });
@@ -51,7 +52,7 @@ impl<'a> Run<'a> {
     /// Looks again at the runs that wait for a condition. Gives whether one went on.
     pub(crate) fn wait_ends(&mut self) -> bool {
         let waits = |run: &PlayRun| run.gives_up_at.is_some();
-        if !self.out.state.plays.values().any(|standing| standing.run.as_ref().is_some_and(waits)) {
+        if !self.out.state.plays.values().any(|standing| standing.run.as_deref().is_some_and(waits)) {
             return false;
         }
         let at = self.out.state.clock;
@@ -107,7 +108,7 @@ impl<'a> Run<'a> {
 
     fn park(&mut self, place: usize, run: PlayRun) {
         let play = self.play(place);
-        self.out.state.plays.entry(play.name.clone()).or_default().run = Some(run);
+        self.out.state.plays.entry(play.name.clone()).or_default().run = Some(Box::new(run));
     }
 
     fn unpark(&mut self, place: usize) {

@@ -3,6 +3,7 @@
 //! Stored as one version byte and then CBOR with numbered fields: a field is added with a new number
 //! and a default, a number is never reused. Golden files hold the states of every version.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -302,9 +303,9 @@ pub struct PlayState {
     #[n(2)]
     #[cbor(skip_if = "Vec::is_empty")]
     pub sent_at: Vec<Timestamp>,
-    /// How far the user is on the way through it.
+    /// How far the user is on the way through it. Elsewhere in memory: few are, and it is more than all the rest.
     #[n(3)]
-    pub run: Option<PlayRun>,
+    pub run: Option<Box<PlayRun>>,
     /// When the user last entered it.
     #[n(4)]
     pub entered_at: Option<Timestamp>,

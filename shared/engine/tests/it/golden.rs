@@ -207,7 +207,7 @@ fn fill_journeys(state: &mut UserState) {
     let run =
         PlayRun { step: 3, due_at: at(70_000), gives_up_at: Some(at(90_000)), held_since: Some(at(60_000)), subject };
     let standing = PlayState {
-        run: Some(run),
+        run: Some(Box::new(run)),
         entered_at: Some(at(50_000)),
         exposure: Some(Exposure { at: at(40_000), sent: true }),
         variants,

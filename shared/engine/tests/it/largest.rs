@@ -116,7 +116,7 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
             waiting: Some(waiting),
             entered: u32::MAX,
             sent_at,
-            run: (number < RUNS_MAX).then(|| largest_run(number)),
+            run: (number < RUNS_MAX).then(|| Box::new(largest_run(number))),
             entered_at: Some(far),
             exposure: Some(Exposure { at: far, sent: true }),
             variants: many(3, |_| 9),
