@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::sync::LazyLock;
 
 use divan::Bencher;
-use kairos_benches::figures::{Figures, Sample, grouped, timed};
+use kairos_benches::figures::{Figures, Sample, grouped, timed, timed_as_read};
 use kairos_benches::plays;
 use kairos_benches::shoppers::{REES46, Shop};
 use kairos_engine::commit::{self, Received, StoredUser};
@@ -22,6 +22,8 @@ use kairos_engine::time::{Span, Timestamp};
 
 /// Whole replays that are timed.
 const REPLAYS: usize = 30;
+/// Events that are read at once before they are decided, as a function or a backtest does.
+const BATCH: usize = 256;
 /// Events of the one user whose history grows.
 const HISTORY: usize = 100_000;
 /// Single calls that are timed at each end of the history.
@@ -97,19 +99,27 @@ fn introduced(program: &Program, shop: &Shop) -> Vec<UserState> {
 }
 
 fn replayed(program: &Program, shop: &Shop) -> Sample {
-    timed(REPLAYS, || introduced(program, shop), |states| replay(program, shop, states))
+    timed_as_read(
+        REPLAYS,
+        || introduced(program, shop),
+        &shop.events,
+        BATCH,
+        |states, events| {
+            replay(program, shop, states, events);
+        },
+    )
 }
 
-/// One call for each event, as the events came, decided live.
-fn replay(program: &Program, shop: &Shop, mut states: Vec<UserState>) -> (Vec<UserState>, usize) {
-    let mut effects = 0;
-    for (person, input) in &shop.events {
+/// One call for each event, as the events came, decided live. Gives how many messages were decided.
+fn replay(program: &Program, shop: &Shop, states: &mut [UserState], events: &[(usize, Input)]) -> usize {
+    let mut messages = 0;
+    for (person, input) in events {
         let state = std::mem::take(&mut states[*person]);
         let stepped = step(program, shop.people[*person], state, std::slice::from_ref(input), input.at());
-        effects += stepped.effects.iter().filter(|effect| matches!(effect, Effect::Deliver(_))).count();
+        messages += stepped.effects.iter().filter(|effect| matches!(effect, Effect::Deliver(_))).count();
         states[*person] = stepped.state;
     }
-    (states, effects)
+    messages
 }
 
 fn bodies(shop: &Shop) -> Vec<String> {
@@ -198,7 +208,8 @@ fn is_view(input: &Input) -> bool {
 
 /// How many messages the day ends in, when everybody's alarms have rung.
 fn decided(shop: &Shop) -> usize {
-    let (states, during) = replay(&SHIPPED, shop, introduced(&SHIPPED, shop));
+    let mut states = introduced(&SHIPPED, shop);
+    let during = replay(&SHIPPED, shop, &mut states, &shop.events);
     let end = shop.events.iter().map(|(_, input)| input.at()).max().unwrap_or_default().plus(Span::from_hours(1));
     let after = states.into_iter().zip(&shop.people).map(|(state, user)| {
         let stepped = step(&SHIPPED, *user, state, &[Input::Tick { at: end }], end);
@@ -246,6 +257,7 @@ fn decode_state(bencher: Bencher<'_, '_>) {
 
 fn busiest_state() -> UserState {
     let shop = SHOP.as_ref().expect("main checked");
-    let (states, _) = replay(&SHIPPED, shop, introduced(&SHIPPED, shop));
+    let mut states = introduced(&SHIPPED, shop);
+    replay(&SHIPPED, shop, &mut states, &shop.events);
     states.into_iter().max_by_key(|state| state.encode().len()).expect("the shop has people")
 }

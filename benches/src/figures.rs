@@ -138,6 +138,31 @@ pub fn timed<I, O>(times: usize, mut prepare: impl FnMut() -> I, mut work: impl 
     Sample::new(seconds)
 }
 
+/// Runs `work` on all of `items`, `times` times over, and gives the seconds that `work` alone took. It gets
+/// `batch` of them at a time, copied just before: as something that has just been read, and is read only once.
+pub fn timed_as_read<I, T: Clone>(
+    times: usize,
+    mut prepare: impl FnMut() -> I,
+    items: &[T],
+    batch: usize,
+    mut work: impl FnMut(&mut I, &[T]),
+) -> Sample {
+    let mut seconds = Vec::with_capacity(times);
+    for _ in 0..times {
+        let mut input = std::hint::black_box(prepare());
+        let mut taken = Duration::ZERO;
+        for items in items.chunks(batch) {
+            let read = std::hint::black_box(items.to_vec());
+            let started = Instant::now();
+            work(&mut input, &read);
+            taken += started.elapsed();
+        }
+        std::hint::black_box(input);
+        seconds.push(taken.as_secs_f64());
+    }
+    Sample::new(seconds)
+}
+
 /// A number with thin groups of three: `1 234 567`.
 pub fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
