@@ -178,6 +178,8 @@ impl Platform {
             ("REDEEM_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:redeem"),
             ("WEBHOOK_SECRET_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:webhook"),
             ("WEBHOOK_PRIVATE_HOSTS", ""),
+            ("MESSENGER_SECRETS", "kairos"),
+            ("MESSENGERS_STAND_IN", ""),
             ("EMAIL_FROM", "hello@shop.example"),
             ("SMS_SENDER_ID", ""),
             ("SMS_MAX_PRICE_USD", "0.50"),

@@ -13,6 +13,7 @@
 //! | [`timing`] | when they get it: never early, hardly late, also when an alarm was lost |
 //! | [`envelopes`] | what is wrong with a request or with one event in it |
 //! | [`webhooks`] | a receiver on the other side |
+//! | [`messengers`] | Telegram, Viber and WhatsApp on the other side, with their failures |
 //! | [`dead_letters`], [`kills`] | what happens when something breaks |
 //! | [`permissions`] | that a role may do what its function does and nothing else |
 //! | [`clients`] | what shops have installed already, unmodified, a browser included; and `kairos.js` in one |
@@ -32,6 +33,7 @@ mod envelopes;
 mod harness;
 mod identities;
 mod kills;
+mod messengers;
 mod permissions;
 mod promo_codes;
 mod segments;

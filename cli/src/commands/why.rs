@@ -312,6 +312,9 @@ fn facts(key: UserKey, state: &UserState) -> Vec<(&'static str, String)> {
         ("visitor", &state.anonymous_id),
         ("email", &state.profile.email),
         ("phone", &state.profile.phone),
+        ("telegram", &state.profile.telegram),
+        ("viber", &state.profile.viber),
+        ("whatsapp", &state.profile.whatsapp),
         ("language", &state.profile.locale),
         ("time zone", &state.time_zone),
     ];

@@ -11,8 +11,10 @@
 //! | `promo_…` | see [`crate::promo_codes`] | |
 //! | `secret` | the key that signs webhooks could not be read | configuration |
 //!
-//! The key is asked for here and not when the webhook is sent, because nothing that can take time may
-//! stand between a claim and its call; the sending then finds it known.
+//! The key, and the tokens of [messengers](crate::messengers), are asked for here and not when the message is sent,
+//! because nothing that can take time may stand between a claim and its call; the sending then finds them known.
+
+use std::sync::Arc;
 
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::playbooks::PlaybookStore;
@@ -23,27 +25,32 @@ use kairos_protocol::delivery::{Answer, AnswerClass, Composer, Content};
 use kairos_protocol::port::{Clock, Fault};
 
 use crate::enrichment::{Listings, Needs, completed, store};
+use crate::messengers::Messengers;
 use crate::promo_codes::{Codes, code_of};
+use crate::tokens::Tokens;
 use crate::webhook::SigningKeys;
 
 /// Composes from published playbooks.
 #[derive(Debug)]
-pub struct PlaybookComposer<L, P, K> {
+pub struct PlaybookComposer<L, P, K, T> {
     playbooks: PlaybookStore,
     listings: L,
     codes: P,
     keys: K,
+    messengers: Arc<Messengers<T>>,
 }
 
-impl<L, P, K> PlaybookComposer<L, P, K> {
-    /// Composes from this store, this catalogue and these promo codes; `keys` are those that webhooks will be signed with.
-    pub fn new(playbooks: PlaybookStore, listings: L, codes: P, keys: K) -> Self {
-        Self { playbooks, listings, codes, keys }
+impl<L, P, K, T> PlaybookComposer<L, P, K, T> {
+    /// Composes from this store, this catalogue and these promo codes; `keys` are those that webhooks will be signed with,
+    /// `messengers` those that must be ready for what is composed.
+    pub fn new(playbooks: PlaybookStore, listings: L, codes: P, keys: K, messengers: Arc<Messengers<T>>) -> Self {
+        Self { playbooks, listings, codes, keys, messengers }
     }
 }
 
-impl<L: Listings, P: Codes, K: SigningKeys> Composer for PlaybookComposer<L, P, K> {
+impl<L: Listings, P: Codes, K: SigningKeys, T: Tokens> Composer for PlaybookComposer<L, P, K, T> {
     async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
+        self.messengers.ready(order.channel, SystemClock.now()).await?;
         match self.playbooks.version(&order.playbook).await {
             Ok(playbook) => {
                 let content = compose_from(&playbook, &self.listings, &self.codes, order).await?;
@@ -127,6 +134,16 @@ fn rendered(
         RenderedMessage::Webhook { text } => {
             Content::Webhook { receiver: channels.webhook.clone().ok_or_else(not_set_up)?, text }
         }
+        RenderedMessage::Telegram { text, picture, button } => {
+            Content::Telegram { sender: channels.telegram.clone().ok_or_else(not_set_up)?, text, picture, button }
+        }
+        RenderedMessage::Viber { text, picture, button } => {
+            Content::Viber { sender: channels.viber.clone().ok_or_else(not_set_up)?, text, picture, button }
+        }
+        RenderedMessage::Whatsapp { template, language, parameters, picture } => {
+            let sender = channels.whatsapp.clone().ok_or_else(not_set_up)?;
+            Content::Whatsapp { sender, template, language, parameters, picture }
+        }
     })
 }
 
@@ -140,11 +157,11 @@ mod tests {
     use kairos_messages::PromoCode;
     use kairos_protocol::catalogue::{Listing, Stock};
 
-    /// A playbook with one message in English and French, and every channel but the webhook.
+    /// A playbook with one message in English and French, and some channels.
     fn playbook() -> Playbook {
         serde_json::from_value(serde_json::json!({
             "version": "v1", "sources": [], "plays": [],
-            "channels": { "email": { "from": "Shop <hello@shop.example>" }, "sms": {} },
+            "channels": { "email": { "from": "Shop <hello@shop.example>" }, "sms": {}, "telegram": {} },
             "places": [{ "name": "old_town", "title": "Old Town", "latitude": 52.51, "longitude": 13.4, "radius_m": 100 }],
             "promotions": { "SPRING": { "title": "Spring", "discount": { "percent": 1000 }, "expires_after": 86400000 } },
             "messages": { "present": { "promotion": "SPRING", "default_locale": "en", "locales": { "en": { "sms": {
@@ -153,7 +170,10 @@ mod tests {
                 "text": "{{ promo_code.code }}",
             } } } }, "nearest": { "default_locale": "en", "locales": { "en": { "sms": {
                 "text": "{{ product.name }}: {{ store.title }}, {{ store.distance_m | distance }}",
-            } } } }, "reminder": { "default_locale": "en", "locales": {
+            } } } }, "chat": { "default_locale": "en", "locales": { "en": {
+                "telegram": { "text": "<b>{{ user.first_name }}</b>", "picture": "{{ product.image_url }}" },
+                "whatsapp": { "template": "x", "language": "en" },
+            } } }, "reminder": { "default_locale": "en", "locales": {
                 "en": {
                     "email": { "subject": "{{ user.first_name | default: 'Hello' }}, still there",
                         "text": "{% for item in cart.items %}{{ item.name }}{% endfor %}" },
@@ -251,6 +271,23 @@ mod tests {
         let unknown = DeliveryOrder { message: "past".into(), ..order };
         let answer = compose_with(false, &unknown).unwrap_err();
         assert_eq!((answer.class, answer.code.as_str()), (AnswerClass::Configuration, "promotion_unknown"));
+    }
+
+    #[test]
+    fn a_chat_is_composed_for_messengers_that_are_set_up() {
+        let chat = |channel| {
+            order(|order| {
+                order.channel = channel;
+                order.message = "chat".into();
+                order.data.user.first_name = Some("<Ada>".into());
+            })
+        };
+        let Ok(Content::Telegram { text, picture, button, .. }) = compose(&chat(Channel::Telegram)) else {
+            panic!("no chat")
+        };
+        assert_eq!((text.as_str(), picture, button), ("<b>&lt;Ada&gt;</b>", None, None));
+        let answer = compose(&chat(Channel::Whatsapp)).unwrap_err();
+        assert_eq!((answer.class, answer.code.as_str()), (AnswerClass::Configuration, "channel_not_set_up"));
     }
 
     #[test]

@@ -19,18 +19,20 @@ use lambda_runtime::{Error, LambdaEvent};
 
 use crate::composer::PlaybookComposer;
 use crate::email::Email;
+use crate::messengers::{Bases, Messengers};
 use crate::promo_codes::StoredCodes;
 use crate::providers::{Providers, provider_config};
 use crate::records::DeliveriesTable;
 use crate::sms::Sms;
+use crate::tokens::SecretsManagerTokens;
 use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
 
 /// The function with everything it talks to.
 #[derive(Debug)]
 pub struct Delivery {
     records: DeliveriesTable,
-    composer: PlaybookComposer<CatalogueTable, StoredCodes, Arc<SecretsManagerKey>>,
-    providers: Providers<Arc<SecretsManagerKey>, SystemClock>,
+    composer: PlaybookComposer<CatalogueTable, StoredCodes, Arc<SecretsManagerKey>, SecretsManagerTokens>,
+    providers: Providers<Arc<SecretsManagerKey>, SecretsManagerTokens, SystemClock>,
 }
 
 impl Delivery {
@@ -48,6 +50,9 @@ impl Delivery {
             tracing::warn!(%error, "no playbook yet");
         }
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
+        let bases = optional("MESSENGERS_STAND_IN").map_or_else(|| Ok(Bases::own()), |at| Bases::stand_in(&at))?;
+        let tokens = SecretsManagerTokens::new(&secrets, required("MESSENGER_SECRETS")?);
+        let messengers = Arc::new(Messengers::new(tokens, bases));
         let key = Arc::new(SecretsManagerKey::new(secrets.clone(), required("WEBHOOK_SECRET_ARN")?));
         let codes = PromoCodesTable::new(dynamodb.clone(), required("PROMO_CODES_TABLE")?);
         let codes = StoredCodes::new(codes, secrets, required("PROMO_CODE_KEY_ARN")?);
@@ -55,7 +60,7 @@ impl Delivery {
         let catalogue = CatalogueTable::new(dynamodb.clone(), required("CATALOGUE_TABLE")?);
         Ok(Self {
             records: DeliveriesTable::new(dynamodb, required("DELIVERIES_TABLE")?),
-            composer: PlaybookComposer::new(playbooks, catalogue, codes, Arc::clone(&key)),
+            composer: PlaybookComposer::new(playbooks, catalogue, codes, Arc::clone(&key), Arc::clone(&messengers)),
             providers: Providers {
                 sms: Sms::new(
                     aws_sdk_sns::Client::new(&for_providers),
@@ -64,6 +69,7 @@ impl Delivery {
                 ),
                 email: Email::new(aws_sdk_sesv2::Client::new(&for_providers)),
                 webhook: Webhook::new(private_hosts, key),
+                messengers,
                 clock: SystemClock,
             },
         })
@@ -163,6 +169,9 @@ mod tests {
             (include_str!("../events/email.json"), "email"),
             (include_str!("../events/webhook.json"), "webhook"),
             (include_str!("../events/expired.json"), "email"),
+            (include_str!("../events/telegram.json"), "telegram"),
+            (include_str!("../events/viber.json"), "viber"),
+            (include_str!("../events/whatsapp.json"), "whatsapp"),
         ] {
             let event: SqsEvent = serde_json::from_str(file).unwrap();
             let read = incoming(&event.records[0]);

@@ -7,7 +7,8 @@
 //! - [`composer`]: the playbook's templates, filled in; [`enrichment`]: with places and what the catalogue knows;
 //!   [`promo_codes`]: with a code of the message's own.
 //! - [`providers`]: one module per channel of the same shape (build the request, send it once,
-//!   classify the answer by the codes that the provider documents): [`sms`], [`email`], [`webhook`].
+//!   classify the answer by the codes that the provider documents): [`sms`], [`email`], [`webhook`],
+//!   and over [`messengers`] [`telegram`], [`viber`], [`whatsapp`]. `docs/channels.md` has all tables.
 //! - [`function`]: the batch in, the failures and the counters out.
 //!
 //! **Invariant:** no client of a provider retries by itself: after an answer that did not arrive, only
@@ -18,8 +19,14 @@ pub mod composer;
 pub mod email;
 pub mod enrichment;
 pub mod function;
+mod https;
+pub mod messengers;
 pub mod promo_codes;
 pub mod providers;
 pub mod records;
 pub mod sms;
+pub mod telegram;
+pub mod tokens;
+pub mod viber;
 pub mod webhook;
+pub mod whatsapp;

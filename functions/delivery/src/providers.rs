@@ -1,5 +1,6 @@
 //! Every channel to its provider.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_sns::config::retry::RetryConfig;
@@ -12,23 +13,27 @@ use kairos_protocol::delivery::{Answer, Content, Provider};
 use kairos_protocol::port::Clock;
 
 use crate::email::Email;
+use crate::messengers::Messengers;
 use crate::sms::Sms;
+use crate::tokens::Tokens;
 use crate::webhook::{SigningKeys, Webhook};
 
 /// The providers of all channels.
 #[derive(Debug)]
-pub struct Providers<K, C> {
+pub struct Providers<K, T, C> {
     /// SNS.
     pub sms: Sms,
     /// SES.
     pub email: Email,
     /// The shop's endpoint.
     pub webhook: Webhook<K>,
-    /// The time that webhooks are signed with.
+    /// Telegram, Viber, WhatsApp.
+    pub messengers: Arc<Messengers<T>>,
+    /// The time that webhooks are signed with, and pauses are measured by.
     pub clock: C,
 }
 
-impl<K: SigningKeys, C: Clock> Provider for Providers<K, C> {
+impl<K: SigningKeys, T: Tokens, C: Clock> Provider for Providers<K, T, C> {
     async fn send(&self, order: &DeliveryOrder, content: &Content) -> Answer {
         match content {
             Content::Sms { sender, text } => self.sms.send(order, sender, text).await,
@@ -36,6 +41,9 @@ impl<K: SigningKeys, C: Clock> Provider for Providers<K, C> {
                 self.email.send(order, sender, subject, text, html.as_deref()).await
             }
             Content::Webhook { receiver, text } => self.webhook.send(order, receiver, text, self.clock.now()).await,
+            Content::Telegram { .. } | Content::Viber { .. } | Content::Whatsapp { .. } => {
+                self.messengers.send(order, content, &self.clock).await
+            }
         }
     }
 }

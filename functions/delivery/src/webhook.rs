@@ -22,15 +22,15 @@
 //! | `timeout`, `connection_lost` | unknown | tried again with the same id |
 
 use std::error::Error;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use kairos_engine::bounds::{PROVIDER_TIMEOUT, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_CONNECT_TIMEOUT};
+use kairos_engine::bounds::{PROVIDER_TIMEOUT, WEBHOOK_ANSWER_BYTES_MAX};
 use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::playbook::WebhookSettings;
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::delivery::{Answer, AnswerClass};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, StatusCode, Url, redirect};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, StatusCode, Url};
 
 pub mod addresses;
 pub mod body;
@@ -40,10 +40,9 @@ pub use addresses::{NotPublic, PrivateHosts, PublicResolver, SystemNames};
 pub use signature::{SecretsManagerKey, SigningKey, SigningKeys};
 
 use crate::composer::no_key;
+use crate::https::{self, beginning, builder, client, retry_after};
 
 use addresses::Names;
-
-use crate::providers::duration;
 
 /// Sends webhooks.
 #[derive(Debug)]
@@ -99,7 +98,7 @@ impl<K: SigningKeys, N: Names> Webhook<K, N> {
             .body(body);
         match request.send().await {
             Ok(response) => read_answer(response, now).await,
-            Err(error) => unanswered(&error),
+            Err(error) => unanswered(error),
         }
     }
 
@@ -120,42 +119,13 @@ impl<K: SigningKeys, N: Names> Webhook<K, N> {
             addresses::literal_is_public(&url).map_err(|error| refused("not_public", &error.to_string()))?;
         }
         let client = match private {
-            true => self.private.get_or_init(|| client(self.builder())),
-            false => {
-                self.public.get_or_init(|| client(self.builder().dns_resolver(PublicResolver::new(self.names.clone()))))
-            }
+            true => self.private.get_or_init(|| client(builder(self.timeout))),
+            false => self
+                .public
+                .get_or_init(|| client(builder(self.timeout).dns_resolver(PublicResolver::new(self.names.clone())))),
         };
         client.as_ref().map(|client| (client, url)).map_err(|error| refused("client", error))
     }
-
-    /// What both clients have in common.
-    fn builder(&self) -> reqwest::ClientBuilder {
-        Client::builder()
-            .user_agent(concat!("Kairos/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            // As for the other providers: a frozen process must not take a dead connection for a lost answer.
-            .pool_max_idle_per_host(0)
-            .connect_timeout(duration(WEBHOOK_CONNECT_TIMEOUT))
-            .timeout(duration(self.timeout))
-    }
-}
-
-/// A client with the machine's root certificates and ring, the TLS that the AWS clients use too.
-fn client(builder: reqwest::ClientBuilder) -> Result<Client, String> {
-    let mut roots = rustls::RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if added == 0 {
-        return Err("the machine has no root certificates to check receivers with".to_owned());
-    }
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    builder.tls_backend_preconfigured(tls).build().map_err(|error| error.to_string())
 }
 
 async fn read_answer(mut response: reqwest::Response, now: Timestamp) -> Answer {
@@ -166,15 +136,8 @@ async fn read_answer(mut response: reqwest::Response, now: Timestamp) -> Answer 
         return answer;
     }
     let answer = answer.with_retry_after(retry_after(response.headers(), now));
-    let mut said = Vec::new();
     // Whatever goes wrong with the explanation, the status has been said.
-    while let Ok(Some(chunk)) = response.chunk().await {
-        let room = WEBHOOK_ANSWER_BYTES_MAX - said.len();
-        said.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if said.len() == WEBHOOK_ANSWER_BYTES_MAX {
-            break;
-        }
-    }
+    let said = beginning(&mut response, WEBHOOK_ANSWER_BYTES_MAX).await.unwrap_or_default();
     answer.with_detail(&String::from_utf8_lossy(&said))
 }
 
@@ -189,36 +152,16 @@ fn classify(status: StatusCode) -> AnswerClass {
     }
 }
 
-/// `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3).
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Span> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Some(Span::from_secs(i64::from(seconds)));
-    }
-    let date = aws_smithy_types::DateTime::from_str(text, aws_smithy_types::date_time::Format::HttpDate).ok()?;
-    let until = Timestamp::from_millis(date.to_millis().ok()?);
-    (until > now).then(|| until.since(now))
-}
-
-/// The class of a request without an answer. A receiver's name or address may stand in the error, no
-/// person's.
-fn unanswered(error: &reqwest::Error) -> Answer {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    let mut innermost = String::new();
+/// The class of a request without an answer.
+fn unanswered(error: reqwest::Error) -> Answer {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
     while let Some(error) = cause {
         if let Some(refused) = error.downcast_ref::<NotPublic>() {
             return Answer::new(AnswerClass::Configuration, "not_public").with_detail(&refused.to_string());
         }
-        innermost = error.to_string();
         cause = error.source();
     }
-    let (class, code) = match error {
-        error if error.is_builder() => (AnswerClass::Configuration, "not_a_url"),
-        error if error.is_connect() => (AnswerClass::Retryable, "no_connection"),
-        error if error.is_timeout() => (AnswerClass::Unknown, "timeout"),
-        _ => (AnswerClass::Unknown, "connection_lost"),
-    };
-    Answer::new(class, code).with_detail(&innermost)
+    https::unanswered(error)
 }
 
 #[cfg(test)]
@@ -239,22 +182,6 @@ mod tests {
             for status in statuses {
                 assert_eq!(classify(StatusCode::from_u16(*status).unwrap()), class, "{status}");
             }
-        }
-    }
-
-    #[test]
-    fn retry_after_is_read_as_seconds_and_as_a_date() {
-        let now = Timestamp::parse("2015-10-21T07:27:00Z").unwrap();
-        for (text, span) in [
-            ("120", Some(Span::from_secs(120))),
-            ("Wed, 21 Oct 2015 07:28:00 GMT", Some(Span::from_secs(60))),
-            ("Wed, 21 Oct 2015 07:26:00 GMT", None),
-            ("soon", None),
-            ("-1", None),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, text.parse().unwrap());
-            assert_eq!(retry_after(&headers, now), span, "{text}");
         }
     }
 }

@@ -67,7 +67,7 @@ pub const TRAIT_NAME_BYTES_MAX: usize = 64;
 pub const EVENT_NAME_BYTES_KEPT_MAX: usize = 64;
 /// Largest stored state, in bytes, when everything in it is as long as it may be. Real users need
 /// under 1 KB; the outbox stands beside it in the same item.
-pub const STATE_BYTES_MAX: usize = 140 * 1024;
+pub const STATE_BYTES_MAX: usize = 141 * 1024;
 
 /// Most bytes that all registers of a playbook may take in one user's state.
 pub const REGISTER_BYTES_MAX: usize = 20 * 1024;
@@ -213,6 +213,29 @@ pub const TEMPLATE_DEPTH_MAX: usize = 16;
 pub const TEMPLATE_WORK_BYTES_MAX: usize = 8 * RENDERED_BYTES_MAX;
 /// Longest SMS, in characters: ten concatenated segments of 153 (SNS refuses more than 1,600).
 pub const SMS_CHARS_MAX: usize = 1_530;
+/// Longest Telegram message, in UTF-16 units after its markup is read (Bot API, `sendMessage`).
+pub const TELEGRAM_CHARS_MAX: usize = 4_096;
+/// Longest text of a Telegram message with a picture, counted likewise (`sendPhoto`).
+pub const TELEGRAM_CAPTION_CHARS_MAX: usize = 1_024;
+/// Longest Viber message, in characters.
+pub const VIBER_CHARS_MAX: usize = 7_000;
+/// Longest text of a Viber message with a picture, in characters.
+pub const VIBER_CAPTION_CHARS_MAX: usize = 768;
+/// Largest Viber message with all that belongs to it, in bytes.
+pub const VIBER_BYTES_MAX: usize = 30_000;
+/// Largest text of a Viber message, in bytes of its JSON: the rest is for its links.
+pub const VIBER_TEXT_BYTES_MAX: usize = 16_000;
+/// Longest id of a user of Viber, in bytes.
+pub const VIBER_ID_BYTES_MAX: usize = 64;
+/// Longest text on a button of a chat, in characters: a phone shows no more.
+pub const BUTTON_CHARS_MAX: usize = 64;
+/// Longest link in a chat (picture, button), in bytes.
+pub const CHAT_LINK_BYTES_MAX: usize = 2_000;
+/// Most parameters of a WhatsApp template.
+pub const WHATSAPP_PARAMETERS_MAX: usize = 20;
+/// Longest parameter of a WhatsApp template, and of all of them together, in characters: the body with its
+/// parameters must not be longer.
+pub const WHATSAPP_CHARS_MAX: usize = 1_024;
 /// Most products shown to a template.
 pub const MESSAGE_ITEMS_MAX: usize = 10;
 /// Most messages decided for one user by one mailbox message: whatever a playbook says, a burst of
@@ -391,8 +414,16 @@ pub const DELIVERY_TEXT_BYTES_KEPT_MAX: usize = 4 * 1024;
 pub const ANSWER_TEXT_BYTES_MAX: usize = 256;
 /// Most of a webhook receiver's answer that is read, in bytes.
 pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 4 * 1024;
-/// How long a webhook's receiver may take to accept a connection, TLS included.
-pub const WEBHOOK_CONNECT_TIMEOUT: Span = Span::from_secs(3);
+/// How long a messenger or a receiver of webhooks may take to accept a connection, TLS included.
+pub const PROVIDER_CONNECT_TIMEOUT: Span = Span::from_secs(3);
+/// Most of a messenger's answer that is read, in bytes.
+pub const MESSENGER_ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// How long a process leaves a messenger alone that said "too many" and not for how long.
+pub const MESSENGER_PAUSE: Span = Span::from_secs(5);
+/// The longest that a process leaves a messenger alone, whatever it asked for: after that it asks again.
+pub const MESSENGER_PAUSE_MAX: Span = Span::from_mins(15);
+/// How long a messenger's token is used before it is asked for again.
+pub const MESSENGER_TOKEN_REFRESH: Span = Span::from_mins(15);
 /// How long the signing secret of webhooks is used before it is asked for again.
 pub const WEBHOOK_SECRET_REFRESH: Span = Span::from_mins(15);
 
@@ -432,6 +463,12 @@ const _: () = {
     assert!(STATE_BYTES_MAX * 4 / 3 + 4_096 <= MAILBOX_MESSAGE_BYTES_MAX);
     assert!(AWS_CONNECT_TIMEOUT.as_millis() < AWS_ATTEMPT_TIMEOUT.as_millis());
     // A worker that claims and calls at once has its answer long before the claim may be another's.
-    assert!(WEBHOOK_CONNECT_TIMEOUT.as_millis() < PROVIDER_TIMEOUT.as_millis());
+    assert!(PROVIDER_CONNECT_TIMEOUT.as_millis() < PROVIDER_TIMEOUT.as_millis());
+    assert!(MESSENGER_PAUSE.as_millis() < MESSENGER_PAUSE_MAX.as_millis());
+    // A chat's text has room beside its picture and its button, whatever the links are.
+    assert!(TELEGRAM_CAPTION_CHARS_MAX < TELEGRAM_CHARS_MAX && VIBER_CAPTION_CHARS_MAX < VIBER_CHARS_MAX);
+    assert!(LINK_BYTES_MAX <= CHAT_LINK_BYTES_MAX);
+    // Three links, each byte of which JSON may write as two.
+    assert!(VIBER_TEXT_BYTES_MAX + 6 * CHAT_LINK_BYTES_MAX + 16 * BUTTON_CHARS_MAX <= VIBER_BYTES_MAX);
     assert!(3 * PROVIDER_TIMEOUT.as_millis() < CLAIM_LEASE.as_millis());
 };

@@ -323,9 +323,9 @@ impl<'a> Run<'a> {
             return None;
         }
         match channel {
-            Channel::Email | Channel::Sms => state.profile.address(channel).map(ToString::to_string),
             // The shop knows its user by the id it gave.
             Channel::Webhook => state.user_id.clone().or_else(|| state.anonymous_id.clone()),
+            personal => state.profile.address(personal).map(ToString::to_string),
         }
     }
 

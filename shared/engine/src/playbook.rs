@@ -17,9 +17,14 @@ use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
-pub use channels::{Channel, ChannelSettings, EmailSettings, SmsSettings, WebhookSettings};
+pub use channels::{
+    Channel, ChannelSettings, EmailSettings, SmsSettings, TelegramSettings, ViberSettings, WebhookSettings,
+    WhatsappSettings,
+};
 pub use condition::{CartTest, Condition, ContextFact, HabitSlot, HabitTest, LocalHours, ReachTest, Weekdays};
-pub use message::{EmailTemplate, LocalizedMessage, Message, SmsTemplate, WebhookTemplate};
+pub use message::{
+    ChatTemplate, EmailTemplate, LinkButton, LocalizedMessage, Message, SmsTemplate, WebhookTemplate, WhatsappTemplate,
+};
 pub use pattern::{EventMatch, EventPattern, ProductField, Property, PropertyFilter, TraitValue, ValueTest};
 pub use play::{
     Cap, CatalogueTest, Change, Entry, Goal, InQuietHours, Interest, Play, Schedule, Share, Step, Trigger, Variant,
@@ -99,13 +104,11 @@ impl Playbook {
 
     /// Whether a message speaks of something, by its name in templates. What no message may show is not kept.
     pub fn shows(&self, variable: &str) -> bool {
-        let shows = |text: &str| text.contains(variable);
-        self.messages.values().flat_map(|message| message.locales.values()).any(|message| {
-            message.email.as_ref().is_some_and(|email| {
-                shows(&email.subject) || shows(&email.text) || email.html.as_deref().is_some_and(shows)
-            }) || message.sms.as_ref().is_some_and(|sms| shows(&sms.text))
-                || message.webhook.as_ref().is_some_and(|webhook| shows(&webhook.text))
-        })
+        let mut localized = self.messages.values().flat_map(|message| message.locales.values());
+        let shows = |message: &LocalizedMessage| {
+            Channel::ALL.into_iter().flat_map(|channel| message.templates(channel)).any(|text| text.contains(variable))
+        };
+        localized.any(shows)
     }
 
     /// The segment with this name.

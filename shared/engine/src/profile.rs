@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use minicbor::{Decode, Encode};
 use serde_json::{Map, Value};
 
-use crate::bounds::{LAST_VALUE_BYTES_MAX, TEXT_BYTES_MAX, TRAIT_LIST_ENTRIES_MAX, TRAITS_MAX};
+use crate::bounds::{LAST_VALUE_BYTES_MAX, TEXT_BYTES_MAX, TRAIT_LIST_ENTRIES_MAX, TRAITS_MAX, VIBER_ID_BYTES_MAX};
 use crate::playbook::{Channel, TraitValue};
 use crate::product::shortened;
 use crate::property::texts;
@@ -33,6 +33,15 @@ pub struct Profile {
     #[n(5)]
     #[cbor(default)]
     pub traits: BTreeMap<String, TraitValue>,
+    /// The id of the private chat with the shop's Telegram bot.
+    #[n(6)]
+    pub telegram: Option<String>,
+    /// The user's id with the shop's Viber bot.
+    #[n(7)]
+    pub viber: Option<String>,
+    /// Phone number on WhatsApp in E.164 form. A phone is not taken to be there unless somebody says so.
+    #[n(8)]
+    pub whatsapp: Option<String>,
 }
 
 impl Profile {
@@ -41,6 +50,12 @@ impl Profile {
     pub fn apply(&mut self, traits: &Map<String, Value>, kept: &[String]) {
         update(&mut self.email, traits.get("email"), email);
         update(&mut self.phone, traits.get("phone"), phone);
+        update(&mut self.whatsapp, traits.get("whatsapp"), phone);
+        update(&mut self.viber, traits.get("viber_id"), viber_id);
+        // Telegram's ids are numbers, and clients send them as such.
+        let chat_id = traits.get("telegram_chat_id");
+        let number = chat_id.and_then(Value::as_u64).map(|number| Value::String(number.to_string()));
+        update(&mut self.telegram, number.as_ref().or(chat_id), telegram_chat_id);
         update(&mut self.first_name, traits.get("firstName").or_else(|| traits.get("first_name")), text);
         update(&mut self.last_name, traits.get("lastName").or_else(|| traits.get("last_name")), text);
         update(&mut self.locale, traits.get("locale").or_else(|| traits.get("language")), locale);
@@ -78,6 +93,9 @@ impl Profile {
     pub fn merge(&mut self, other: Self, kept: &[String]) {
         fill(&mut self.email, other.email);
         fill(&mut self.phone, other.phone);
+        fill(&mut self.telegram, other.telegram);
+        fill(&mut self.viber, other.viber);
+        fill(&mut self.whatsapp, other.whatsapp);
         fill(&mut self.first_name, other.first_name);
         fill(&mut self.last_name, other.last_name);
         fill(&mut self.locale, other.locale);
@@ -95,6 +113,9 @@ impl Profile {
             Channel::Email => self.email.as_deref(),
             Channel::Sms => self.phone.as_deref(),
             Channel::Webhook => None,
+            Channel::Telegram => self.telegram.as_deref(),
+            Channel::Viber => self.viber.as_deref(),
+            Channel::Whatsapp => self.whatsapp.as_deref(),
         }
     }
 }
@@ -145,6 +166,19 @@ fn phone(text: &str) -> Option<String> {
         }
     }
     ((8..=16).contains(&number.len()) && !number.starts_with("+0")).then_some(number)
+}
+
+/// The id of a private chat: a positive number of at most 52 bits (Bot API, "User"). Groups and channels have
+/// negative ones, and no message of a play is for them.
+fn telegram_chat_id(text: &str) -> Option<String> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    (digits && (1..=16).contains(&text.len())).then(|| text.to_string())
+}
+
+/// The id of a subscriber: base64, as in `01234567890A=`.
+fn viber_id(text: &str) -> Option<String> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=_-".contains(&byte));
+    (plain && (8..=VIBER_ID_BYTES_MAX).contains(&text.len())).then(|| text.to_string())
 }
 
 fn text(text: &str) -> Option<String> {
@@ -200,6 +234,61 @@ mod tests {
             profile.apply(json!({"phone": given}).as_object().unwrap(), &[]);
             assert_eq!(profile.phone.as_deref(), kept, "{given}");
         }
+    }
+
+    #[test]
+    fn addresses_of_messengers_are_taken_when_they_could_be_ones() {
+        let chat = |given: Value| {
+            let mut profile = Profile::default();
+            profile.apply(json!({"telegram_chat_id": given}).as_object().unwrap(), &[]);
+            profile.address(Channel::Telegram).map(str::to_string)
+        };
+        for (given, kept) in [
+            (json!(123_456_789), Some("123456789")),
+            (json!("123456789"), Some("123456789")),
+            (json!(" 4503599627370495 "), Some("4503599627370495")),
+            // A group, a channel, a number that is none.
+            (json!(-100_123_456), None),
+            (json!("@shop"), None),
+            (json!(1.5), None),
+            (json!("0"), None),
+            (json!("12345678901234567"), None),
+        ] {
+            assert_eq!(chat(given.clone()).as_deref(), kept, "{given}");
+        }
+        for (given, kept) in [
+            ("01234567890A=", true),
+            ("jc9HsWTZ2Yf2NkRZ8KcNug==", true),
+            ("short", false),
+            ("not an id of anybody", false),
+            ("jc9HsWTZ2Yf2NkRZ8KcNug==\",\"type\":\"x", false),
+        ] {
+            let mut profile = Profile::default();
+            profile.apply(json!({"viber_id": given}).as_object().unwrap(), &[]);
+            assert_eq!(profile.address(Channel::Viber).is_some(), kept, "{given}");
+        }
+        let mut profile = Profile::default();
+        profile.apply(json!({"phone": "+491512345678"}).as_object().unwrap(), &[]);
+        assert_eq!(profile.address(Channel::Whatsapp), None, "nobody has said that this phone is on WhatsApp");
+        profile.apply(json!({"whatsapp": "+49 151 2345678"}).as_object().unwrap(), &[]);
+        assert_eq!(profile.address(Channel::Whatsapp), Some("+491512345678"));
+    }
+
+    #[test]
+    fn what_a_visitor_said_fills_the_gaps_of_the_user_and_null_forgets() {
+        let said = |traits: Value| {
+            let mut profile = Profile::default();
+            profile.apply(traits.as_object().unwrap(), &[]);
+            profile
+        };
+        let mut user = said(json!({"telegram_chat_id": 1}));
+        let ids = json!({"telegram_chat_id": 2, "viber_id": "01234567890A=", "whatsapp": "+491512345678"});
+        user.merge(said(ids), &[]);
+        let addresses = Channel::PERSONAL.map(|channel| user.address(channel));
+        assert_eq!(addresses, [None, None, Some("1"), Some("01234567890A="), Some("+491512345678")]);
+        let nothing = json!({"telegram_chat_id": null, "viber_id": null, "whatsapp": null});
+        user.apply(nothing.as_object().unwrap(), &[]);
+        assert_eq!(user, Profile::default());
     }
 
     #[test]

@@ -208,5 +208,7 @@ pub(crate) fn samples() -> [(MessageData, Found); 2] {
         maximum_discount: euros(20_000_000),
         expires_at: Timestamp::from_millis(1_798_070_400_000),
     });
-    [(data, Found { store: Some(store), promo_code }), (MessageData::default(), Found::default())]
+    // Whoever gets a message that shows a code has one.
+    let nothing_else = Found { store: None, promo_code: promo_code.clone() };
+    [(data, Found { store: Some(store), promo_code }), (MessageData::default(), nothing_else)]
 }

@@ -31,8 +31,10 @@
 //! | long outputs | the writer stops at its limit (`render`) |
 //!
 //! Reading order: `scan` (pieces of a template), `check` with `names` and `filters` (what there is), `html`
-//! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`; `used` (what a template names).
+//! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`; `used` (what a template
+//! names).
 
+mod chat;
 mod check;
 mod currency;
 mod data;
@@ -51,7 +53,7 @@ use kairos_engine::bounds::{
     RENDERED_BYTES_MAX, SMS_CHARS_MAX, TEMPLATE_ITERATIONS_MAX, TEMPLATE_SOURCE_BYTES_MAX, TEMPLATE_WORK_BYTES_MAX,
 };
 use kairos_engine::mailbox::MessageData;
-use kairos_engine::playbook::{Channel, LocalizedMessage};
+use kairos_engine::playbook::{Channel, LinkButton, LocalizedMessage};
 
 pub use data::{Found, PromoCode, Store};
 pub use problem::{TemplateProblem, closest};
@@ -68,10 +70,14 @@ use scan::Piece;
 pub enum TemplateKind {
     /// One line: an email's subject.
     Line,
-    /// Text without markup: an email's text part, an SMS, a webhook's text.
+    /// Text without markup: an email's text part, an SMS, a webhook's text, a Viber message.
     Text,
-    /// HTML: values are escaped, and refused where escaping would not be enough.
+    /// HTML (a Telegram message's, too): values are escaped, and refused where escaping would not be enough.
     Html,
+    /// The link of a picture or a button in a chat: a web link, or nothing.
+    Link,
+    /// One gap of a WhatsApp template: one line that is never empty.
+    Parameter,
 }
 
 /// A message, ready to be handed to a provider.
@@ -99,6 +105,35 @@ pub enum RenderedMessage {
     Webhook {
         /// The text; it may be empty, the data stands beside it.
         text: String,
+    },
+    /// A message of a Telegram bot.
+    Telegram {
+        /// The text in Telegram's HTML, never empty.
+        text: String,
+        /// The link of the picture.
+        picture: Option<String>,
+        /// The button below it.
+        button: Option<LinkButton>,
+    },
+    /// A message of a Viber bot.
+    Viber {
+        /// The plain text, never empty.
+        text: String,
+        /// The link of the picture.
+        picture: Option<String>,
+        /// The button below it.
+        button: Option<LinkButton>,
+    },
+    /// A WhatsApp message.
+    Whatsapp {
+        /// The name of the template that Meta has approved.
+        template: String,
+        /// Its language.
+        language: String,
+        /// What fills its gaps: one line each, never empty.
+        parameters: Vec<String>,
+        /// The link of the picture of its header.
+        picture: Option<String>,
     },
 }
 
@@ -152,6 +187,19 @@ pub enum RenderError {
         /// Its length in septets or UTF-16 units.
         units: usize,
     },
+    /// A messenger does not take so much.
+    #[error("the {part} is {length} long, and {max} is the most; shorten it, for example with `truncate`")]
+    TooLong {
+        /// What is too long, and what is counted.
+        part: &'static str,
+        /// Its length.
+        length: usize,
+        /// The longest that is taken.
+        max: usize,
+    },
+    /// Telegram would not understand the markup.
+    #[error("the Telegram message cannot be read by Telegram: {0}")]
+    Markup(String),
 }
 
 /// Renders a message for a channel: takes the templates of the user's language and the data that was
@@ -203,22 +251,47 @@ pub fn render_with(
             let webhook = message.webhook.as_ref().ok_or_else(missing)?;
             Ok(RenderedMessage::Webhook { text: render_part(&webhook.text, TemplateKind::Text, "webhook text")? })
         }
+        Channel::Telegram => chat::telegram(message.telegram.as_ref().ok_or_else(missing)?, &render_part),
+        Channel::Viber => chat::viber(message.viber.as_ref().ok_or_else(missing)?, &render_part),
+        Channel::Whatsapp => chat::whatsapp(message.whatsapp.as_ref().ok_or_else(missing)?, &render_part),
     }
+}
+
+/// Tries a message whose templates are right on a channel, with a small cart and with no data at all.
+///
+/// # Errors
+/// What would keep it from being sent to anybody, or to somebody of whom nothing is known, as far as other data
+/// could not help: limits of the channel, markup that it does not know.
+pub fn check_message(message: &LocalizedMessage, channel: Channel) -> Result<(), RenderError> {
+    for (data, found) in data::samples() {
+        match render_with(message, channel, &data, &found) {
+            // Without data there may be nothing to say; but a gap of a WhatsApp template must not stay empty.
+            Err(RenderError::Empty { .. }) if channel != Channel::Whatsapp => {}
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Checks a template, and tries it with a small cart and with no data at all.
 ///
 /// # Errors
 /// Everything that is wrong with it: unknown variables, filters and tags, blocks that are not closed,
-/// limits that it meets whatever the data, and in HTML values in places where data could become markup.
+/// limits that it meets whatever the data, in HTML values in places where data could become markup, links that are
+/// none, and gaps of a WhatsApp template that have several lines or may stay empty.
 pub fn check_template(source: &str, kind: TemplateKind) -> Result<(), Vec<TemplateProblem>> {
     let prepared = prepare(source, kind)?;
     for (data, found) in data::samples() {
-        if let Err(fault) = render::render(&prepared, &data, &found) {
-            let error = refusal(fault, "template").to_string();
-            return Err(vec![
-                Problem::new(0, "this cannot be rendered, even with little data").help(error).located(source),
-            ]);
+        let problem = match render::render(&prepared, &data, &found) {
+            Ok(text) => chat::problem(kind, &text),
+            Err(fault) => {
+                let error = refusal(fault, "template").to_string();
+                Some(Problem::new(0, "this cannot be rendered, even with little data").help(error))
+            }
+        };
+        if let Some(problem) = problem {
+            return Err(vec![problem.located(source)]);
         }
     }
     Ok(())
@@ -258,7 +331,9 @@ fn render_part(
     })?;
     let text = render::render(&prepared, data, found).map_err(|fault| refusal(fault, part))?;
     Ok(match kind {
-        TemplateKind::Line => escape::tidy_line(&text),
+        TemplateKind::Line | TemplateKind::Parameter => escape::tidy_line(&text),
+        // A value may have a blank in it, as a search has.
+        TemplateKind::Link => escape::tidy_line(&text).replace(' ', "%20"),
         TemplateKind::Text | TemplateKind::Html => escape::tidy_text(&text),
     })
 }

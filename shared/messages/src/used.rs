@@ -32,11 +32,5 @@ pub fn names_in(source: &str) -> BTreeSet<String> {
 
 /// What the templates of a message for a channel name of the data, as [`names_in`] tells it.
 pub fn names_in_message(message: &LocalizedMessage, channel: Channel) -> BTreeSet<String> {
-    let email = message.email.iter().flat_map(|email| [Some(&email.subject), Some(&email.text), email.html.as_ref()]);
-    let templates: Vec<&String> = match channel {
-        Channel::Email => email.flatten().collect(),
-        Channel::Sms => message.sms.iter().map(|sms| &sms.text).collect(),
-        Channel::Webhook => message.webhook.iter().map(|webhook| &webhook.text).collect(),
-    };
-    templates.into_iter().flat_map(|template| names_in(template)).collect()
+    message.templates(channel).into_iter().flat_map(names_in).collect()
 }

@@ -146,8 +146,8 @@ fn reachable(report: &mut Report<'_>, node: &Node) -> Option<Condition> {
         report.problem(node.at, "everybody is reachable by `webhook`", help);
         return None;
     }
-    let words =
-        [("anyhow", ReachTest::Anyhow), ("email", ReachTest::By(Channel::Email)), ("sms", ReachTest::By(Channel::Sms))];
+    let mut words = vec![("anyhow", ReachTest::Anyhow)];
+    words.extend(Channel::PERSONAL.map(|channel| (channel.as_str(), ReachTest::By(channel))));
     word(report, node, "`reachable`", &words).map(Condition::Reachable)
 }
 

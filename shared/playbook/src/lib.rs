@@ -33,6 +33,7 @@ mod fields;
 mod folder;
 mod hours;
 mod messages;
+mod messengers;
 mod moments;
 mod node;
 mod places;

@@ -7,6 +7,7 @@ use kairos_messages::{TemplateKind, check_template, names_in_message};
 
 use crate::diagnostic::{Found, Place, Report, Target};
 use crate::fields::{Fields, entries, text};
+use crate::messengers;
 use crate::node::Node;
 
 /// Reads one file of `messages/`. `files` are the texts beside it, for `html_file`; problems in those
@@ -17,7 +18,8 @@ pub(crate) fn message(
     files: &BTreeMap<String, String>,
     elsewhere: &mut Found,
 ) -> Option<Message> {
-    const HELP: &str = "write `locales:`, below it a language (`en`), below it `email`, `sms` or `webhook`";
+    const HELP: &str =
+        "write `locales:`, below it a language (`en`), below it `email`, `sms`, `telegram` or another channel";
     let before = report.errors();
     let fields = Fields::read(report, root, "a message", &["default_locale", "locales", "promotion"])?;
     let promotion = match fields.get("promotion") {
@@ -109,7 +111,8 @@ fn localized(
     files: &BTreeMap<String, String>,
     elsewhere: &mut Found,
 ) -> Option<LocalizedMessage> {
-    let fields = Fields::read(report, node, "a language of a message", &["email", "sms", "webhook"])?;
+    let channels = Channel::ALL.map(Channel::as_str);
+    let fields = Fields::read(report, node, "a language of a message", &channels)?;
     let email = fields.get("email").map(|node| email(report, node, files, elsewhere).unwrap_or_default());
     let mut only_text = |channel: &str| {
         let what = format!("`{channel}`");
@@ -120,7 +123,9 @@ fn localized(
     };
     let sms = only_text("sms").map(|text| SmsTemplate { text });
     let webhook = only_text("webhook").map(|text| WebhookTemplate { text });
-    Some(LocalizedMessage { email, sms, webhook })
+    let mut message = LocalizedMessage { email, sms, webhook, ..LocalizedMessage::default() };
+    messengers::messages(report, &fields, &mut message);
+    Some(message)
 }
 
 fn email(
@@ -187,7 +192,7 @@ fn html_file(
 }
 
 /// A template, checked; its problems are told where they stand in the YAML file.
-fn template(report: &mut Report<'_>, node: &Node, what: &str, kind: TemplateKind) -> Option<String> {
+pub(crate) fn template(report: &mut Report<'_>, node: &Node, what: &str, kind: TemplateKind) -> Option<String> {
     let source = text(report, node, what)?;
     if let Err(problems) = check_template(source, kind) {
         for problem in problems {

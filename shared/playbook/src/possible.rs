@@ -137,7 +137,7 @@ impl Formula {
             }
             Condition::Reachable(ReachTest::Anyhow) => {
                 let by = |channel| Condition::Reachable(ReachTest::By(channel));
-                Self::Any(each(&[by(Channel::Email), by(Channel::Sms)]))
+                Self::Any(each(&Channel::PERSONAL.map(by)))
             }
             Condition::Reachable(ReachTest::By(Channel::Webhook)) => Self::Never,
             atom => {

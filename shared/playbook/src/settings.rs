@@ -1,9 +1,10 @@
 //! Reads `sources.yaml` and `channels.yaml`.
 
-use kairos_engine::playbook::{ChannelSettings, EmailSettings, SmsSettings, Source, WebhookSettings};
+use kairos_engine::playbook::{Channel, ChannelSettings, EmailSettings, SmsSettings, Source, WebhookSettings};
 
 use crate::diagnostic::Report;
 use crate::fields::{Fields, entries, is_name, text};
+use crate::messengers;
 use crate::node::{Node, Value};
 
 /// Shortest write key, in characters: public, but not to be guessed.
@@ -72,7 +73,7 @@ pub(crate) fn channels(report: &mut Report<'_>, root: &Node) -> ChannelSettings 
         return channels;
     }
     // A channel without settings (`sms:`) is set up too; `Fields::get` would pass it over.
-    let Some(_) = Fields::read(report, root, "channels.yaml", &["email", "sms", "webhook"]) else {
+    let Some(_) = Fields::read(report, root, "channels.yaml", &Channel::ALL.map(Channel::as_str)) else {
         return channels;
     };
     let Value::Map(named) = &root.value else {
@@ -83,6 +84,9 @@ pub(crate) fn channels(report: &mut Report<'_>, root: &Node) -> ChannelSettings 
             "email" => channels.email = email(report, &entry.node),
             "sms" => channels.sms = sms(report, &entry.node),
             "webhook" => channels.webhook = webhook(report, &entry.node),
+            "telegram" => channels.telegram = messengers::telegram(report, &entry.node),
+            "viber" => channels.viber = messengers::viber(report, &entry.node),
+            "whatsapp" => channels.whatsapp = messengers::whatsapp(report, &entry.node),
             _ => {}
         }
     }

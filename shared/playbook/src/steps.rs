@@ -16,9 +16,6 @@ use crate::settings::NAME_HELP;
 
 const STEPS: [&str; 6] = ["send", "wait", "wait_for", "wait_until", "branch", "split"];
 
-const CHANNELS: [(&str, Channel); 3] =
-    [("email", Channel::Email), ("sms", Channel::Sms), ("webhook", Channel::Webhook)];
-
 /// Reads steps, those within steps too.
 pub(crate) struct StepReader<'k> {
     known: &'k Known<'k>,
@@ -355,7 +352,7 @@ impl<'k> StepReader<'k> {
         let mut seen = BTreeSet::new();
         let mut channels = Vec::new();
         for node in list(report, node, "`channels`")? {
-            let channel = word(report, node, "a channel", &CHANNELS)?;
+            let channel = word(report, node, "a channel", &Channel::ALL.map(|channel| (channel.as_str(), channel)))?;
             if !seen.insert(channel) {
                 report.problem(node.at, format!("`{channel}` stands here twice"), "remove one");
             }

@@ -19,9 +19,10 @@
 //!
 //! **Policy after a crash or a missing answer.** Between the provider's acceptance and our record
 //! nobody can know. SMS is *at most once*: it costs money and rings a phone, so a claim that was never
-//! recorded ends as [`Status::Unconfirmed`] and is never sent again. Email and webhook are *at least
-//! once*: the next worker takes the claim over and sends again with the same delivery id, which is the
-//! idempotency key where the receiver takes one.
+//! recorded ends as [`Status::Unconfirmed`] and is never sent again. All others are *at least once*: the
+//! next worker takes the claim over and sends again with the same delivery id, which is the idempotency
+//! key where the receiver takes one (the webhook's; messengers take none, so a chat may show a message
+//! twice, side by side).
 //!
 //! **Why one write before the call, and not two.** A second write ("claimed", then "calling") would
 //! tell a crash before the call from a crash during it. Instead everything that can fail or take
@@ -43,6 +44,7 @@
 //! - What is known to be sent is never sent again, even when recording it fails.
 //! - Every message ends in one [`Outcome`].
 
+use std::borrow::Cow;
 use std::future::Future;
 
 use futures_util::future::join_all;
@@ -50,7 +52,9 @@ use kairos_engine::bounds::{
     CLAIM_LEASE, DELIVERY_ATTEMPTS_MAX, DELIVERY_CLAIM_ROUNDS_MAX, DELIVERY_RECORD_TRIES_MAX, PROVIDER_TIMEOUT,
 };
 use kairos_engine::mailbox::{DeliveryMessage, DeliveryOrder};
-use kairos_engine::playbook::{EmailSettings, SmsSettings, WebhookSettings};
+use kairos_engine::playbook::{
+    EmailSettings, LinkButton, SmsSettings, TelegramSettings, ViberSettings, WebhookSettings, WhatsappSettings,
+};
 
 use crate::port::{Clock, Fault};
 
@@ -125,14 +129,56 @@ pub enum Content {
         /// The text beside the data.
         text: String,
     },
+    /// A message of a Telegram bot.
+    Telegram {
+        /// How the bot writes.
+        sender: TelegramSettings,
+        /// The text in Telegram's HTML.
+        text: String,
+        /// The link of the picture.
+        picture: Option<String>,
+        /// The button below it.
+        button: Option<LinkButton>,
+    },
+    /// A message of a Viber bot.
+    Viber {
+        /// Who sends it.
+        sender: ViberSettings,
+        /// The text.
+        text: String,
+        /// The link of the picture.
+        picture: Option<String>,
+        /// The button below it.
+        button: Option<LinkButton>,
+    },
+    /// A WhatsApp message: a template that Meta has approved, and what fills its gaps.
+    Whatsapp {
+        /// Which number sends it.
+        sender: WhatsappSettings,
+        /// The template's name.
+        template: String,
+        /// The template's language.
+        language: String,
+        /// What fills the gaps of its body.
+        parameters: Vec<String>,
+        /// The link of the picture of its header.
+        picture: Option<String>,
+    },
 }
 
 impl Content {
-    /// The text, and the subject where there is one.
-    pub fn subject_and_text(&self) -> (Option<&str>, &str) {
+    /// The text, and the subject where there is one. Of a WhatsApp message the text is what is known of it here: the
+    /// template and what fills its gaps.
+    pub fn subject_and_text(&self) -> (Option<&str>, Cow<'_, str>) {
         match self {
-            Self::Email { subject, text, .. } => (Some(subject), text),
-            Self::Sms { text, .. } | Self::Webhook { text, .. } => (None, text),
+            Self::Email { subject, text, .. } => (Some(subject), text.into()),
+            Self::Sms { text, .. }
+            | Self::Webhook { text, .. }
+            | Self::Telegram { text, .. }
+            | Self::Viber { text, .. } => (None, text.into()),
+            Self::Whatsapp { template, language, parameters, .. } => {
+                (None, format!("{template} ({language}): {}", parameters.join(" | ")).into())
+            }
         }
     }
 }

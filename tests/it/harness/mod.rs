@@ -1,6 +1,7 @@
 //! What tests stand on: engines, shoppers, clients, receivers, and waiting for what must come.
 
 pub(crate) mod built;
+pub(crate) mod messengers;
 pub(crate) mod playbook;
 pub(crate) mod receiver;
 pub(crate) mod shopper;

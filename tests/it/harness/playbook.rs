@@ -44,6 +44,7 @@ pub(crate) fn playbook(webhook_url: &str) -> Playbook {
             email: Some(EmailSettings { from: "Shop <hello@shop.example>".into(), reply_to: None }),
             sms: Some(SmsSettings::default()),
             webhook: Some(WebhookSettings { url: webhook_url.into() }),
+            ..ChannelSettings::default()
         },
         segments: vec![
             segment(LATELY, did(SWATCH_ORDERED, 1, Some(LATELY_FOR))),
@@ -62,7 +63,7 @@ pub(crate) fn playbook(webhook_url: &str) -> Playbook {
                         html: None,
                     }),
                     sms: Some(SmsTemplate { text: "Welcome {{ user.first_name }}".into() }),
-                    webhook: None,
+                    ..LocalizedMessage::default()
                 }),
             ),
         ]),
@@ -127,6 +128,7 @@ fn cart_reminder() -> Message {
         }),
         sms: Some(SmsTemplate { text: "Your {{ cart.items[0].name }} is waiting".into() }),
         webhook: Some(WebhookTemplate { text: "Your {{ cart.items[0].name }} is waiting".into() }),
+        ..LocalizedMessage::default()
     })
 }
 

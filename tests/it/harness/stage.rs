@@ -19,6 +19,7 @@ use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::users::UsersTable;
 use tokio::sync::OnceCell;
 
+use super::messengers::Messengers;
 use super::receiver::Receiver;
 use super::{built, playbook, root};
 
@@ -30,6 +31,8 @@ pub(crate) struct Stage {
     pub(crate) stack: Stack,
     /// Where the playbook sends webhooks.
     pub(crate) receiver: Receiver,
+    /// What plays Telegram, Viber and WhatsApp, where a test asked for them.
+    pub(crate) messengers: Option<Messengers>,
     /// For requests as clients make them: no proxy, no redirects followed, no compression added.
     pub(crate) http: reqwest::Client,
     /// May do everything.
@@ -108,6 +111,20 @@ impl Stage {
         .await
     }
 
+    /// A system whose plays write to messengers; failed messages come again after 2 s.
+    pub(crate) async fn messengers() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, async {
+            let messengers = Messengers::start().await.map_err(|error| format!("no messengers: {error}"))?;
+            let stage = Self::start_with("messengers", Some(2), Some(messengers)).await?;
+            let store = PlaybookStore::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
+            let playbook = crate::messengers::with_messengers(&stage.receiver.url());
+            store.publish(&playbook).await.map_err(|fault| fault.to_string())?;
+            Ok(stage)
+        })
+        .await
+    }
+
     /// A system that is treated roughly; failed messages come again after 2 s.
     pub(crate) async fn rough() -> &'static Self {
         static STAGE: Shared = OnceCell::const_new();
@@ -121,6 +138,14 @@ impl Stage {
     }
 
     async fn start(role: &str, retry_after_s: Option<u32>) -> Result<Self, String> {
+        Self::start_with(role, retry_after_s, None).await
+    }
+
+    async fn start_with(
+        role: &str,
+        retry_after_s: Option<u32>,
+        messengers: Option<Messengers>,
+    ) -> Result<Self, String> {
         let binaries = built::binaries()?;
         forget_ended_engines();
         let receiver = Receiver::start().await.map_err(|error| format!("no receiver for webhooks: {error}"))?;
@@ -129,6 +154,7 @@ impl Stage {
             binaries: Some(binaries),
             parameters: vec![
                 ("WebhookPrivateHosts".into(), receiver.authority()),
+                ("MessengersStandIn".into(), messengers.as_ref().map(Messengers::authority).unwrap_or_default()),
                 // So that what cannot be read is set aside within a test's patience.
                 ("MailboxReceivesMax".into(), "10".into()),
             ],
@@ -157,6 +183,7 @@ impl Stage {
             users: UsersTable::new(dynamodb.clone(), stack.outputs["UsersTable"].clone()),
             engine,
             receiver,
+            messengers,
             dynamodb,
             stack,
             config,

@@ -66,6 +66,7 @@ fn playbook() -> Playbook {
         email: Some(EmailTemplate { subject: "Hello".into(), text: "Hello".into(), html: None }),
         sms: Some(SmsTemplate { text: "Hello".into() }),
         webhook: Some(WebhookTemplate { text: "Hello".into() }),
+        ..LocalizedMessage::default()
     };
     let message = Message {
         default_locale: "en".into(),
@@ -79,6 +80,7 @@ fn playbook() -> Playbook {
             email: Some(EmailSettings { from: "Shop <hello@shop.example>".into(), reply_to: None }),
             sms: Some(SmsSettings::default()),
             webhook: Some(WebhookSettings { url: "https://shop.example/hook".into() }),
+            ..ChannelSettings::default()
         },
         segments: vec![
             segment("choosing", did(EventName::ProductAdded, 2, Some(Span::from_mins(20)))),

@@ -168,6 +168,7 @@ impl Story {
                 format!("by sms \"{text}\"")
             }
             RenderedMessage::Webhook { text } => format!("by webhook \"{text}\""),
+            other => panic!("the shipped plays use no messenger: {other:?}"),
         };
         if self.arrives != Arrives::Late && order.decided_at != order.due_at {
             write!(shown, " (decided {})", clock::write(order.decided_at)).unwrap();

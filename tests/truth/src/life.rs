@@ -269,9 +269,12 @@ impl View<'_> {
             Channel::Sms => self.newest_trait(&["phone"]).is_some(),
             // It goes to the shop, not to the user.
             Channel::Webhook => false,
+            Channel::Telegram => self.newest_trait(&["telegram_chat_id"]).is_some(),
+            Channel::Viber => self.newest_trait(&["viber_id"]).is_some(),
+            Channel::Whatsapp => self.newest_trait(&["whatsapp"]).is_some(),
         };
         match test {
-            ReachTest::Anyhow => has(Channel::Email) || has(Channel::Sms),
+            ReachTest::Anyhow => Channel::PERSONAL.into_iter().any(has),
             ReachTest::By(channel) => has(channel),
         }
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod aws;
+mod messengers;
 mod receiver;
 mod webhook;
 

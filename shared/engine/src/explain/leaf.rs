@@ -429,10 +429,13 @@ fn reachable(view: &View<'_>, test: ReachTest) -> Found {
         ReachTest::By(Channel::Sms) => "a phone number",
         ReachTest::By(Channel::Email) => "an email address",
         ReachTest::By(Channel::Webhook) => "a webhook has no address of the user's own: ask for email or sms",
-        ReachTest::Anyhow => "an email address or a phone number",
+        ReachTest::By(Channel::Telegram) => "the trait `telegram_chat_id`",
+        ReachTest::By(Channel::Viber) => "the trait `viber_id`",
+        ReachTest::By(Channel::Whatsapp) => "a phone number in the trait `whatsapp`",
+        ReachTest::Anyhow => "an email address, a phone number or an id of a messenger",
     };
     let found = match by.is_empty() {
-        true => "neither an email address nor a phone number is known".to_owned(),
+        true => "no email address, phone number or id of a messenger is known".to_owned(),
         false => format!("by {}", by.join(" and ")),
     };
     Found::new(found).missing(missing)

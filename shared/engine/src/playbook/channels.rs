@@ -17,6 +17,15 @@ pub struct ChannelSettings {
     /// The generic webhook, when the shop uses it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<WebhookSettings>,
+    /// Telegram, when the shop uses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telegram: Option<TelegramSettings>,
+    /// Viber, when the shop uses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub viber: Option<ViberSettings>,
+    /// WhatsApp, when the shop uses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whatsapp: Option<WhatsappSettings>,
 }
 
 impl ChannelSettings {
@@ -26,6 +35,9 @@ impl ChannelSettings {
             Channel::Email => self.email.is_some(),
             Channel::Sms => self.sms.is_some(),
             Channel::Webhook => self.webhook.is_some(),
+            Channel::Telegram => self.telegram.is_some(),
+            Channel::Viber => self.viber.is_some(),
+            Channel::Whatsapp => self.whatsapp.is_some(),
         }
     }
 }
@@ -55,6 +67,41 @@ pub struct WebhookSettings {
     pub url: String,
 }
 
+/// How the shop's Telegram bot writes. Which bot it is, its token says, which stands in no file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TelegramSettings {
+    /// Messages come without a sound (`disable_notification`).
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub silent: bool,
+}
+
+/// How the shop's Viber bot introduces itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViberSettings {
+    /// The sender's name (`sender.name`, at most 28 characters).
+    pub sender: String,
+    /// The link of the sender's picture (`sender.avatar`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<String>,
+}
+
+/// The number that WhatsApp messages come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhatsappSettings {
+    /// The id that Meta gave the business phone number.
+    pub phone_number_id: String,
+    /// The version of the Graph API, such as `v25.0`.
+    #[serde(default = "WhatsappSettings::usual_version")]
+    pub api_version: String,
+}
+
+impl WhatsappSettings {
+    /// The version that is called where a playbook names none.
+    pub fn usual_version() -> String {
+        "v25.0".into()
+    }
+}
+
 /// A way to reach somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
 #[serde(rename_all = "snake_case")]
@@ -69,11 +116,22 @@ pub enum Channel {
     /// A signed HTTP request to the shop's own endpoint; the address is the user's id.
     #[n(2)]
     Webhook,
+    /// A Telegram bot; the address is the id of the private chat with the user.
+    #[n(3)]
+    Telegram,
+    /// A Viber bot; the address is the id that Viber gave the bot for the user.
+    #[n(4)]
+    Viber,
+    /// WhatsApp; the address is a phone number in E.164 form.
+    #[n(5)]
+    Whatsapp,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 3] = [Self::Email, Self::Sms, Self::Webhook];
+    pub const ALL: [Self; 6] = [Self::Email, Self::Sms, Self::Webhook, Self::Telegram, Self::Viber, Self::Whatsapp];
+    /// Every channel that needs an address of the user's own. The webhook is the shop's.
+    pub const PERSONAL: [Self; 5] = [Self::Email, Self::Sms, Self::Telegram, Self::Viber, Self::Whatsapp];
 
     /// Its name in files, records and reports.
     pub const fn as_str(self) -> &'static str {
@@ -81,6 +139,9 @@ impl Channel {
             Self::Email => "email",
             Self::Sms => "sms",
             Self::Webhook => "webhook",
+            Self::Telegram => "telegram",
+            Self::Viber => "viber",
+            Self::Whatsapp => "whatsapp",
         }
     }
 }

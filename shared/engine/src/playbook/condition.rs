@@ -220,7 +220,7 @@ pub enum CartTest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReachTest {
-    /// By any channel that needs an address of the user's own (email, SMS).
+    /// By any channel that needs an address of the user's own ([`Channel::PERSONAL`]).
     Anyhow,
     /// By this channel.
     By(Channel),

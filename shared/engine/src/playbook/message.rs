@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::Channel;
@@ -42,6 +43,15 @@ pub struct LocalizedMessage {
     /// As a webhook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<WebhookTemplate>,
+    /// As a message of a Telegram bot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telegram: Option<ChatTemplate>,
+    /// As a message of a Viber bot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub viber: Option<ChatTemplate>,
+    /// As a WhatsApp message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whatsapp: Option<WhatsappTemplate>,
 }
 
 impl LocalizedMessage {
@@ -51,7 +61,34 @@ impl LocalizedMessage {
             Channel::Email => self.email.is_some(),
             Channel::Sms => self.sms.is_some(),
             Channel::Webhook => self.webhook.is_some(),
+            Channel::Telegram => self.telegram.is_some(),
+            Channel::Viber => self.viber.is_some(),
+            Channel::Whatsapp => self.whatsapp.is_some(),
         }
+    }
+
+    /// The Liquid templates for a channel, in the order of its fields.
+    pub fn templates(&self, channel: Channel) -> Vec<&str> {
+        let mut templates: Vec<&str> = Vec::new();
+        match channel {
+            Channel::Email => {
+                if let Some(email) = &self.email {
+                    templates.extend([&*email.subject, &*email.text]);
+                    templates.extend(email.html.as_deref());
+                }
+            }
+            Channel::Sms => templates.extend(self.sms.iter().map(|sms| &*sms.text)),
+            Channel::Webhook => templates.extend(self.webhook.iter().map(|webhook| &*webhook.text)),
+            Channel::Telegram => self.telegram.iter().for_each(|chat| templates.extend(chat.templates())),
+            Channel::Viber => self.viber.iter().for_each(|chat| templates.extend(chat.templates())),
+            Channel::Whatsapp => {
+                if let Some(whatsapp) = &self.whatsapp {
+                    templates.extend(whatsapp.parameters.iter().map(String::as_str));
+                    templates.extend(whatsapp.picture.as_deref());
+                }
+            }
+        }
+        templates
     }
 }
 
@@ -79,4 +116,49 @@ pub struct SmsTemplate {
 pub struct WebhookTemplate {
     /// A text that travels beside the data (the receiver also gets user, play and cart as JSON).
     pub text: String,
+}
+
+/// A message of a bot (Telegram, Viber), as Liquid templates.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatTemplate {
+    /// The text: for Telegram in its HTML, for Viber plain.
+    pub text: String,
+    /// The link of a picture; without one, when it comes out as none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
+    /// A button that opens a link; left out when its link comes out as none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub button: Option<LinkButton>,
+}
+
+impl ChatTemplate {
+    fn templates(&self) -> impl Iterator<Item = &str> {
+        let button = self.button.iter().flat_map(|button| [&*button.text, &*button.link]);
+        [&*self.text].into_iter().chain(self.picture.as_deref()).chain(button)
+    }
+}
+
+/// A button that opens a link: two Liquid templates in a playbook, and what became of them in a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkButton {
+    /// What stands on it.
+    pub text: String,
+    /// What it opens.
+    pub link: String,
+}
+
+/// A WhatsApp message. A business may begin a conversation only with a template that Meta has approved;
+/// what it leaves open are its parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhatsappTemplate {
+    /// The name of the approved template.
+    pub template: String,
+    /// The language of the approved template, as Meta writes it (`en_US`).
+    pub language: String,
+    /// What fills the gaps of its body, in their order: Liquid templates of one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<String>,
+    /// The link of the picture of its header, as a Liquid template, when the approved template has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
 }

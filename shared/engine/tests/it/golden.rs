@@ -17,8 +17,9 @@ use kairos_engine::money::{Currency, Micros, Money};
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use kairos_engine::place::Position;
 use kairos_engine::playbook::{
-    Channel, ContextFact, Discount, EventMatch, EventPattern, Holder, Interest, Message, Moment, Playbook,
-    PlaybookVersion, Policy, Promotion, Share, TraitValue, Trigger,
+    Channel, ChannelCap, ChannelSettings, ChatTemplate, ContextFact, Discount, EventMatch, EventPattern, Holder,
+    Interest, LinkButton, LocalizedMessage, Message, Moment, Playbook, PlaybookVersion, Policy, Promotion, Share,
+    TelegramSettings, TraitValue, Trigger, ViberSettings, WhatsappSettings, WhatsappTemplate,
 };
 use kairos_engine::product::products_of;
 use kairos_engine::program::Program;
@@ -398,6 +399,67 @@ fn states_are_stored_as_ever() {
     let text = golden("state_v1.hex", &today);
     assert_eq!(text, today, "what is stored must stay readable; add a field or a version instead");
     assert_eq!(UserState::decode(&unhex(&text)).unwrap(), state);
+}
+
+#[test]
+fn states_with_messengers_are_stored_as_ever() {
+    let mut state = full_state();
+    state.profile.telegram = Some("123456789".into());
+    state.profile.viber = Some("01234567890A=".into());
+    state.profile.whatsapp = Some("+4915112345678".into());
+    let messaged =
+        [Channel::Telegram, Channel::Viber, Channel::Whatsapp].map(|channel| Messaged { at: at(3), channel });
+    state.messaged.extend(messaged);
+    let today = hex(&state.encode());
+    let text = golden("state_v1_messengers.hex", &today);
+    assert_eq!(text, today, "what is stored must stay readable; add a field or a version instead");
+    assert_eq!(UserState::decode(&unhex(&text)).unwrap(), state);
+}
+
+/// What a playbook says about messengers: how they are set up, and one message on each.
+#[test]
+fn messengers_of_playbooks_are_written_as_ever() {
+    let chat = ChatTemplate {
+        text: "Your {{ product.name }}".into(),
+        picture: Some("{{ product.image_url }}".into()),
+        button: Some(LinkButton { text: "To the cart".into(), link: "https://shop.example/cart".into() }),
+    };
+    let message = LocalizedMessage {
+        telegram: Some(chat),
+        viber: Some(ChatTemplate { text: "Hello".into(), ..ChatTemplate::default() }),
+        whatsapp: Some(WhatsappTemplate {
+            template: "abandoned_cart".into(),
+            language: "en_US".into(),
+            parameters: vec!["{{ user.first_name | default: 'there' }}".into()],
+            picture: Some("{{ product.image_url }}".into()),
+        }),
+        ..LocalizedMessage::default()
+    };
+    let playbook = Playbook {
+        version: PlaybookVersion("0123456789abcdef".into()),
+        channels: ChannelSettings {
+            telegram: Some(TelegramSettings { silent: true }),
+            viber: Some(ViberSettings { sender: "Shop".into(), avatar: Some("https://shop.example/logo.jpg".into()) }),
+            whatsapp: Some(WhatsappSettings { phone_number_id: "1234567890".into(), api_version: "v25.0".into() }),
+            ..ChannelSettings::default()
+        },
+        messages: BTreeMap::from([(
+            "cart".into(),
+            Message { default_locale: "en".into(), locales: BTreeMap::from([("en".into(), message)]), promotion: None },
+        )]),
+        policy: Policy {
+            caps: [Channel::Telegram, Channel::Viber, Channel::Whatsapp]
+                .map(|channel| ChannelCap { channel: Some(channel), at_most: 1, per: Span::from_hours(24) })
+                .into(),
+            ..Policy::default()
+        },
+        ..Playbook::default()
+    };
+    json_is_golden("playbook_v1_messengers.json", &playbook);
+    let short = r#"{"telegram": {}, "viber": {"sender": "Shop"}, "whatsapp": {"phone_number_id": "1"}}"#;
+    let settings: ChannelSettings = serde_json::from_str(short).unwrap();
+    assert_eq!(settings.whatsapp.unwrap().api_version, "v25.0");
+    assert_eq!(settings.telegram, Some(TelegramSettings::default()));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use kairos_engine::bounds::{
     INTERESTS_MAX, LAST_VALUE_BYTES_MAX, LINK_BYTES_MAX, MAILBOX_MESSAGE_BYTES_MAX, MESSAGES_PER_COMMIT_MAX,
     MESSAGES_REMEMBERED_MAX, OUTBOX_BYTES_SOFT_MAX, OUTCOMES_KEPT_MAX, PLACES_INSIDE_MAX, PLAYS_MAX,
     PRODUCT_KEY_BYTES_MAX, PRODUCT_NAME_BYTES_MAX, REGISTER_BYTES_MAX, RUNS_MAX, SEEN_INPUTS_MAX, STATE_BYTES_MAX,
-    SUBJECT_TEXT_BYTES_MAX, TEXT_BYTES_MAX, TRAIT_NAME_BYTES_MAX, TRAITS_MAX, VIEWED_MAX, WATCHED_CONDITIONS_MAX,
-    WHY_BYTES_MAX,
+    SUBJECT_TEXT_BYTES_MAX, TEXT_BYTES_MAX, TRAIT_NAME_BYTES_MAX, TRAITS_MAX, VIBER_ID_BYTES_MAX, VIEWED_MAX,
+    WATCHED_CONDITIONS_MAX, WHY_BYTES_MAX,
 };
 use kairos_engine::event_name::EventName;
 use kairos_engine::identifiers::{DeliveryId, InputId, UserKey};
@@ -93,6 +93,9 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
     (0..2 * MESSAGES_REMEMBERED_MAX).for_each(|number| state.messages.insert(id(number, "doubtful")));
     state.profile.email = Some(long(0, 254));
     state.profile.phone = Some(long(0, 16));
+    state.profile.telegram = Some(long(0, 16));
+    state.profile.viber = Some(long(0, VIBER_ID_BYTES_MAX));
+    state.profile.whatsapp = Some(long(0, 16));
     state.profile.first_name = Some(long(0, TEXT_BYTES_MAX));
     state.profile.last_name = Some(long(0, TEXT_BYTES_MAX));
     state.profile.locale = Some(long(0, 35));

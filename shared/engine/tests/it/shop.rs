@@ -20,7 +20,7 @@ pub(crate) fn playbook() -> Playbook {
     let templates = LocalizedMessage {
         email: Some(EmailTemplate { subject: "Hello".into(), text: "Hello".into(), html: None }),
         sms: Some(SmsTemplate { text: "Hello".into() }),
-        webhook: None,
+        ..LocalizedMessage::default()
     };
     let message = Message {
         default_locale: "en".into(),
@@ -60,7 +60,7 @@ pub(crate) fn playbook() -> Playbook {
         channels: ChannelSettings {
             email: Some(EmailSettings { from: "Shop <hello@shop.example>".into(), reply_to: None }),
             sms: Some(SmsSettings::default()),
-            webhook: None,
+            ..ChannelSettings::default()
         },
         plays: vec![cart, welcome],
         messages: BTreeMap::from([("abandoned_cart".to_owned(), message.clone()), ("welcome".to_owned(), message)]),

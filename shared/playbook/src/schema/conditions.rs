@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use kairos_engine::bounds::TIMES_KEPT_MAX;
-use kairos_engine::playbook::{ContextFact, Moment, ProductField};
+use kairos_engine::playbook::{Channel, ContextFact, Moment, ProductField};
 
 use super::parts::{
     Key, above_zero, any_of, group, list, name, number, one_or_more, only_one, part, tests, text, whole, with_at_least,
@@ -59,6 +59,10 @@ fn joints() -> Vec<Key<'static>> {
     ]
 }
 
+fn reachable() -> Vec<&'static str> {
+    ["anyhow"].into_iter().chain(Channel::PERSONAL.map(Channel::as_str)).collect()
+}
+
 fn state() -> Vec<Key<'static>> {
     let fields = ProductField::ALL.map(|(field, _)| (field, part("value_or_tests"), "A field of the product"));
     vec![
@@ -74,7 +78,7 @@ fn state() -> Vec<Key<'static>> {
             ]),
             "What the cart must be",
         ),
-        ("reachable", words(&["anyhow", "email", "sms"]), "The user can be reached so"),
+        ("reachable", words(&reachable()), "The user can be reached so"),
         (
             "trait",
             with_at_least(

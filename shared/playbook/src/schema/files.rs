@@ -8,7 +8,7 @@ use kairos_engine::bounds::{
     CAP_AT_MOST_MAX, LOW_STOCK_AT_MOST_MAX, PLACE_RADIUS_M_MAX, PRIORITY_MAX, PROMO_CODE_PREFIX_CHARS_MAX,
     PROMO_CODES_AT_MOST_MAX, VARIANT_WEIGHT_MAX, VARIANTS_MAX,
 };
-use kairos_engine::playbook::{Interest, Moment};
+use kairos_engine::playbook::{Channel, Interest, Moment};
 
 use super::conditions;
 use super::parts::{
@@ -81,6 +81,22 @@ fn channels() -> Value {
     let sender_id = json!({ "type": "string", "pattern": "^(?=.*[A-Za-z])[A-Za-z0-9]{1,11}$" });
     let sms = group(&[], vec![("sender_id", sender_id, "Shown on the phone, where the country allows one")]);
     let url = json!({ "type": "string", "pattern": "^(https://[^/?#:@\\s][^@\\s]*|http://(localhost|127\\.0\\.0\\.1)([/?#:][^@\\s]*)?)$" });
+    let telegram = group(&[], vec![("silent", flag(), "Messages come without a sound")]);
+    let sender = json!({ "type": "string", "pattern": "\\S", "maxLength": 28 });
+    let avatar = json!({ "type": "string", "pattern": "^https://\\S+$" });
+    let viber = group(
+        &["sender"],
+        vec![("sender", sender, "The name above messages"), ("avatar", avatar, "The link of the picture beside it")],
+    );
+    let id = json!({ "type": "string", "pattern": "^[0-9]{1,20}$" });
+    let version = json!({ "type": "string", "pattern": "^v[0-9]{1,3}\\.[0-9]{1,3}$" });
+    let whatsapp = group(
+        &["phone_number_id"],
+        vec![
+            ("phone_number_id", id, "The id that Meta shows beside the number"),
+            ("api_version", version, "The version of the Graph API: v25.0"),
+        ],
+    );
     let keys = vec![
         (
             "email",
@@ -95,6 +111,9 @@ fn channels() -> Value {
         ),
         ("sms", any_of(vec![nothing.clone(), sms]), "SMS"),
         ("webhook", group(&["url"], vec![("url", url, "Gets a signed request for each message")]), "The webhook"),
+        ("telegram", any_of(vec![nothing, telegram]), "The Telegram bot; its token is a secret"),
+        ("viber", viber, "The Viber bot; its token is a secret"),
+        ("whatsapp", whatsapp, "The WhatsApp number; its token is a secret"),
     ];
     or_nothing(group(&[], keys))
 }
@@ -136,7 +155,7 @@ fn cap_keys<'a>(mut keys: Vec<Key<'a>>) -> Vec<Key<'a>> {
 }
 
 fn channel() -> Value {
-    words(&["email", "sms", "webhook"])
+    words(&Channel::ALL.map(Channel::as_str))
 }
 
 fn moments() -> Value {
@@ -246,12 +265,45 @@ fn message() -> Value {
             ),
         ],
     );
+    let button = || {
+        group(
+            &["text", "link"],
+            vec![
+                ("text", text(), "What stands on it, a Liquid template"),
+                ("link", text(), "What it opens, a Liquid template"),
+            ],
+        )
+    };
+    let chat = || {
+        group(
+            &["text"],
+            vec![
+                ("text", text(), "The text, a Liquid template; for Telegram in its HTML"),
+                ("picture", text(), "The link of a picture, a Liquid template"),
+                ("button", button(), "A button that opens a link"),
+            ],
+        )
+    };
+    let template = json!({ "type": "string", "pattern": "^[a-z0-9_]{1,512}$" });
+    let language = json!({ "type": "string", "pattern": "^[A-Za-z]{2,3}(_[A-Za-z]{2,4})?$" });
+    let whatsapp = group(
+        &["template", "language"],
+        vec![
+            ("template", template, "The name of the template that Meta has approved"),
+            ("language", language, "Its language, as Meta writes it: en_US"),
+            ("parameters", one_or_more(text()), "What fills the gaps of its body: Liquid templates of one line"),
+            ("picture", text(), "The link of the picture of its header, a Liquid template"),
+        ],
+    );
     let channels = group(
         &[],
         vec![
             ("email", email, "As an email"),
             ("sms", only_text(), "As an SMS"),
             ("webhook", only_text(), "As the text of a webhook"),
+            ("telegram", chat(), "As a message of the Telegram bot"),
+            ("viber", chat(), "As a message of the Viber bot"),
+            ("whatsapp", whatsapp, "As a WhatsApp message"),
         ],
     );
     group(

@@ -103,7 +103,8 @@ steps:
         ("sources.yaml", "sources: {web: {write_key: aaaaaaaaaaaaaaaa}}"),
         (
             "channels.yaml",
-            "email: {from: a@shop.example}\nsms: {sender_id: Shop}\nwebhook: {url: \"https://shop.example/\"}",
+            "email: {from: a@shop.example}\nsms: {sender_id: Shop}\nwebhook: {url: \"https://shop.example/\"}\n\
+             telegram: {silent: true}\nviber: {sender: Shop}\nwhatsapp: {phone_number_id: \"1\"}",
         ),
         (
             "policy.yaml",
@@ -118,7 +119,12 @@ steps:
         ("promotions.yaml", "promotions: {x: {title: X, discount: 10%, expires_after: 2d}}"),
         ("tracking_plan.yaml", "events: {page: }"),
         ("segments/x.yaml", "title: X\nwho: {cart: empty}"),
-        ("messages/hi.yaml", "locales: {en: {email: {subject: x, text: x}, sms: {text: x}}}"),
+        (
+            "messages/hi.yaml",
+            "locales: {en: {email: {subject: x, text: x}, sms: {text: x}, \
+             viber: {text: x, button: {text: x, link: \"https://shop.example/\"}}, \
+             whatsapp: {template: x, language: en}}}",
+        ),
     ]
     .map(|(path, text)| (path.to_owned(), text.to_owned()))
     .into();

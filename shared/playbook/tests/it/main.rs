@@ -4,6 +4,7 @@
 mod condition_problems;
 mod conditions;
 mod hostile;
+mod messengers;
 mod problems;
 mod schemas;
 mod shipped;

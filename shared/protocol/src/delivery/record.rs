@@ -63,7 +63,9 @@ pub enum CrashPolicy {
 pub const fn policy(channel: Channel) -> CrashPolicy {
     match channel {
         Channel::Sms => CrashPolicy::AtMostOnce,
-        Channel::Email | Channel::Webhook => CrashPolicy::AtLeastOnce,
+        Channel::Email | Channel::Webhook | Channel::Telegram | Channel::Viber | Channel::Whatsapp => {
+            CrashPolicy::AtLeastOnce
+        }
     }
 }
 
@@ -266,7 +268,7 @@ impl DeliveryRecord {
     pub(super) fn with_text(self, content: &Content) -> Self {
         let kept = |text: &str| Some(shortened(text, DELIVERY_TEXT_BYTES_KEPT_MAX).to_owned());
         let (subject, text) = content.subject_and_text();
-        Self { subject: subject.and_then(kept), text: kept(text), ..self }
+        Self { subject: subject.and_then(kept), text: kept(&text), ..self }
     }
 
     /// Whether this is the very write of `other`.

@@ -91,6 +91,25 @@ impl Composer for World {
                     receiver: WebhookSettings { url: "https://shop.example/hook".into() },
                     text: "Your mug is waiting.".into(),
                 },
+                Channel::Telegram => Content::Telegram {
+                    sender: TelegramSettings::default(),
+                    text: "Your mug is waiting.".into(),
+                    picture: None,
+                    button: None,
+                },
+                Channel::Viber => Content::Viber {
+                    sender: ViberSettings { sender: "Shop".into(), avatar: None },
+                    text: "Your mug is waiting.".into(),
+                    picture: None,
+                    button: None,
+                },
+                Channel::Whatsapp => Content::Whatsapp {
+                    sender: WhatsappSettings { phone_number_id: "1".into(), api_version: "v25.0".into() },
+                    template: "cart".into(),
+                    language: "en".into(),
+                    parameters: vec!["Ada".into(), "Mug".into()],
+                    picture: None,
+                },
             }),
         }
     }
@@ -155,7 +174,9 @@ fn order(channel: Channel) -> DeliveryOrder {
         address: match channel {
             Channel::Email => "ada@example.com".into(),
             Channel::Sms => "+33600000042".into(),
-            Channel::Webhook => "42".into(),
+            Channel::Webhook | Channel::Telegram => "42".into(),
+            Channel::Viber => "01234567890A=".into(),
+            Channel::Whatsapp => "+33600000042".into(),
         },
         locale: None,
         due_at: NOON.minus(Span::from_mins(1)),
@@ -176,7 +197,8 @@ fn a_message_is_sent_once_and_recorded_with_what_was_sent() {
         let record = world.record.borrow().clone().unwrap();
         assert_eq!(record.revision, 2, "one write to claim, one to record");
         assert_eq!((record.attempts, record.sent_at), (1, Some(NOON)));
-        assert_eq!(record.text.as_deref(), Some("Your mug is waiting."));
+        let said = if channel == Channel::Whatsapp { "cart (en): Ada | Mug" } else { "Your mug is waiting." };
+        assert_eq!(record.text.as_deref(), Some(said));
         assert_eq!(record.answer.unwrap().provider_id.as_deref(), Some("0100-1"));
     }
 }
@@ -194,6 +216,9 @@ fn every_answer_of_a_provider_has_one_consequence() {
         (Channel::Sms, A::Unknown, Status::Unconfirmed, Outcome::Unconfirmed, Status::Unconfirmed),
         (Channel::Email, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
         (Channel::Webhook, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
+        (Channel::Telegram, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
+        (Channel::Viber, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
+        (Channel::Whatsapp, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
     ] {
         let world = World::at_noon();
         world.answers(class);
@@ -212,6 +237,9 @@ fn a_claim_that_was_never_recorded_is_left_for_sms_and_taken_over_for_the_others
         (Channel::Sms, Outcome::Unconfirmed, 1),
         (Channel::Email, Outcome::Sent, 2),
         (Channel::Webhook, Outcome::Sent, 2),
+        (Channel::Telegram, Outcome::Sent, 2),
+        (Channel::Viber, Outcome::Sent, 2),
+        (Channel::Whatsapp, Outcome::Sent, 2),
     ] {
         let world = World::at_noon();
         world.dies_in_call.set(true);

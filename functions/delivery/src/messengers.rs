@@ -1,0 +1,294 @@
+//! What all messengers have in common: tokens, one HTTPS client, pauses. Each messenger's request and codes are in
+//! a module of its own: [`telegram`](crate::telegram), [`viber`](crate::viber), [`whatsapp`](crate::whatsapp).
+//!
+//! At least once: none of them takes an idempotency key, so after an answer that did not arrive a chat may show the
+//! same message twice.
+//!
+//! **Back-pressure.** A messenger that says "too many" and for how long is left alone by this process until then:
+//! orders that come meanwhile wait (`paused`) without a call and go back to the queue. Limits for one user (Viber's
+//! `12`, WhatsApp's `131056`) hold up that user's order only.
+//!
+//! | code | when | class |
+//! |---|---|---|
+//! | `paused` | the messenger has asked for a pause, which is not over | retryable |
+//! | `token_unavailable` | the token could not be read now | retryable |
+//! | `token` | there is no token, or it is none | configuration |
+//! | `client` | no HTTPS client can be made on this machine | configuration |
+//! | `no_connection`, `timeout`, `connection_lost` | see [`https`](crate::https) | retryable, unknown |
+//!
+//! What is not in a messenger's own table goes by the HTTP status ([`by_status`]).
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use kairos_engine::bounds::{MESSENGER_ANSWER_BYTES_MAX, MESSENGER_PAUSE, MESSENGER_PAUSE_MAX, PROVIDER_TIMEOUT};
+use kairos_engine::mailbox::DeliveryOrder;
+use kairos_engine::playbook::Channel;
+use kairos_engine::time::{Span, Timestamp};
+use kairos_protocol::delivery::{Answer, AnswerClass, Content};
+use kairos_protocol::port::{Clock, Fault};
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::{Client, Url};
+use serde_json::Value;
+
+use crate::https::{beginning, builder, client, retry_after, unanswered};
+use crate::tokens::{Token, Tokens};
+use crate::{telegram, viber, whatsapp};
+
+/// One call of a messenger's API.
+#[derive(Debug)]
+pub struct Call {
+    /// The address behind the messenger's own, beginning with `/`.
+    pub path: String,
+    /// The header with the token, where it does not stand in the address.
+    pub secret: Option<(HeaderName, HeaderValue)>,
+    /// The JSON body.
+    pub body: Value,
+}
+
+impl Call {
+    /// A call with this token in a header. (Tokens are read as what a header can hold.)
+    pub fn with_secret(path: String, name: HeaderName, value: &str, body: Value) -> Self {
+        let secret = HeaderValue::from_str(value).ok().map(|mut value| {
+            value.set_sensitive(true);
+            (name, value)
+        });
+        Self { path, secret, body }
+    }
+}
+
+/// Where the messengers are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bases {
+    telegram: String,
+    viber: String,
+    whatsapp: String,
+}
+
+/// `MESSENGERS_STAND_IN` cannot be understood.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("MESSENGERS_STAND_IN is `{0}`; write host:port of the server that plays the messengers, as in 127.0.0.1:8080")]
+pub struct NotAStandIn(String);
+
+impl Bases {
+    /// The messengers' own addresses.
+    pub fn own() -> Self {
+        Self {
+            telegram: "https://api.telegram.org".to_owned(),
+            viber: "https://chatapi.viber.com".to_owned(),
+            whatsapp: "https://graph.facebook.com".to_owned(),
+        }
+    }
+
+    /// A server at `host:port` that plays all of them by plain HTTP, below `/telegram`, `/viber` and `/whatsapp`: for
+    /// trying out. It gets the tokens.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn stand_in(authority: &str) -> Result<Self, NotAStandIn> {
+        let url = Url::parse(&format!("http://{authority}/")).map_err(|_| NotAStandIn(authority.to_owned()))?;
+        if url.port().is_none() || url.path() != "/" || url.query().is_some() || !url.username().is_empty() {
+            return Err(NotAStandIn(authority.to_owned()));
+        }
+        let below = |name: &str| format!("{url}{name}");
+        Ok(Self { telegram: below("telegram"), viber: below("viber"), whatsapp: below("whatsapp") })
+    }
+
+    fn of(&self, channel: Channel) -> &str {
+        match channel {
+            Channel::Viber => &self.viber,
+            Channel::Whatsapp => &self.whatsapp,
+            _ => &self.telegram,
+        }
+    }
+}
+
+/// Sends to messengers.
+#[derive(Debug)]
+pub struct Messengers<T> {
+    tokens: T,
+    bases: Bases,
+    timeout: Span,
+    client: OnceLock<Result<Client, String>>,
+    /// Until when each is left alone.
+    pauses: Mutex<BTreeMap<Channel, Timestamp>>,
+}
+
+impl<T: Tokens> Messengers<T> {
+    /// Sends there, as whom the tokens say.
+    pub fn new(tokens: T, bases: Bases) -> Self {
+        Self { tokens, bases, timeout: PROVIDER_TIMEOUT, client: OnceLock::new(), pauses: Mutex::default() }
+    }
+
+    /// The same for messengers that must answer sooner than within [`PROVIDER_TIMEOUT`].
+    #[must_use]
+    pub fn with_timeout(self, timeout: Span) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Looks whether a message on this channel could be sent now, before it is claimed: the messenger has not asked
+    /// for a pause, and its token is at hand. Other channels than messengers are always ready.
+    ///
+    /// # Errors
+    /// The answer that is recorded when it could not.
+    pub async fn ready(&self, channel: Channel, now: Timestamp) -> Result<(), Answer> {
+        if !matches!(channel, Channel::Telegram | Channel::Viber | Channel::Whatsapp) {
+            return Ok(());
+        }
+        let until = self.pauses.lock().unwrap_or_else(PoisonError::into_inner).get(&channel).copied();
+        if let Some(until) = until.filter(|until| *until > now) {
+            return Err(Answer::new(AnswerClass::Retryable, "paused").with_retry_after(Some(until.since(now))));
+        }
+        self.token(channel, now).await.map(drop)
+    }
+
+    /// Sends once. Content of other channels is no messenger's.
+    pub async fn send(&self, order: &DeliveryOrder, content: &Content, clock: &impl Clock) -> Answer {
+        let channel = order.channel;
+        let token = match self.token(channel, clock.now()).await {
+            Ok(token) => token,
+            Err(answer) => return answer,
+        };
+        let Some(call) = call(order, content, &token) else {
+            return Answer::new(AnswerClass::Configuration, "request_not_built")
+                .with_detail("the content of this order is not for its channel");
+        };
+        let answer = self.answer(channel, call, clock).await;
+        if let (AnswerClass::Retryable, Some(pause)) = (answer.class, answer.retry_after_ms) {
+            let until = clock.now().plus(pause.min(MESSENGER_PAUSE_MAX));
+            let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = pauses.entry(channel).or_insert(until);
+            *known = (*known).max(until);
+        }
+        answer
+    }
+
+    async fn token(&self, channel: Channel, now: Timestamp) -> Result<Token, Answer> {
+        self.tokens.current(channel, now).await.map_err(|fault| {
+            let (class, code) = match fault {
+                Fault::Retryable { .. } => (AnswerClass::Retryable, "token_unavailable"),
+                Fault::Permanent { .. } => (AnswerClass::Configuration, "token"),
+            };
+            Answer::new(class, code).with_detail(&fault.to_string())
+        })
+    }
+
+    async fn answer(&self, channel: Channel, call: Call, clock: &impl Clock) -> Answer {
+        let client = match self.client.get_or_init(|| client(builder(self.timeout))) {
+            Ok(client) => client,
+            Err(why) => return Answer::new(AnswerClass::Configuration, "client").with_detail(why),
+        };
+        let request = client
+            .post(format!("{}{}", self.bases.of(channel), call.path))
+            .header(CONTENT_TYPE, "application/json")
+            .headers(call.secret.into_iter().collect())
+            .body(call.body.to_string());
+        let mut response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return unanswered(error),
+        };
+        let status = response.status();
+        let pause = retry_after(response.headers(), clock.now());
+        let body = match beginning(&mut response, MESSENGER_ANSWER_BYTES_MAX).await {
+            Ok(body) => body,
+            // It said that it has taken something, and not what: that is no answer.
+            Err(error) if status.is_success() => return unanswered(error),
+            // The status has been said.
+            Err(_) => Vec::new(),
+        };
+        let said = Said { status: status.as_u16(), pause, body: serde_json::from_slice(&body).unwrap_or(Value::Null) };
+        match channel {
+            Channel::Viber => viber::classify(&said),
+            Channel::Whatsapp => whatsapp::classify(&said),
+            _ => telegram::classify(&said),
+        }
+    }
+}
+
+fn call(order: &DeliveryOrder, content: &Content, token: &Token) -> Option<Call> {
+    Some(match content {
+        Content::Telegram { sender, text, picture, button } => {
+            telegram::call(order, token, sender, text, picture.as_deref(), button.as_ref())
+        }
+        Content::Viber { sender, text, picture, button } => {
+            viber::call(order, token, sender, text, picture.as_deref(), button.as_ref())
+        }
+        Content::Whatsapp { sender, template, language, parameters, picture } => {
+            whatsapp::call(order, token, sender, (template, language), parameters, picture.as_deref())
+        }
+        Content::Email { .. } | Content::Sms { .. } | Content::Webhook { .. } => return None,
+    })
+}
+
+/// What a messenger said.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Retry-After`.
+    pub pause: Option<Span>,
+    /// The body; null when it is no JSON.
+    pub body: Value,
+}
+
+/// What an answer means whose body does not say it.
+///
+/// | status | class |
+/// |---|---|
+/// | 2xx | unknown: something was taken, and nobody knows what |
+/// | 401, 403, 404, 405, 3xx | configuration |
+/// | 408, 5xx | unknown: it failed in the middle of it |
+/// | 429 | retryable, with a pause for everybody |
+/// | other 4xx | permanent_message |
+pub fn by_status(said: &Said) -> Answer {
+    let class = match said.status {
+        300..=399 | 401 | 403 | 404 | 405 => AnswerClass::Configuration,
+        429 => return too_many("429", said),
+        408 => AnswerClass::Unknown,
+        400..=499 => AnswerClass::PermanentMessage,
+        _ => AnswerClass::Unknown,
+    };
+    Answer::new(class, &said.status.to_string())
+}
+
+/// The answer "too many" that is meant for everything that is sent: with the pause that was asked for, else with the
+/// usual one.
+pub fn too_many(code: &str, said: &Said) -> Answer {
+    Answer::new(AnswerClass::Retryable, code).with_retry_after(Some(said.pause.unwrap_or(MESSENGER_PAUSE)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stand_in_is_host_and_port_and_nothing_else() {
+        let bases = Bases::stand_in("127.0.0.1:8080").unwrap();
+        assert_eq!(bases.of(Channel::Telegram), "http://127.0.0.1:8080/telegram");
+        assert_eq!(bases.of(Channel::Whatsapp), "http://127.0.0.1:8080/whatsapp");
+        for wrong in ["127.0.0.1", "", "a b:1", "user@host:1", "host:1/path", "host:1?x"] {
+            assert!(Bases::stand_in(wrong).is_err(), "{wrong}");
+        }
+        let own = Bases::own();
+        for channel in [Channel::Telegram, Channel::Viber, Channel::Whatsapp] {
+            assert!(own.of(channel).starts_with("https://"), "{channel}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_word_goes_by_its_status() {
+        use AnswerClass as A;
+        for (statuses, class) in [
+            (&[200, 204, 408, 500, 502, 503, 504][..], A::Unknown),
+            (&[301, 302, 401, 403, 404, 405], A::Configuration),
+            (&[400, 409, 413, 422], A::PermanentMessage),
+            (&[429], A::Retryable),
+        ] {
+            for status in statuses {
+                let answer = by_status(&Said { status: *status, ..Said::default() });
+                assert_eq!((answer.class, answer.code), (class, status.to_string()));
+                assert_eq!(answer.retry_after_ms, (class == A::Retryable).then_some(MESSENGER_PAUSE));
+            }
+        }
+    }
+}

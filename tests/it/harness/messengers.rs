@@ -1,0 +1,170 @@
+//! A server that plays Telegram, Viber and WhatsApp as they document themselves, their failures included.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use kairos_engine::playbook::Channel;
+use serde_json::{Value, json};
+
+use super::receiver::{Delivered, Receiver, Reply};
+
+/// The token of the Telegram bot that it knows.
+pub(crate) const TELEGRAM_TOKEN: &str = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
+/// The token of the Viber bot.
+pub(crate) const VIBER_TOKEN: &str = "445da6az1s345z78-dazcczb2542zv51a-e0vc5fva17480im9";
+/// The token of the WhatsApp number.
+pub(crate) const WHATSAPP_TOKEN: &str = "EAAJB0ZBexampleToken";
+/// The id of the WhatsApp number.
+pub(crate) const PHONE_NUMBER_ID: &str = "106540352242922";
+
+/// What a messenger does with one message, where it does not simply take it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mood {
+    /// Says "too many".
+    Limited,
+    /// Says that this user has blocked the shop, or is not there.
+    Blocked,
+    /// Takes it, and its answer does not arrive in time.
+    TakesAndIsSilent,
+    /// Takes it, and the connection breaks before its answer.
+    TakesAndHangsUp,
+}
+
+/// A message that a messenger has taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    /// To whom.
+    pub(crate) to: String,
+    /// The whole call.
+    pub(crate) body: Value,
+}
+
+#[derive(Debug, Default)]
+struct World {
+    moods: BTreeMap<String, VecDeque<Mood>>,
+    taken: Vec<Taken>,
+}
+
+/// The server.
+#[derive(Clone, Debug)]
+pub(crate) struct Messengers {
+    receiver: Receiver,
+    world: Arc<Mutex<World>>,
+}
+
+impl Messengers {
+    /// Listens on a free port, for as long as this process lives.
+    pub(crate) async fn start() -> std::io::Result<Self> {
+        let world: Arc<Mutex<World>> = Arc::default();
+        let inside = Arc::clone(&world);
+        let receiver = Receiver::start_with(move |call| inside.lock().unwrap().reply(call)).await?;
+        Ok(Self { receiver, world })
+    }
+
+    /// `host:port`.
+    pub(crate) fn authority(&self) -> String {
+        self.receiver.authority()
+    }
+
+    /// What becomes of the next messages to this address; those after them are simply taken.
+    pub(crate) fn will(&self, address: &str, moods: &[Mood]) {
+        self.world.lock().unwrap().moods.entry(address.to_owned()).or_default().extend(moods);
+    }
+
+    /// The messages to this address that were taken.
+    pub(crate) fn taken(&self, address: &str) -> Vec<Taken> {
+        self.world.lock().unwrap().taken.iter().filter(|taken| taken.to == address).cloned().collect()
+    }
+
+    /// How many calls there were for this address.
+    pub(crate) fn calls(&self, address: &str) -> usize {
+        self.receiver.received_with(address).len()
+    }
+}
+
+impl World {
+    fn reply(&mut self, call: &Delivered) -> Reply {
+        let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+        let header = |name: &str| call.headers.get(name).map(String::as_str).unwrap_or_default();
+        let (channel, to, is_authorised) = match call.path.split('/').nth(1) {
+            Some("telegram") => {
+                let method = call.path.strip_prefix(&format!("/telegram/bot{TELEGRAM_TOKEN}/"));
+                let chat = body["chat_id"].as_u64().map(|chat| chat.to_string()).unwrap_or_default();
+                (Channel::Telegram, chat, matches!(method, Some("sendMessage" | "sendPhoto")))
+            }
+            Some("viber") => {
+                let is_authorised =
+                    header("x-viber-auth-token") == VIBER_TOKEN && call.path == "/viber/pa/send_message";
+                (Channel::Viber, body["receiver"].as_str().unwrap_or_default().to_owned(), is_authorised)
+            }
+            _ => {
+                let is_authorised = header("authorization") == format!("Bearer {WHATSAPP_TOKEN}")
+                    && call.path == format!("/whatsapp/v25.0/{PHONE_NUMBER_ID}/messages");
+                (Channel::Whatsapp, body["to"].as_str().unwrap_or_default().to_owned(), is_authorised)
+            }
+        };
+        if !is_authorised {
+            return match channel {
+                Channel::Telegram => telegram(401, "Unauthorized", json!({})),
+                Channel::Viber => viber(2, "invalidAuthToken"),
+                _ => whatsapp("401 Unauthorized", 190, "Invalid OAuth access token"),
+            };
+        }
+        let mood = self.moods.get_mut(&to).and_then(VecDeque::pop_front);
+        match (mood, channel) {
+            (Some(Mood::Limited), Channel::Telegram) => {
+                telegram(429, "Too Many Requests: retry after 1", json!({ "retry_after": 1 }))
+            }
+            (Some(Mood::Limited), Channel::Viber) => viber(12, "tooManyRequests"),
+            (Some(Mood::Limited), _) => whatsapp("429 Too Many Requests", 130_429, "Rate limit hit"),
+            (Some(Mood::Blocked), Channel::Telegram) => {
+                telegram(403, "Forbidden: bot was blocked by the user", json!({}))
+            }
+            (Some(Mood::Blocked), Channel::Viber) => viber(6, "notSubscribed"),
+            (Some(Mood::Blocked), _) => whatsapp("400 Bad Request", 131_026, "Message undeliverable"),
+            (mood, _) => {
+                let number = self.taken.len() + 1;
+                self.taken.push(Taken { to: to.clone(), body });
+                match (mood, channel) {
+                    (Some(Mood::TakesAndIsSilent), _) => Reply::Silent,
+                    (Some(_), _) => Reply::HangsUp,
+                    (None, Channel::Telegram) => {
+                        says("200 OK", &json!({ "ok": true, "result": { "message_id": number } }))
+                    }
+                    (None, Channel::Viber) => {
+                        says("200 OK", &json!({ "status": 0, "status_message": "ok", "message_token": number }))
+                    }
+                    (None, _) => says(
+                        "200 OK",
+                        &json!({ "messaging_product": "whatsapp", "contacts": [{ "input": to, "wa_id": to }],
+                            "messages": [{ "id": format!("wamid.{number}") }] }),
+                    ),
+                }
+            }
+        }
+    }
+}
+
+fn says(status: &'static str, body: &Value) -> Reply {
+    Reply::Says(status, body.to_string())
+}
+
+fn telegram(code: u16, description: &str, parameters: Value) -> Reply {
+    let status = match code {
+        401 => "401 Unauthorized",
+        403 => "403 Forbidden",
+        _ => "429 Too Many Requests",
+    };
+    says(status, &json!({ "ok": false, "error_code": code, "description": description, "parameters": parameters }))
+}
+
+/// Viber says 200 whatever happened.
+fn viber(status: i64, message: &str) -> Reply {
+    says("200 OK", &json!({ "status": status, "status_message": message, "chat_hostname": "SN-CHAT-01_" }))
+}
+
+fn whatsapp(status: &'static str, code: i64, message: &str) -> Reply {
+    let error = json!({ "message": format!("(#{code}) {message}"), "type": "OAuthException", "code": code,
+        "error_data": { "messaging_product": "whatsapp", "details": message }, "fbtrace_id": "A8lHJqTMn" });
+    says(status, &json!({ "error": error }))
+}
