@@ -6,7 +6,7 @@ export interface KairosOptions {
   endpoint: string;
   /** The write key of a source in `sources.yaml`. It is public and can do nothing but send events. */
   writeKey: string;
-  /** `required`, which is the default: nothing is kept or sent before `kairos.consent`. `assumed`: everything may be. */
+  /** `required`, which is the default: nothing is kept or sent before `kairos.consent`. `assumed`: everything may be, unless a refusal came first. */
   consent?: "required" | "assumed";
   /** What becomes of what happens before consent: it waits in memory (the default), or is not even looked at. */
   beforeConsent?: "queue" | "drop";

@@ -52,12 +52,15 @@ export const kairos = {
     }
     Object.assign(options, given);
     if (begins()) begin();
+    // What was told or refused before.
+    setTimeout(flush);
     return kairos;
   },
 
   consent(preferences) {
     consents(preferences);
-    if (preferences.analytics) begin();
+    // Before the start nobody knows what to look at.
+    if (preferences.analytics && options.writeKey) begin();
   },
 
   track: (event, properties = {}) => track(event, properties),

@@ -8,7 +8,14 @@ const waiting = window.kairos;
 // Tag managers bring scripts twice.
 if (!waiting?.start) {
   window.kairos = kairos;
+  // Calls that were made before it was there: window.kairos = [(kairos) => kairos.consent(…)]. They come before the
+  // start, so that nothing is assumed that was refused.
+  for (const call of waiting ?? []) {
+    try {
+      call(kairos);
+    } catch (error) {
+      console.error(error);
+    }
+  }
   if (dataset?.writeKey) kairos.start({ ...dataset });
-  // Calls that were made before it was there: window.kairos = [(kairos) => kairos.consent(…)].
-  if (waiting) for (const call of waiting) call(kairos);
 }

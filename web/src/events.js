@@ -3,7 +3,7 @@
 import { VISIT_GAP } from "./bounds.js";
 import { context } from "./context.js";
 import { options } from "./lifecycle.js";
-import { add, close, counts, empty, open } from "./outbox.js";
+import { add, close, counts, empty, open, withhold } from "./outbox.js";
 import { allow, becomes, forgetIds, ids, newId, remember, remembered } from "./visitor.js";
 
 /** Who hears of every event that may be sent. */
@@ -67,8 +67,10 @@ function grant() {
 
 /** Starts as the options say, and says whether there is a reason to look. */
 export function begins() {
-  // Who sends this signal has answered, whoever assumes something else.
-  if (options.consent === "assumed") gpc() ? consents({}) : grant();
+  // Nothing is assumed of somebody who has answered, be it by this signal.
+  if (options.consent === "assumed" && granted === undefined) gpc() ? consents({}) : grant();
+  // What was told before the start has waited, as the options were not known.
+  if (granted === undefined && !waits()) withhold();
   return granted || waits();
 }
 
@@ -77,7 +79,7 @@ export function consents({ analytics, marketing }) {
   preferences = { analytics: !!analytics, marketing: !!marketing && !gpc() };
   const told = JSON.stringify(preferences);
   if (!analytics) {
-    counts.withheld += empty().length;
+    withhold();
     // What was kept with an earlier consent, perhaps on another page, has to be found before it can be erased.
     allow(true);
   } else if (!granted) grant();

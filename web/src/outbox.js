@@ -33,6 +33,11 @@ const bytesOf = (message) => new Blob([JSON.stringify(message)]).size;
 /** Takes out everything that waits. */
 export const empty = () => queue.splice(0);
 
+/** Takes it out because it may not be sent. */
+export function withhold() {
+  counts.withheld += empty().length;
+}
+
 const idsOf = (batch) => batch.map((message) => message.messageId);
 
 /** Takes out what needs no more care. */
@@ -133,7 +138,8 @@ async function sendAll() {
 /** Sends what there is, unless the server has asked for a pause or there is no network. */
 export async function flush() {
   timer = clearTimeout(timer);
-  await (sending ??= sendAll().finally(() => (sending = undefined)));
+  // Before the start it is not known where to.
+  if (options.endpoint) await (sending ??= sendAll().finally(() => (sending = undefined)));
 }
 
 /** Takes one event; an urgent one does not wait for others. */

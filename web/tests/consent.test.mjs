@@ -184,6 +184,79 @@ describe("consent and identity", { skip }, () => {
     },
   );
 
+  const said = (analytics) => ({
+    before: async (page) => {
+      await page.addInitScript((analytics) => {
+        window.kairos = [
+          (kairos) => kairos.track("Early"),
+          (kairos) => kairos.consent({ analytics, marketing: analytics }),
+        ];
+      }, analytics);
+    },
+  });
+
+  on("a refusal spoken before the script has come holds where consent is assumed", said(false), async (page) => {
+    await livelyStay(page);
+    assert.deepEqual([await stored(page), shop.requests], [NOTHING, []]);
+  });
+
+  on(
+    "a consent spoken before the script has come holds against Global Privacy Control",
+    {
+      before: async (page) => {
+        await GPC(page);
+        await said(true).before(page);
+      },
+    },
+    async (page) => {
+      await flush(page);
+      assert.deepEqual(names(), ["Segment Consent Preference Updated", "page"]);
+    },
+  );
+
+  on(
+    "what is said before the script has come does not wait where nothing may",
+    {
+      before: (page) => page.addInitScript(() => (window.kairos = [(kairos) => kairos.track("Early")])),
+      script: { ...REQUIRED, "data-before-consent": "drop" },
+    },
+    async (page) => {
+      await consent(page, true, true);
+      await flush(page);
+      assert.deepEqual(names(), ["Segment Consent Preference Updated", "page"]);
+    },
+  );
+
+  on(
+    "a call that fails before the script has come costs neither the others nor the start",
+    {
+      before: (page) =>
+        page.addInitScript(() => {
+          window.kairos = [(kairos) => kairos.nothing(), (kairos) => kairos.consent({ analytics: false })];
+        }),
+    },
+    async (page) => {
+      await livelyStay(page);
+      assert.deepEqual([await stored(page), shop.requests], [NOTHING, []]);
+      assert.equal(page.complaints.length, 1);
+      await consent(page, true, true);
+      await flush(page);
+      assert.equal(shop.of("page").length, 1);
+    },
+  );
+
+  on("consent before the start is not lost, and nothing is looked at until then", { script: { "data-write-key": null } }, async (page) => {
+    await consent(page, true, true);
+    await page.evaluate(() => window.kairos.track("Early"));
+    await livelyStay(page);
+    assert.deepEqual([page.complaints, shop.requests], [[], []]);
+    const endpoint = shop.endpoint;
+    await page.evaluate((endpoint) => window.kairos.start({ endpoint, writeKey: "tests-key" }), endpoint);
+    await page.clock.runFor(10);
+    await eventually("what was told", () => names().length === 3);
+    assert.deepEqual(names(), ["Segment Consent Preference Updated", "Early", "page"]);
+  });
+
   const FAKE = `window.analytics = {
     user: () => ({ id: () => window.known ?? null, anonymousId: () => "segment-visitor" }),
   };`;
