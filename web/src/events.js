@@ -25,7 +25,8 @@ function deliver(message, urgent) {
   const away = at - remembered().seen;
   // Before it calls itself, so that it does so once.
   remember({ seen: at });
-  if (away >= VISIT_GAP) {
+  // Of somebody who refuses only the refusal is told.
+  if (granted && away >= VISIT_GAP) {
     remember({ query: undefined });
     const properties = { away_minutes: Math.floor(away / 60_000) };
     const { timestamp, context } = message;
@@ -79,7 +80,9 @@ export function consents({ analytics, marketing }) {
   preferences = { analytics: !!analytics, marketing: !!marketing && !gpc() };
   const told = JSON.stringify(preferences);
   if (!analytics) {
-    withhold();
+    // What still waits after a refusal is the word of it.
+    if (granted !== false) withhold();
+    granted = false;
     // What was kept with an earlier consent, perhaps on another page, has to be found before it can be erased.
     allow(true);
   } else if (!granted) grant();
@@ -90,7 +93,6 @@ export function consents({ analytics, marketing }) {
   }
   if (analytics) remember({ told });
   else {
-    granted = false;
     forgetIds();
     close();
   }

@@ -152,6 +152,21 @@ describe("consent and identity", { skip }, () => {
     });
   });
 
+  on("a withdrawal after a long time is the last thing told, and no return", { script: REQUIRED }, async (page) => {
+    await consent(page, true, true);
+    await flush(page);
+    await page.clock.fastForward(40 * 60_000);
+    await flush(page);
+    const before = names().length;
+    await page.evaluate(() => {
+      window.kairos.consent({ analytics: false, marketing: false });
+      // Banners say it more than once.
+      window.kairos.consent({ analytics: false, marketing: false });
+    });
+    await eventually("the word of it", () => shop.of("Segment Consent Preference Updated").length === 2);
+    assert.deepEqual(names().slice(before), ["Segment Consent Preference Updated"]);
+  });
+
   on("a consent that is repeated on every page is told once", { script: REQUIRED }, async (page) => {
     for (let load = 0; load < 3; load++) {
       await consent(page, true, true);
