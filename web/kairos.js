@@ -15,7 +15,7 @@ import { scroll } from "./src/captures/scroll.js";
 import { begins, consents, happened, listeners, track } from "./src/events.js";
 import { leave, leaving, on, options } from "./src/lifecycle.js";
 import { counts, flush, handOver } from "./src/outbox.js";
-import { forgetIds } from "./src/visitor.js";
+import { erased, forget } from "./src/visitor.js";
 
 const CAPTURES = { clicks, hover, dwell, scroll, forms, media, exit };
 
@@ -69,7 +69,7 @@ export const kairos = {
 
   identify: (userId, traits = {}) => happened({ type: "identify", userId, traits }, true),
 
-  reset: forgetIds,
+  reset: () => erased() || forget({}),
 
   on(listener) {
     listeners.add(listener);

@@ -4,7 +4,7 @@ import { VISIT_GAP } from "./bounds.js";
 import { context } from "./context.js";
 import { options } from "./lifecycle.js";
 import { add, close, counts, empty, open, withhold } from "./outbox.js";
-import { allow, becomes, forgetIds, ids, newId, remember, remembered } from "./visitor.js";
+import { allow, becomes, erased, forget, ids, newId, remember, remembered } from "./visitor.js";
 
 /** Who hears of every event that may be sent. */
 export const listeners = new Set();
@@ -49,7 +49,7 @@ function made(call) {
 /** Something happened; an urgent event does not wait for others. */
 export function happened(call, urgent) {
   const message = made(call);
-  if (granted) deliver(message, urgent);
+  if (granted && !erased()) deliver(message, urgent);
   else if (waits()) add(message);
   else counts.withheld++;
 }
@@ -77,6 +77,10 @@ export function begins() {
 
 /** Somebody has said what may be done. */
 export function consents({ analytics, marketing }) {
+  if (erased()) {
+    withhold();
+    forget();
+  }
   preferences = { analytics: !!analytics, marketing: !!marketing && !gpc() };
   const told = JSON.stringify(preferences);
   if (!analytics) {
@@ -93,7 +97,7 @@ export function consents({ analytics, marketing }) {
   }
   if (analytics) remember({ told });
   else {
-    forgetIds();
+    forget();
     close();
   }
 }

@@ -6,7 +6,7 @@
 
 import * as bounds from "./bounds.js";
 import { now, options } from "./lifecycle.js";
-import { allow, keep, read, remember, remembered } from "./visitor.js";
+import { allow, erased, keep, read, remember, remembered } from "./visitor.js";
 
 const STASH = "kairos:stash";
 
@@ -88,7 +88,10 @@ function pause() {
   return rest > 0 && rest <= bounds.RETRY_ASKED_MAX ? rest : 0;
 }
 
-const mayBeSent = () => sends && navigator.onLine && !pause();
+function mayBeSent() {
+  if (erased()) withhold();
+  return sends && navigator.onLine && !pause();
+}
 
 /** Sends one batch. Gives the status, which is 0 when there was no answer, and what came with it. */
 async function post(batch) {
@@ -110,7 +113,7 @@ async function post(batch) {
 
 async function sendAll() {
   if (mayBeSent()) unstash();
-  while (queue[0] && mayBeSent()) {
+  while (mayBeSent() && queue[0]) {
     const batch = next();
     underWay = idsOf(batch);
     const [status, asked, answer] = await post(batch);

@@ -34,14 +34,20 @@ export const keep = (key, value) =>
   );
 
 let visitor = {};
+/** Whether storage has all of it; then only that counts, as other tabs write there, too. */
+let kept;
+
+/** Whether what was kept is gone: in another tab, consent was withdrawn. */
+export const erased = () => kept && !read(VISITOR);
 
 /** What is remembered: `id`, `user`, `seen` (when), `until` (when nothing is sent), `told` (consent). */
-export const remembered = () => (visitor = { ...visitor, ...read(VISITOR) });
+export const remembered = () => (kept ? read(VISITOR) || {} : { ...read(VISITOR), ...visitor });
 
-/** Remembers more. */
+/** Remembers more, unless that was withdrawn. */
 export function remember(more) {
+  if (erased()) return;
   visitor = { ...remembered(), ...more };
-  keep(VISITOR, visitor);
+  kept = keep(VISITOR, visitor);
 }
 
 /** A random id of 128 bits. */
@@ -73,11 +79,14 @@ export function becomes(user) {
   keep(USER, user);
 }
 
-/** Forgets who it is, as far as that was kept here and not by analytics.js. */
-export function forgetIds() {
+/**
+ * Forgets who it is, as far as that was kept here and not by analytics.js. An empty record says to other tabs that
+ * somebody has signed out, and none, that nothing may be kept.
+ */
+export function forget(record) {
   const { id, user } = remembered();
   if (id) keep(ANONYMOUS);
   if (user) keep(USER);
-  keep(VISITOR);
   visitor = {};
+  kept = keep(VISITOR, record) && record;
 }

@@ -376,6 +376,58 @@ describe("consent and identity", { skip }, () => {
     assert.notEqual(after.anonymousId, first.anonymousId);
   });
 
+  /** A second tab of the same browser, in which something was told already. */
+  async function secondTab(page) {
+    await flush(page);
+    const other = await page.context().newPage();
+    await other.clock.install();
+    await other.goto(page.url());
+    await flush(other);
+    return other;
+  }
+  /** Waits until a tab knows what another one has written. */
+  const knows = (page, what) =>
+    eventually("the other tab's word", async () => what((await stored(page)).local["kairos:visitor"]));
+
+  on("who signs out in one tab is signed out in the others", {}, async (page) => {
+    await page.evaluate(() => window.kairos.identify("tom"));
+    const other = await secondTab(page);
+    const [{ anonymousId }] = shop.of("identify");
+    await page.evaluate(() => window.kairos.reset());
+    await knows(other, (visitor) => visitor === "{}");
+    await other.click("b");
+    await flush(other);
+    await knows(page, (visitor) => visitor !== "{}");
+    await page.evaluate(() => window.kairos.track("Reviews Read"));
+    await flush(page);
+    const [clicked, read] = [shop.of("Element Clicked")[0], shop.of("Reviews Read")[0]];
+    assert.deepEqual([clicked.userId, read.userId], [undefined, undefined]);
+    assert.notEqual(clicked.anonymousId, anonymousId);
+    assert.equal(read.anonymousId, clicked.anonymousId);
+  });
+
+  on("a withdrawal in one tab holds in the others until there is consent again", {}, async (page) => {
+    const other = await secondTab(page);
+    const [{ anonymousId }] = shop.of("page");
+    await other.click("b");
+    await consent(page, false, false);
+    await eventually("the word of it", () => shop.of("Segment Consent Preference Updated").length === 1);
+    await knows(other, (visitor) => visitor === undefined);
+    const before = shop.requests.length;
+    await livelyStay(other);
+    await other.evaluate(() => window.kairos.identify("tom"));
+    await flush(other);
+    assert.deepEqual([await stored(other), shop.requests.length], [NOTHING, before]);
+    const { withheld } = await other.evaluate(() => window.kairos.counts);
+    assert.ok(withheld >= 3, `${withheld}`);
+    await consent(other, true, false);
+    await other.evaluate(() => window.kairos.track("Reviews Read"));
+    await flush(other);
+    assert.deepEqual(names().slice(-2), ["Segment Consent Preference Updated", "Reviews Read"]);
+    assert.ok(!names().includes("Element Clicked"));
+    assert.notEqual(shop.events().at(-1).anonymousId, anonymousId);
+  });
+
   on("a listener that fails costs no event", {}, async (page) => {
     await page.evaluate(() => {
       window.kairos.on(() => {

@@ -17,7 +17,7 @@ const all = (text, pattern) => [...text.matchAll(pattern)].map(([, found]) => fo
 
 /** What all of it may come to; what is still to come has to fit in, too. */
 const PROMISED_BYTES = 6 * 1024;
-const BYTES_MAX = 5 * 1024;
+const BYTES_MAX = 5.3 * 1024;
 
 test("it is small", { skip }, () => {
   for (const file of ["dist/kairos.min.js", "dist/kairos.min.mjs"]) {
