@@ -1,6 +1,6 @@
 //! Email through SES v2 `SendEmail` (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>).
 //!
-//! At least once: SES knows no idempotency key, so after an answer that did not arrive the same email
+//! At most twice: SES knows no idempotency key, so after an answer that did not arrive the same email
 //! may arrive twice. The tags `delivery` and `play` let bounces and complaints find their delivery.
 //!
 //! | code | class | what happens |

@@ -1,6 +1,6 @@
 //! Telegram through the Bot API, `sendMessage` and `sendPhoto` (<https://core.telegram.org/bots/api>).
 //!
-//! At least once: the Bot API knows no idempotency key. The text is in Telegram's HTML, which `kairos_messages`
+//! At most twice: the Bot API knows no idempotency key. The text is in Telegram's HTML, which `kairos_messages`
 //! has checked; a picture is sent by its link, with the text as its caption.
 //!
 //! | HTTP, `error_code` and `description` | class | what happens |

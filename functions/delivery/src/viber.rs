@@ -1,6 +1,6 @@
 //! Viber through a bot's REST API, `send_message` (<https://creators.viber.com/docs/bots-api/resources/messaging/send-message>).
 //!
-//! At least once: Viber knows no idempotency key. The delivery's id is the `tracking_data`, which comes back with
+//! At most twice: Viber knows no idempotency key. The delivery's id is the `tracking_data`, which comes back with
 //! what the user answers. Viber answers HTTP 200 whatever happened: what counts is `status`
 //! (<https://creators.viber.com/docs/bots-api/errors>).
 //!

@@ -13,16 +13,18 @@
 //!                              │            ├ sent ───────────▶ Sent
 //!                              │            ├ never ──────────▶ Refused
 //!                              │            ├ not now ────────▶ Waiting ─▶ (queue) ─▶ Claimed …, at last Failed
-//!                              │            └ no answer ──────▶ SMS: Unconfirmed, others: as "not now"
-//!                              └ crash; the lease runs out ───▶ SMS: Unconfirmed, others: Claimed again
+//!                              │            └ no answer ──────▶ Unconfirmed, or as "not now": by the policy
+//!                              └ crash; the lease runs out ───▶ Unconfirmed, or Claimed again: by the policy
 //! ```
 //!
 //! **Policy after a crash or a missing answer.** Between the provider's acceptance and our record
-//! nobody can know. SMS is *at most once*: it costs money and rings a phone, so a claim that was never
-//! recorded ends as [`Status::Unconfirmed`] and is never sent again. All others are *at least once*: the
-//! next worker takes the claim over and sends again with the same delivery id, which is the idempotency
-//! key where the receiver takes one (the webhook's; messengers take none, so a chat may show a message
-//! twice, side by side).
+//! nobody can know.
+//! - SMS is *at most once*: it costs money and rings a phone, so a claim that was never recorded ends as
+//!   [`Status::Unconfirmed`] and is never sent again.
+//! - Email and messengers are *at most twice*: they know no idempotency key, so a mailbox or a chat may show
+//!   a message twice. The next worker takes the claim over and sends once more; a second doubt (no answer, or
+//!   a crash, in any attempt) ends as [`Status::Unconfirmed`].
+//! - The webhook is *at least once*: it is sent again with the same delivery id, by which its receiver knows it.
 //!
 //! **Why one write before the call, and not two.** A second write ("claimed", then "calling") would
 //! tell a crash before the call from a crash during it. Instead everything that can fail or take

@@ -55,7 +55,9 @@ impl Status {
 pub enum CrashPolicy {
     /// Leave it.
     AtMostOnce,
-    /// Send it again, with the same delivery id.
+    /// Send it once more. When that is in doubt too, leave it.
+    AtMostTwice,
+    /// Send it again, with the same delivery id, by which the receiver knows it.
     AtLeastOnce,
 }
 
@@ -63,9 +65,8 @@ pub enum CrashPolicy {
 pub const fn policy(channel: Channel) -> CrashPolicy {
     match channel {
         Channel::Sms => CrashPolicy::AtMostOnce,
-        Channel::Email | Channel::Webhook | Channel::Telegram | Channel::Viber | Channel::Whatsapp => {
-            CrashPolicy::AtLeastOnce
-        }
+        Channel::Email | Channel::Telegram | Channel::Viber | Channel::Whatsapp => CrashPolicy::AtMostTwice,
+        Channel::Webhook => CrashPolicy::AtLeastOnce,
     }
 }
 
@@ -187,8 +188,9 @@ impl DeliveryRecord {
         };
         worker.clone_into(&mut record.worker);
         if found.is_some_and(|found| found.status == Status::Claimed) {
+            let is_left = record.is_left_in_doubt();
             record.doubtful = true;
-            if policy(order.channel) == CrashPolicy::AtMostOnce {
+            if is_left {
                 record.status = Status::Unconfirmed;
                 return record;
             }
@@ -235,6 +237,15 @@ impl DeliveryRecord {
         }
     }
 
+    /// Whether the message is left as it is when one more attempt may have reached the provider.
+    fn is_left_in_doubt(&self) -> bool {
+        match policy(self.channel) {
+            CrashPolicy::AtMostOnce => true,
+            CrashPolicy::AtMostTwice => self.doubtful,
+            CrashPolicy::AtLeastOnce => false,
+        }
+    }
+
     fn changed(&self, status: Status, now: Timestamp) -> Self {
         Self { revision: self.revision + 1, status, changed_at: now, ..self.clone() }
     }
@@ -251,10 +262,8 @@ impl DeliveryRecord {
             AnswerClass::Sent => Status::Sent,
             AnswerClass::PermanentAddress | AnswerClass::PermanentMessage => Status::Refused,
             AnswerClass::Retryable | AnswerClass::Configuration => again,
-            AnswerClass::Unknown => match policy(self.channel) {
-                CrashPolicy::AtMostOnce => Status::Unconfirmed,
-                CrashPolicy::AtLeastOnce => again,
-            },
+            AnswerClass::Unknown if self.is_left_in_doubt() => Status::Unconfirmed,
+            AnswerClass::Unknown => again,
         };
         Self {
             doubtful: self.doubtful || answer.class == AnswerClass::Unknown,
