@@ -89,7 +89,7 @@ export interface KairosCounts {
   readonly refused: number;
   /** In requests that the server did not take, and would never take. */
   readonly rejected: number;
-  /** Too large, or too many. */
+  /** Too large, too many, or damaged where they were kept. */
   readonly dropped: number;
 }
 

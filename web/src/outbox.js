@@ -54,9 +54,14 @@ function bounded() {
   }
 }
 
-/** Takes over what this page or another one has stashed. */
+const fits = (message) => bytesOf(message) <= bounds.EVENT_BYTES_MAX;
+
+/** Takes over what this page or another one has stashed; others can write there, too. */
 function unstash() {
-  queue = [].concat(read(STASH) || [], queue);
+  const stashed = [].concat(read(STASH) || []);
+  const sound = stashed.filter((message) => message?.messageId && fits(message));
+  counts.dropped += stashed.length - sound.length;
+  queue = sound.concat(queue);
   keep(STASH);
 }
 
@@ -115,6 +120,7 @@ async function sendAll() {
   if (mayBeSent()) unstash();
   while (mayBeSent() && queue[0]) {
     const batch = next();
+    if (!batch[0]) break;
     underWay = idsOf(batch);
     const [status, asked, answer] = await post(batch);
     underWay = [];
@@ -147,7 +153,7 @@ export async function flush() {
 
 /** Takes one event; an urgent one does not wait for others. */
 export function add(message, urgent) {
-  if (bytesOf(message) > bounds.EVENT_BYTES_MAX) {
+  if (!fits(message)) {
     counts.dropped++;
     return;
   }

@@ -297,6 +297,36 @@ describe("delivery", { skip }, () => {
     },
   );
 
+  for (const [what, entry] of [
+    ["an event over the limit", { messageId: "large", text: "x".repeat(70_000) }],
+    ["nothing", null],
+    ["no event", 7],
+    ["an event without an id", { type: "track" }],
+  ]) {
+    on(
+      `a stash with ${what} in it holds nothing up`,
+      {
+        before: (page) =>
+          page.addInitScript((entry) => {
+            if (localStorage.damaged) return;
+            localStorage.damaged = "once";
+            localStorage["kairos:stash"] = JSON.stringify([entry, { type: "track", event: "Left", messageId: "left" }]);
+          }, entry),
+      },
+      async (page) => {
+        await track(page, 1);
+        await eventually("both", () => numbers().length === 1 && shop.of("Left").length === 1);
+        await flush(page);
+        assert.equal((await counts(page)).dropped, 1);
+        assert.ok(shop.requests.length <= 3, `${shop.requests.length} requests`);
+        assert.ok(shop.requests.every(({ body }) => body.batch.length && body.batch.every((event) => event?.messageId)));
+        await page.evaluate(() => window.dispatchEvent(new Event("pagehide")));
+        assert.equal((await stored(page)).local["kairos:stash"], undefined);
+        assert.deepEqual(page.complaints, []);
+      },
+    );
+  }
+
   const MODULE = `import { kairos } from "FROM";
     kairos.on((event) => (document.title = event.event ?? event.type));
     const options = { consent: "assumed", search: ["term"], without: ["clicks"] };
