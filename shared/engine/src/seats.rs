@@ -181,3 +181,80 @@ impl Seats {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::playbook::{Condition, EventMatch, EventPattern, Playbook, Segment};
+    use crate::register::Times;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    /// Two segments, each with a register of its own.
+    fn program() -> Program {
+        let seen = |event| {
+            let of = vec![EventMatch::all(event)];
+            Condition::Did { of, at_least: 1, within: Some(Span::from_hours(1)), same: None }
+        };
+        let segment = |name: &str, event| Segment { name: name.into(), title: name.into(), who: seen(event) };
+        let segments = vec![segment("page", EventPattern::Page), segment("screen", EventPattern::Screen)];
+        Program::new(Playbook { segments, ..Playbook::default() }).unwrap()
+    }
+
+    fn value(millis: i64) -> RegisterValue {
+        RegisterValue::Recent(Times::from_iter([Timestamp::from_millis(millis)]))
+    }
+
+    #[test]
+    fn what_is_new_is_found_at_once_and_stored_in_its_order() {
+        let program = program();
+        let mut state = UserState::default();
+        let mut seats = Seats::of(&program, &state);
+        assert_eq!(seats.register(&state, 1), None);
+        // The last one first, so that they are out of their order.
+        for number in [1, 0] {
+            seats.begin_register(&program, &mut state.registers, number, value(number as i64));
+        }
+        for number in [0, 1] {
+            assert_eq!(seats.register(&state, number), Some(&value(number as i64)));
+        }
+        seats.tidy(&mut state);
+        let ids: Vec<u32> = state.registers.iter().map(|(id, _)| id).collect();
+        assert_eq!(ids, program.register_ids());
+    }
+
+    #[test]
+    fn what_no_playbook_asks_for_any_more_goes_when_something_new_comes() {
+        let program = program();
+        let mut state = UserState::default();
+        let stranger = (0..).find(|id| !program.knows_register(*id)).unwrap();
+        state.registers.set(stranger, Some(value(7)));
+        state.registers.set(program.register_id(1), Some(value(1)));
+        let mut seats = Seats::of(&program, &state);
+        assert_eq!(seats.register(&state, 1), Some(&value(1)));
+        seats.begin_register(&program, &mut state.registers, 0, value(0));
+        assert_eq!(seats.register(&state, 0), Some(&value(0)));
+        assert_eq!(seats.register(&state, 1), Some(&value(1)));
+        seats.tidy(&mut state);
+        assert_eq!(state.registers.len(), 2);
+        assert_eq!(state.registers.get(stranger), None);
+    }
+
+    #[test]
+    fn a_standing_that_is_worth_no_note_is_forgotten_unless_it_is_worth_one_again() {
+        let program = program();
+        let (at, later) = (Timestamp::from_millis(5), Timestamp::from_millis(9));
+        let mut state = UserState::default();
+        let mut seats = Seats::of(&program, &state);
+        let holds = Verdict { holds: true, until: Some(later) };
+        assert!(seats.answer(&program, &mut state, 0, holds, at));
+        assert!(!seats.answer(&program, &mut state, 0, holds, later));
+        assert_eq!(seats.standing(&state, 0).since, Some(at));
+        assert!(!seats.answer(&program, &mut state, 1, Verdict::always(false), at));
+        assert!(seats.answer(&program, &mut state, 0, Verdict::always(false), later));
+        seats.ask_again(&program, &mut state, 1, later);
+        seats.tidy(&mut state);
+        assert_eq!(state.watched.iter().count(), 1);
+        assert_eq!(state.watched.get(program.watched_id(1)).and_then(|standing| standing.next), Some(later));
+    }
+}

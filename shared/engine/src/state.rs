@@ -206,6 +206,7 @@ impl<T> Default for ById<T> {
 
 impl<T> ById<T> {
     fn search(&self, id: u32) -> Result<usize, usize> {
+        debug_assert!(self.is_sorted(), "nothing is searched for while a step is under way");
         self.0.binary_search_by_key(&id, |(known, _)| *known)
     }
 
@@ -248,6 +249,10 @@ impl<T> ById<T> {
         }
         self.0.push((id, value));
         self.0.len() - 1
+    }
+
+    fn is_sorted(&self) -> bool {
+        self.0.is_sorted_by_key(|(id, _)| *id)
     }
 
     /// Puts all in the order of their ids.
@@ -432,6 +437,7 @@ pub enum StateError {
 impl UserState {
     /// The stored form.
     pub fn encode(&self) -> Vec<u8> {
+        debug_assert!(self.registers.is_sorted() && self.watched.is_sorted(), "a step puts them in order");
         let mut bytes = Vec::with_capacity(256);
         bytes.push(VERSION);
         minicbor::encode(self, &mut bytes).expect("writing to memory cannot fail");

@@ -126,6 +126,7 @@ impl<'a> Run<'a> {
                 self.advance(*at);
                 self.seats.tidy(&mut self.out.state);
                 self.out.state.merge(state.as_ref().clone(), self.program);
+                self.seats.find_again(self.program, &self.out.state);
                 self.clock = None;
                 self.end_surplus_runs();
                 self.reconsider();
