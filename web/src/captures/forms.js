@@ -3,13 +3,12 @@
 // Of a value it is only asked whether there is one. Passwords, cards and the like are not looked at at all.
 
 import { FORM_PERCENT_STEP } from "../bounds.js";
-import { shortened } from "../context.js";
+import { SECRET, shortened } from "../context.js";
 import { track } from "../events.js";
 import { leaving, on } from "../lifecycle.js";
 import { describe, ignored } from "./elements.js";
 
 const NO_FIELD = /hidden|submit|button|reset|image|password|fieldset|output/;
-const SECRET = /pass|pwd|card|cc[-_]|ccnum|cv[cv]|csc|iban|ssn|otp|one-time|secret|token|\bpin\b/i;
 
 /** Whether something is a field that may be told of. */
 const tellable = (field) =>
