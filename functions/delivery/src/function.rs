@@ -13,6 +13,7 @@ use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
 use kairos_cloud::{service, telemetry};
 use kairos_engine::mailbox::DeliveryMessage;
+use kairos_engine::playbook::Channel;
 use kairos_protocol::delivery::{AnswerClass, Incoming, Outcome, Ports, Report};
 use kairos_protocol::port::Clock;
 use lambda_runtime::{Error, LambdaEvent};
@@ -136,15 +137,23 @@ fn tell(report: &Report) {
             tracing::warn!(delivery, channel, outcome, class, code, fault, "delivery");
         }
         Outcome::Failed | Outcome::SentUnrecorded | Outcome::Unreadable => {
-            let provider_id = answer.and_then(|answer| answer.provider_id.as_deref());
+            let provider_id = provider_id_to_log(report);
             tracing::error!(delivery, channel, outcome, class, code, provider_id, fault, "delivery");
         }
     }
 }
 
+/// The provider's id of the message, where it names no person: WhatsApp's holds the phone number in base64. (Its messages
+/// are found by the delivery's id, which comes back as `biz_opaque_callback_data`.)
+fn provider_id_to_log(report: &Report) -> Option<&str> {
+    let answer = report.answer.as_ref().filter(|_| report.channel != Some(Channel::Whatsapp))?;
+    answer.provider_id.as_deref()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kairos_protocol::delivery::Answer;
 
     fn message(body: &str, receives: Option<&str>) -> SqsMessage {
         let mut message = SqsMessage::default();
@@ -160,6 +169,20 @@ mod tests {
         assert_eq!((read.receipt.as_str(), read.receives), ("m-1", 3));
         let why = read.message.unwrap_err();
         assert!(!why.contains("ada"), "{why}");
+    }
+
+    #[test]
+    fn the_id_of_a_message_is_logged_unless_it_names_its_receiver() {
+        for channel in Channel::ALL {
+            let report = Report {
+                delivery: None,
+                channel: Some(channel),
+                outcome: Outcome::SentUnrecorded,
+                answer: Some(Answer::new(AnswerClass::Sent, "accepted").with_provider_id("wamid.HBgLMzM2MDAwMDAwNDI=")),
+                fault: None,
+            };
+            assert_eq!(provider_id_to_log(&report).is_some(), channel != Channel::Whatsapp, "{channel}");
+        }
     }
 
     #[test]
