@@ -1,7 +1,7 @@
 //! WhatsApp through Meta's Cloud API, `POST /PHONE_NUMBER_ID/messages`
 //! (<https://developers.facebook.com/docs/whatsapp/cloud-api/reference/messages>).
 //!
-//! At least once: Meta knows no idempotency key. The delivery's id is the `biz_opaque_callback_data`, which comes back
+//! At most twice: Meta knows no idempotency key. The delivery's id is the `biz_opaque_callback_data`, which comes back
 //! with receipts. Only approved templates are sent: nothing else may begin a conversation. Much of what can happen
 //! Meta tells later, in a receipt: to have been taken is not to have arrived.
 //!
@@ -15,12 +15,13 @@
 //! | 131049 the user gets too much marketing (not before 24 h), 130472 the user is in an experiment | permanent_message | refused: the moment passes before Meta would take it |
 //! | 100, 131008, 131009 parameters, 131047, 131051, 131052, 131053 media, 132000, 132005, 132007, 132012, 132018 the template's parameters | permanent_message | refused |
 //! | 132001, 132015, 132016 the template is not there, paused, disabled | configuration | tried again, then dead-lettered |
-//! | 0, 3, 10, 190, 200 to 299 token and permissions, 33 and 100 with subcode 33 the number's id, 368, 131005, 131030, 131031, 131037, 131042 payment, 131045, 131048 too many complaints, 133005 to 133010 the number is not registered | configuration | tried again, then dead-lettered |
-//! | 4, 80007, 130429 too many | retryable | this process pauses; tried again by the queue |
+//! | 0, 3, 10, 190, 200 to 299 token and permissions, 33, 100 with subcode 33 or "Object with ID … does not exist" the number's id, 368, 131005, 131030, 131031, 131037, 131042 payment, 131045, 131048 too many complaints, 133005 to 133010 the number is not registered | configuration | tried again, then dead-lettered |
+//! | 4, 17, 32, 613, 80007, 130429 too many | retryable | this process pauses; tried again by the queue |
 //! | 131056 too many to this user (one in six seconds) | retryable | tried again |
 //! | 2, 131016, 131057, 133004 not now | retryable | tried again |
 //! | 1, 131000 something went wrong | unknown | tried again |
-//! | another one | by the HTTP status: 401, 403, 404 configuration, 429 retryable, other 4xx permanent_message, 5xx unknown | |
+//! | another one with `is_transient: true` | retryable | this process pauses; tried again by the queue |
+//! | another one | by the HTTP status: 429 retryable with a pause, 408, 2xx, 5xx unknown, the others configuration: Meta's new codes are for somebody to see | |
 //! | no connection | retryable | tried again |
 //! | no answer, connection lost | unknown | tried again |
 
@@ -75,7 +76,7 @@ pub fn classify(said: &Said) -> Answer {
     };
     let class = match code {
         131_026 | 131_050 | 131_021 | 130_497 => AnswerClass::PermanentAddress,
-        100 if error["error_subcode"] == 33 => AnswerClass::Configuration,
+        100 if is_about_the_number(error) => AnswerClass::Configuration,
         100 | 130_472 | 131_008 | 131_009 | 131_047 | 131_049 | 131_051..=131_053 => AnswerClass::PermanentMessage,
         132_000 | 132_005 | 132_007 | 132_012 | 132_018 => AnswerClass::PermanentMessage,
         132_001 | 132_015 | 132_016 => AnswerClass::Configuration,
@@ -85,11 +86,25 @@ pub fn classify(said: &Said) -> Answer {
         131_045 | 131_048 | 133_005..=133_010 => AnswerClass::Configuration,
         2 | 131_016 | 131_056 | 131_057 | 133_004 => AnswerClass::Retryable,
         1 | 131_000 => AnswerClass::Unknown,
-        4 | 80_007 | 130_429 => return told(too_many(&code.to_string(), said), error),
+        4 | 17 | 32 | 613 | 80_007 | 130_429 => return told(too_many(&code.to_string(), said), error),
+        _ if error["is_transient"] == true => return told(too_many(&code.to_string(), said), error),
         // An error inside of HTTP 200 was not taken for sent; what it was nobody knows.
-        _ => by_status(said).class,
+        _ => {
+            let answer = Answer { code: code.to_string(), ..by_status(said) };
+            let class = match answer.class {
+                AnswerClass::PermanentMessage => AnswerClass::Configuration,
+                class => class,
+            };
+            return told(Answer { class, ..answer }, error);
+        }
     };
     told(Answer::new(class, &code.to_string()), error)
+}
+
+/// Whether an "invalid parameter" is the number's id in the path: newer versions leave the subcode out.
+fn is_about_the_number(error: &Value) -> bool {
+    let message = error["message"].as_str().unwrap_or_default().to_ascii_lowercase();
+    error["error_subcode"] == 33 || (message.contains("object with id") && message.contains("does not exist"))
 }
 
 fn told(answer: Answer, error: &Value) -> Answer {
@@ -101,6 +116,7 @@ fn told(answer: Answer, error: &Value) -> Answer {
 mod tests {
     use super::*;
     use kairos_engine::bounds::MESSENGER_PAUSE;
+    use kairos_engine::time::Span;
 
     fn answer(status: u16, code: i64) -> Answer {
         let body = json!({ "error": { "message": "(#1) why", "code": code, "error_data": { "details": "because" } } });
@@ -117,7 +133,7 @@ mod tests {
             (&[132_001, 132_015, 132_016], A::Configuration),
             (&[0, 3, 10, 33, 190, 200, 299, 368, 131_005, 131_030, 131_031, 131_037, 131_042], A::Configuration),
             (&[131_045, 131_048, 133_005, 133_006, 133_008, 133_010], A::Configuration),
-            (&[4, 80_007, 130_429, 131_056, 2, 131_016, 131_057, 133_004], A::Retryable),
+            (&[4, 17, 32, 613, 80_007, 130_429, 131_056, 2, 131_016, 131_057, 133_004], A::Retryable),
             (&[1, 131_000], A::Unknown),
         ] {
             for code in codes {
@@ -125,19 +141,35 @@ mod tests {
                     let answer = answer(status, *code);
                     assert_eq!((answer.class, answer.code), (class, code.to_string()), "{status}");
                     assert_eq!(answer.detail.as_deref(), Some("because"));
-                    let is_for_all = [4, 80_007, 130_429].contains(code);
+                    let is_for_all = [4, 17, 32, 613, 80_007, 130_429].contains(code);
                     assert_eq!(answer.retry_after_ms, is_for_all.then_some(MESSENGER_PAUSE), "{code}");
                 }
             }
         }
         for (status, class) in [
             (200, A::Unknown),
-            (400, A::PermanentMessage),
+            (400, A::Configuration),
             (401, A::Configuration),
+            (422, A::Configuration),
+            (408, A::Unknown),
             (429, A::Retryable),
             (503, A::Unknown),
         ] {
-            assert_eq!(answer(status, 999_999).class, class, "{status}");
+            let answer = answer(status, 999_999);
+            assert_eq!((answer.class, answer.code.as_str()), (class, "999999"), "{status}");
+            assert_eq!(answer.detail.as_deref(), Some("because"));
+            assert_eq!(answer.retry_after_ms, (status == 429).then_some(MESSENGER_PAUSE), "{status}");
+        }
+    }
+
+    #[test]
+    fn an_error_that_meta_calls_transient_is_tried_again_after_a_pause() {
+        for (is_transient, class, pause) in
+            [(true, AnswerClass::Retryable, Some(Span::from_secs(9))), (false, AnswerClass::Configuration, None)]
+        {
+            let body = json!({ "error": { "message": "why", "code": 999_999, "is_transient": is_transient } });
+            let answer = classify(&Said { status: 400, pause: Some(Span::from_secs(9)), body });
+            assert_eq!((answer.class, answer.retry_after_ms), (class, pause));
         }
     }
 
@@ -149,6 +181,10 @@ mod tests {
         assert_eq!(classify(200, json!({})).class, AnswerClass::Unknown);
         assert_eq!(classify(200, Value::Null).class, AnswerClass::Unknown);
         let no_number = json!({ "error": { "code": 100, "error_subcode": 33, "message": "does not exist" } });
+        assert_eq!(classify(400, no_number).class, AnswerClass::Configuration);
+        let said =
+            "Unsupported post request. Object with ID '1' does not exist, cannot be loaded due to missing permissions";
+        let no_number = json!({ "error": { "code": 100, "message": said } });
         assert_eq!(classify(400, no_number).class, AnswerClass::Configuration);
     }
 }
