@@ -35,8 +35,7 @@ use crate::https::{beginning, builder, client, retry_after, unanswered};
 use crate::tokens::{Token, Tokens};
 use crate::{telegram, viber, whatsapp};
 
-/// One call of a messenger's API.
-#[derive(Debug)]
+/// One call of a messenger's API. Its `Debug` shows nothing of it: the path holds Telegram's token, the body an address.
 pub struct Call {
     /// The address behind the messenger's own, beginning with `/`.
     pub path: String,
@@ -44,6 +43,12 @@ pub struct Call {
     pub secret: Option<(HeaderName, HeaderValue)>,
     /// The JSON body.
     pub body: Value,
+}
+
+impl core::fmt::Debug for Call {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.debug_struct("Call").finish_non_exhaustive()
+    }
 }
 
 impl Call {
@@ -273,6 +278,13 @@ mod tests {
         for channel in [Channel::Telegram, Channel::Viber, Channel::Whatsapp] {
             assert!(own.of(channel).starts_with("https://"), "{channel}");
         }
+    }
+
+    #[test]
+    fn a_call_shows_neither_token_nor_address() {
+        let call =
+            Call { path: "/bot1:secret/sendMessage".into(), secret: None, body: serde_json::json!({ "to": "+336" }) };
+        assert_eq!(format!("{call:?}"), "Call { .. }");
     }
 
     #[test]
