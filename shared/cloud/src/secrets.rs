@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_secretsmanager::Client;
+use kairos_engine::bounds::SECRET_ASKED_AGAIN_AFTER;
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::port::Fault;
 
@@ -62,6 +63,9 @@ impl<T: Clone> Secret<T> {
             }
             (Err(error), Some((_, secret))) => {
                 tracing::warn!(%error, "a secret could not be asked for anew; the one known stays in use");
+                // Not with every request: whoever asks meanwhile would wait for a service that does not answer.
+                let asked_at = now.minus(self.refresh).plus(SECRET_ASKED_AGAIN_AFTER);
+                *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((asked_at, secret.clone()));
                 Ok(secret)
             }
             (Err(error), None) => Err(error),

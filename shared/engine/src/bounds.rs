@@ -308,6 +308,8 @@ pub const REDEEM_BYTES_MAX: usize = 8 * 1024;
 pub const PROMO_CODE_RETENTION: Span = Span::from_secs(180 * 24 * 60 * 60);
 /// How long the key that codes are made with is used before it is asked for again.
 pub const PROMO_CODE_KEY_REFRESH: Span = Span::from_mins(15);
+/// After how long a secret that is known, and could not be asked for anew, is asked for again.
+pub const SECRET_ASKED_AGAIN_AFTER: Span = Span::from_secs(30);
 /// How long the key that opens redemptions is used before it is asked for again.
 pub const REDEEM_KEY_REFRESH: Span = Span::from_mins(5);
 
@@ -399,6 +401,8 @@ pub const UNPROCESSED_ROUNDS_MAX: usize = 3;
 /// A delivery that was claimed and has not been recorded after this time is taken to be abandoned.
 /// Longer than the delivery function may run.
 pub const CLAIM_LEASE: Span = Span::from_secs(60);
+/// How long the delivery function may run (its `Timeout`).
+pub const DELIVERY_RUN_MAX: Span = Span::from_secs(30);
 /// How long a provider may take to answer.
 pub const PROVIDER_TIMEOUT: Span = Span::from_secs(10);
 /// How often the deliveries queue gives a message before it goes to the dead-letter queue (its
@@ -422,6 +426,9 @@ pub const MESSENGER_ANSWER_BYTES_MAX: usize = 64 * 1024;
 pub const MESSENGER_PAUSE: Span = Span::from_secs(5);
 /// The longest that a process leaves a messenger alone, whatever it asked for: after that it asks again.
 pub const MESSENGER_PAUSE_MAX: Span = Span::from_mins(15);
+/// How long an order waits for the end of a messenger's pause before it is claimed. What has to wait longer goes back to
+/// the queue.
+pub const MESSENGER_PAUSE_WAITED_MAX: Span = Span::from_secs(5);
 /// How long a messenger's token is used before it is asked for again.
 pub const MESSENGER_TOKEN_REFRESH: Span = Span::from_mins(15);
 /// How long the signing secret of webhooks is used before it is asked for again.
@@ -459,12 +466,24 @@ const _: () = {
     assert!(2 * PROMO_CODE_CHARS_MAX <= PROMO_CODE_TEXT_BYTES_MAX);
     // As long as a delivery may come again, its code is there.
     assert!(PROMO_CODE_RETENTION.as_millis() >= DELIVERY_RETENTION.as_millis());
+    assert!(SECRET_ASKED_AGAIN_AFTER.as_millis() < PROMO_CODE_KEY_REFRESH.as_millis());
+    assert!(SECRET_ASKED_AGAIN_AFTER.as_millis() < WEBHOOK_SECRET_REFRESH.as_millis());
     // A merge carries a whole state in base64 inside one mailbox message.
     assert!(STATE_BYTES_MAX * 4 / 3 + 4_096 <= MAILBOX_MESSAGE_BYTES_MAX);
     assert!(AWS_CONNECT_TIMEOUT.as_millis() < AWS_ATTEMPT_TIMEOUT.as_millis());
     // A worker that claims and calls at once has its answer long before the claim may be another's.
     assert!(PROVIDER_CONNECT_TIMEOUT.as_millis() < PROVIDER_TIMEOUT.as_millis());
     assert!(MESSENGER_PAUSE.as_millis() < MESSENGER_PAUSE_MAX.as_millis());
+    // The usual pause is waited out. A run has time for that, for one AWS service at its slowest and for the messenger,
+    // and is over before its claims may be another's.
+    assert!(MESSENGER_PAUSE.as_millis() <= MESSENGER_PAUSE_WAITED_MAX.as_millis());
+    assert!(
+        MESSENGER_PAUSE_WAITED_MAX.as_millis()
+            + AWS_ATTEMPT_TIMEOUT.as_millis() * AWS_ATTEMPTS_MAX as i64
+            + PROVIDER_TIMEOUT.as_millis()
+            < DELIVERY_RUN_MAX.as_millis()
+    );
+    assert!(DELIVERY_RUN_MAX.as_millis() < CLAIM_LEASE.as_millis());
     // A chat's text has room beside its picture and its button, whatever the links are.
     assert!(TELEGRAM_CAPTION_CHARS_MAX < TELEGRAM_CHARS_MAX && VIBER_CAPTION_CHARS_MAX < VIBER_CHARS_MAX);
     assert!(LINK_BYTES_MAX <= CHAT_LINK_BYTES_MAX);

@@ -10,6 +10,10 @@ use crate::identifiers::{InputId, UserKey};
 use crate::product::{Product, products_of};
 use crate::time::Timestamp;
 
+/// The name of the source that tells of redeemed promo codes. No client may have it: its write key is public, and
+/// whoever knows it could tell of redemptions that never were.
+pub const REDEMPTIONS: &str = "redeem";
+
 /// One interaction of one user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "EventWire", into = "EventWire")]

@@ -1,5 +1,6 @@
 //! Reads `sources.yaml` and `channels.yaml`.
 
+use kairos_engine::event::REDEMPTIONS;
 use kairos_engine::playbook::{Channel, ChannelSettings, EmailSettings, SmsSettings, Source, WebhookSettings};
 
 use crate::diagnostic::Report;
@@ -25,6 +26,10 @@ pub(crate) fn sources(report: &mut Report<'_>, root: &Node) -> Vec<Source> {
     for entry in entries(report, named, "`sources`", HELP).unwrap_or_default() {
         if !is_name(&entry.key) {
             report.problem(entry.at, format!("`{}` cannot be a source's name", entry.key), NAME_HELP);
+        }
+        if entry.key == REDEMPTIONS {
+            let help = "give the source another name: redeemed promo codes are told under this one";
+            report.problem(entry.at, format!("`{REDEMPTIONS}` is Kairos' own source"), help);
         }
         let what = format!("source `{}`", entry.key);
         let Some(fields) = Fields::read(report, &entry.node, &what, &["write_key"]) else {

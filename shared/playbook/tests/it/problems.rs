@@ -121,6 +121,7 @@ pub(super) fn cases() -> Vec<(&'static str, Files)> {
         ("a slip in write_key", with(SOURCES, "write_key", "writekey")),
         ("no sources in the file", also(SOURCES, "sources:\n")),
         ("a source with an odd name", with(SOURCES, "web", "My Web")),
+        ("a source with the name of Kairos' own", with(SOURCES, "web", "redeem")),
         // Channels.
         ("a sender that is no address", with(CHANNELS, "hello@shop.example", "hello")),
         ("an email channel without a sender", with(CHANNELS, "from", "reply_to")),

@@ -14,7 +14,7 @@ use serde_json::{Map, json};
 use super::code::{CodeKey, NoCode};
 
 /// The name of the source of redemptions, as plays can ask for it.
-pub const SOURCE: &str = "redeem";
+pub const SOURCE: &str = kairos_engine::event::REDEMPTIONS;
 
 /// A promo code: free in its pool, given to a user, or redeemed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -319,9 +319,11 @@ impl PromoCode {
         Some(MailboxMessage::of_inputs(given.user, vec![Input::event(event)]))
     }
 
-    /// When the record may be deleted (DynamoDB's TTL, in whole seconds); never while it waits in its pool.
+    /// When the record may be deleted (DynamoDB's TTL, in whole seconds). Never that of a pool's code: were it gone,
+    /// a file that is imported again would bring the code back as if nobody had ever had it.
     pub fn expires_at_secs(&self) -> Option<i64> {
-        let last = self.given.as_ref()?.expires_at.max(self.changed_at);
+        let given = self.given.as_ref().filter(|_| self.pool.is_none())?;
+        let last = given.expires_at.max(self.changed_at);
         Some(last.plus(PROMO_CODE_RETENTION).as_secs())
     }
 
