@@ -50,7 +50,7 @@ impl<L, P, K, T> PlaybookComposer<L, P, K, T> {
 
 impl<L: Listings, P: Codes, K: SigningKeys, T: Tokens> Composer for PlaybookComposer<L, P, K, T> {
     async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
-        self.messengers.ready(order.channel, SystemClock.now()).await?;
+        self.messengers.ready(order.channel, &SystemClock).await?;
         match self.playbooks.version(&order.playbook).await {
             Ok(playbook) => {
                 let content = compose_from(&playbook, &self.listings, &self.codes, order).await?;

@@ -1,12 +1,14 @@
 //! What all messengers have in common: tokens, one HTTPS client, pauses. Each messenger's request and codes are in
 //! a module of its own: [`telegram`](crate::telegram), [`viber`](crate::viber), [`whatsapp`](crate::whatsapp).
 //!
-//! At least once: none of them takes an idempotency key, so after an answer that did not arrive a chat may show the
+//! At most twice: none of them takes an idempotency key, so after an answer that did not arrive a chat may show the
 //! same message twice.
 //!
 //! **Back-pressure.** A messenger that says "too many" and for how long is left alone by this process until then:
-//! orders that come meanwhile wait (`paused`) without a call and go back to the queue. Limits for one user (Viber's
-//! `12`, WhatsApp's `131056`) hold up that user's order only.
+//! orders that come meanwhile wait without a call, before they are claimed: for a few seconds
+//! ([`MESSENGER_PAUSE_WAITED_MAX`]) here, for longer (`paused`) in the queue. Limits for one user that have a code of
+//! their own (Viber's `12`, WhatsApp's `131056`) hold up that user's order only; Telegram's 429 does not tell whose
+//! limit it was, and holds up all.
 //!
 //! | code | when | class |
 //! |---|---|---|
@@ -21,7 +23,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use kairos_engine::bounds::{MESSENGER_ANSWER_BYTES_MAX, MESSENGER_PAUSE, MESSENGER_PAUSE_MAX, PROVIDER_TIMEOUT};
+use kairos_engine::bounds::{
+    MESSENGER_ANSWER_BYTES_MAX, MESSENGER_PAUSE, MESSENGER_PAUSE_MAX, MESSENGER_PAUSE_WAITED_MAX, PROVIDER_TIMEOUT,
+};
 use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::playbook::Channel;
 use kairos_engine::time::{Span, Timestamp};
@@ -132,19 +136,29 @@ impl<T: Tokens> Messengers<T> {
     }
 
     /// Looks whether a message on this channel could be sent now, before it is claimed: the messenger has not asked
-    /// for a pause, and its token is at hand. Other channels than messengers are always ready.
+    /// for a pause, and its token is at hand. A pause that ends within [`MESSENGER_PAUSE_WAITED_MAX`] is waited out.
+    /// Other channels than messengers are always ready.
     ///
     /// # Errors
     /// The answer that is recorded when it could not.
-    pub async fn ready(&self, channel: Channel, now: Timestamp) -> Result<(), Answer> {
+    pub async fn ready(&self, channel: Channel, clock: &impl Clock) -> Result<(), Answer> {
         if !matches!(channel, Channel::Telegram | Channel::Viber | Channel::Whatsapp) {
             return Ok(());
         }
-        let until = self.pauses.lock().unwrap_or_else(PoisonError::into_inner).get(&channel).copied();
-        if let Some(until) = until.filter(|until| *until > now) {
-            return Err(Answer::new(AnswerClass::Retryable, "paused").with_retry_after(Some(until.since(now))));
+        let patience = clock.now().plus(MESSENGER_PAUSE_WAITED_MAX);
+        // Others may hear of a new pause while this order waits.
+        while let Some(until) = self.paused_until(channel).filter(|until| *until > clock.now()) {
+            if until > patience {
+                let left = until.since(clock.now());
+                return Err(Answer::new(AnswerClass::Retryable, "paused").with_retry_after(Some(left)));
+            }
+            clock.sleep_until(until).await;
         }
-        self.token(channel, now).await.map(drop)
+        self.token(channel, clock.now()).await.map(drop)
+    }
+
+    fn paused_until(&self, channel: Channel) -> Option<Timestamp> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner).get(&channel).copied()
     }
 
     /// Sends once. Content of other channels is no messenger's.

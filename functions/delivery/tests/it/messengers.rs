@@ -218,22 +218,30 @@ async fn a_messenger_that_asks_for_a_pause_gets_one_and_the_others_none() {
     assert_eq!((answer.class, answer.retry_after_ms), (AnswerClass::Retryable, Some(Span::from_secs(17))));
 
     clock.sleep_until(Timestamp::from_millis(10_000)).await;
-    let paused = messengers.ready(Channel::Telegram, clock.now()).await.unwrap_err();
+    let paused = messengers.ready(Channel::Telegram, &clock).await.unwrap_err();
     assert_eq!((paused.class, paused.code.as_str()), (AnswerClass::Retryable, "paused"));
     assert_eq!(paused.retry_after_ms, Some(Span::from_secs(7)));
     for other in [Channel::Viber, Channel::Whatsapp, Channel::Email, Channel::Sms, Channel::Webhook] {
-        assert_eq!(messengers.ready(other, clock.now()).await, Ok(()), "{other}");
+        assert_eq!(messengers.ready(other, &clock).await, Ok(()), "{other}");
     }
-    assert_eq!(messengers.ready(Channel::Telegram, Timestamp::from_millis(17_000)).await, Ok(()));
+    assert_eq!(clock.now(), Timestamp::from_millis(10_000), "nobody waits so long");
+
+    // What is left of it now is waited out.
+    clock.sleep_until(Timestamp::from_millis(12_000)).await;
+    assert_eq!(messengers.ready(Channel::Telegram, &clock).await, Ok(()));
+    assert_eq!(clock.now(), Timestamp::from_millis(17_000));
+    assert_eq!(messengers.ready(Channel::Telegram, &clock).await, Ok(()));
+    assert_eq!(clock.now(), Timestamp::from_millis(17_000));
 
     // Without a word about how long, a usual one; for one user only, none.
-    for (code, paused) in [(130_429, true), (131_056, false)] {
+    for (code, pause) in [(130_429, MESSENGER_PAUSE), (131_056, Span::default())] {
         let said = json!({ "error": { "message": "why", "code": code } });
         let receiver = Receiver::start(says("400 Bad Request", &said)).await;
         let messengers = Messengers::new(Secrets, Bases::stand_in(&receiver.address.to_string()).unwrap());
         messengers.send(&example_order("whatsapp"), &content(Channel::Whatsapp, None), &clock).await;
-        assert_eq!(messengers.ready(Channel::Whatsapp, clock.now()).await.is_err(), paused, "{code}");
-        assert_eq!(messengers.ready(Channel::Whatsapp, clock.now().plus(MESSENGER_PAUSE)).await, Ok(()));
+        let said_at = clock.now();
+        assert_eq!(messengers.ready(Channel::Whatsapp, &clock).await, Ok(()));
+        assert_eq!(clock.now().since(said_at), pause, "{code}");
     }
 }
 
@@ -259,13 +267,13 @@ async fn without_a_token_nothing_is_called_and_nothing_else_is_affected() {
         (Channel::Whatsapp, AnswerClass::Configuration, "token"),
         (Channel::Viber, AnswerClass::Retryable, "token_unavailable"),
     ] {
-        let ready = messengers.ready(channel, Timestamp::default()).await.unwrap_err();
+        let ready = messengers.ready(channel, &Still::default()).await.unwrap_err();
         let order = example_order(channel.as_str());
         let sent = messengers.send(&order, &content(channel, None), &Still::default()).await;
         for answer in [ready, sent] {
             assert_eq!((answer.class, answer.code.as_str()), (class, code), "{channel}");
         }
     }
-    assert_eq!(messengers.ready(Channel::Email, Timestamp::default()).await, Ok(()));
+    assert_eq!(messengers.ready(Channel::Email, &Still::default()).await, Ok(()));
     assert_eq!(receiver.connections.load(Ordering::SeqCst), 0);
 }
