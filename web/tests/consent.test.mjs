@@ -260,17 +260,21 @@ describe("consent and identity", { skip }, () => {
     },
   );
 
-  on("consent before the start is not lost, and nothing is looked at until then", { script: { "data-write-key": null } }, async (page) => {
-    await consent(page, true, true);
-    await page.evaluate(() => window.kairos.track("Early"));
-    await livelyStay(page);
-    assert.deepEqual([page.complaints, shop.requests], [[], []]);
-    const endpoint = shop.endpoint;
-    await page.evaluate((endpoint) => window.kairos.start({ endpoint, writeKey: "tests-key" }), endpoint);
-    await page.clock.runFor(10);
-    await eventually("what was told", () => names().length === 3);
-    assert.deepEqual(names(), ["Segment Consent Preference Updated", "Early", "page"]);
-  });
+  on(
+    "consent before the start is not lost, and nothing is looked at until then",
+    { script: { "data-write-key": null } },
+    async (page) => {
+      await consent(page, true, true);
+      await page.evaluate(() => window.kairos.track("Early"));
+      await livelyStay(page);
+      assert.deepEqual([page.complaints, shop.requests], [[], []]);
+      const endpoint = shop.endpoint;
+      await page.evaluate((endpoint) => window.kairos.start({ endpoint, writeKey: "tests-key" }), endpoint);
+      await page.clock.runFor(10);
+      await eventually("what was told", () => names().length === 3);
+      assert.deepEqual(names(), ["Segment Consent Preference Updated", "Early", "page"]);
+    },
+  );
 
   const FAKE = `window.analytics = {
     user: () => ({ id: () => window.known ?? null, anonymousId: () => "segment-visitor" }),
