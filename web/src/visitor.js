@@ -37,8 +37,8 @@ let visitor = {};
 /** Whether storage has all of it; then only that counts, as other tabs write there, too. */
 let kept;
 
-/** Whether what was kept is gone: in another tab, consent was withdrawn. */
-export const erased = () => kept && !read(VISITOR);
+/** Whether what was kept is gone: in another tab, consent was withdrawn. Storage that cannot be read says nothing. */
+export const erased = () => kept && attempt(() => localStorage.getItem(VISITOR) === null);
 
 /** What is remembered: `id`, `user`, `seen` (when), `until` (when nothing is sent), `told` (consent). */
 export const remembered = () => (kept ? read(VISITOR) || {} : { ...read(VISITOR), ...visitor });

