@@ -250,10 +250,12 @@ async fn judge(stage: &Stage, actors: &[Actor], records: &BTreeMap<UserKey, Deli
             }
             Role::Email => {
                 let sent = stage.emails_to(&shopper.email).await.len();
-                assert!(sent >= 1, "{who} got no email");
+                // Whoever was twice killed between the claim and the call has sent nothing, and nobody can know.
+                let lost = record.status == Status::Unconfirmed;
+                assert!(sent >= 1 || lost, "{who} got no email: {record:#?}");
                 assert!(sent == 1 || record.doubtful, "{who} got {sent} emails without a doubt: {record:#?}");
-                assert!(sent <= record.attempts as usize, "{who}");
-                emails_again += sent - 1;
+                assert!(sent <= (record.attempts as usize).min(2), "{who} got {sent} emails");
+                emails_again += sent.saturating_sub(1);
             }
             Role::Webhook => {
                 let received = stage.receiver.received_with(&format!("\"{}\"", shopper.user_id));
