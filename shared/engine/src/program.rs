@@ -3,6 +3,7 @@
 
 mod build;
 mod steps;
+mod wiring;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;

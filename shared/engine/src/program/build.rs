@@ -3,21 +3,18 @@
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
-use alloc::vec;
 use alloc::vec::Vec;
 
 use super::steps::{self, PlayProgram};
-use super::{Dispatch, MomentRule, Needs, PlayRole, Program, Touches, Watched, WatchedSet, Ways, Whose};
+use super::{Dispatch, MomentRule, Needs, Program, Touches, Watched, Whose, wiring};
 use crate::bounds::{
     CONDITIONS_MAX, PLAYS_MAX, REGISTER_BYTES_MAX, REGISTERS_MAX, TIMES_KEPT_MAX, WATCHED_CONDITIONS_MAX,
 };
-use crate::check::{Check, RegisterIndex};
+use crate::check::Check;
 use crate::identifiers::digest;
 use crate::local_time::LocalClock;
 use crate::moment;
-use crate::playbook::{
-    Change, Condition, ContextFact, EventMatch, EventPattern, Moment, Playbook, ReadinessValue, Segment, Step, Trigger,
-};
+use crate::playbook::{Condition, Moment, Playbook, ReadinessValue, Step, Trigger};
 use crate::register::{Register, RegisterId};
 
 /// Why a playbook cannot run.
@@ -104,10 +101,7 @@ pub(super) fn program(playbook: Playbook) -> Result<Program, ProgramError> {
         program.by_name.insert(program.playbook.plays[*play].name.clone(), place);
         program.plays.push(built);
     }
-    program.segment_plays = segment_plays(&program);
-    touch(&mut program);
-    dispatch(&mut program);
-    need(&mut program);
+    wiring::wire(&mut program);
     Ok(program)
 }
 
@@ -414,178 +408,6 @@ fn asks_for_itself(condition: &Condition) -> bool {
         Condition::Not(part) => asks_for_itself(part),
         Condition::Readiness { .. } | Condition::Segment(_) => true,
         _ => false,
-    }
-}
-
-/// Notes what each watched condition depends on.
-fn touch(program: &mut Program) {
-    let mut touches = Touches {
-        by_register: vec![WatchedSet::default(); program.registers.len()],
-        by_watched: vec![WatchedSet::default(); program.watched.len()],
-        ..Touches::default()
-    };
-    for (place, watched) in program.watched.iter().enumerate() {
-        depend(program, &watched.check, place, &mut touches);
-    }
-    program.touches = touches;
-}
-
-fn depend(program: &Program, check: &Check, place: usize, touches: &mut Touches) {
-    match check {
-        Check::All(parts) | Check::Any(parts) => parts.iter().for_each(|part| depend(program, part, place, touches)),
-        Check::Not(part) => depend(program, part, place, touches),
-        Check::Cart(_) => touches.cart.insert(place),
-        Check::Reachable(_) | Check::Trait { .. } => touches.profile.insert(place),
-        Check::Fact { .. } => touches.facts.insert(place),
-        Check::Recent { register, .. }
-        | Check::RecentBy { register, .. }
-        | Check::Total { register, .. }
-        | Check::First { register, .. }
-        | Check::Last { register, .. }
-        | Check::LastValue { register, .. }
-        | Check::Sum { register, .. }
-        | Check::Distinct { register, .. }
-        | Check::Sequence { register, .. }
-        | Check::Absence { register, .. }
-        | Check::AverageInterval { register, .. }
-        | Check::Visits { register, .. } => touches.by_register[*register].insert(place),
-        Check::Habit { register, .. } => {
-            touches.by_register[*register].insert(place);
-            touches.local_time.insert(place);
-        }
-        Check::LocalTime(_) => touches.local_time.insert(place),
-        Check::Inside(_) => touches.inside.insert(place),
-        Check::Moment { .. } => touches.moments.insert(place),
-        Check::Readiness { .. } => {
-            touches.moments.insert(place);
-            program.readiness.iter().flatten().for_each(|part| depend(program, part, place, touches));
-        }
-        Check::Segment(asked) => touches.by_watched[*asked].insert(place),
-        Check::Messaged { .. } => touches.messaged.insert(place),
-    }
-}
-
-/// Who watches events, whatever kind they are of.
-enum Watcher {
-    Register(RegisterIndex, usize),
-    Evidence(Moment, f64),
-    Play(usize, PlayRole),
-}
-
-/// Tells each kind of event who watches it. Who watches any event is told of each kind, in the same order, so
-/// that an event that is meant in several ways is seen once in each role.
-fn dispatch(program: &mut Program) {
-    let mut watchers: Vec<(Watcher, &[EventMatch])> = Vec::new();
-    for (index, register) in program.registers.iter().enumerate() {
-        watchers.extend(register.watches().into_iter().map(|(role, of)| (Watcher::Register(index, role), of)));
-    }
-    for (moment, settings) in &program.playbook.moments.moments {
-        let evidence = settings.evidence.iter();
-        watchers.extend(evidence.map(|one| (Watcher::Evidence(*moment, one.weight), one.of.as_slice())));
-    }
-    for (place, built) in program.plays.iter().enumerate() {
-        let play = &program.playbook.plays[built.play];
-        let mut add = |role: PlayRole, of| watchers.push((Watcher::Play(place, role), of));
-        if let Some(goal) = &play.goal {
-            add(PlayRole::Goal, &goal.of);
-        }
-        match &play.trigger {
-            Trigger::Event(of) | Trigger::RunOut { of, .. } => add(PlayRole::Starts, of),
-            Trigger::Absence { after, of, .. } => {
-                add(PlayRole::EndsWait, of);
-                add(PlayRole::StartsWait, after);
-            }
-            Trigger::Sequence { steps, .. } => steps.last().into_iter().for_each(|last| add(PlayRole::Starts, last)),
-            Trigger::Segment { .. }
-            | Trigger::Becomes(_)
-            | Trigger::Place { .. }
-            | Trigger::Schedule(_)
-            | Trigger::Catalogue { .. } => {}
-        }
-    }
-    let mut found: BTreeMap<EventPattern, Dispatch> = BTreeMap::new();
-    let kinds: BTreeSet<&EventPattern> = watchers.iter().flat_map(|(_, of)| of.iter().map(|one| &one.event)).collect();
-    for kind in kinds {
-        let entry = found.entry(kind.clone()).or_default();
-        for (watcher, of) in &watchers {
-            let meant = of.iter().filter(|one| one.event == *kind || one.event == EventPattern::Any);
-            let ways: Vec<_> = meant.map(|one| one.filters.clone()).collect();
-            if ways.is_empty() {
-                continue;
-            }
-            let ways = if ways.iter().any(Vec::is_empty) { Ways::All } else { Ways::Some(ways) };
-            match watcher {
-                Watcher::Register(index, role) => entry.registers.push((*index, *role, ways)),
-                Watcher::Evidence(moment, weight) => entry.evidence.push((*moment, *weight, ways)),
-                Watcher::Play(place, role) => entry.plays.push((*place, *role, ways)),
-            }
-        }
-    }
-    program.any = found.remove(&EventPattern::Any).unwrap_or_default();
-    program.dispatch = found;
-}
-
-/// Tells each segment which plays start when it is entered or left.
-fn segment_plays(program: &Program) -> Vec<Vec<(usize, Change)>> {
-    let of_segment = |segment: &Segment| {
-        let plays = program.plays.iter().enumerate();
-        let started = plays.filter_map(|(place, built)| match &program.playbook.plays[built.play].trigger {
-            Trigger::Segment { name, on } if *name == segment.name => Some((place, *on)),
-            _ => None,
-        });
-        started.collect()
-    };
-    program.playbook.segments.iter().map(of_segment).collect()
-}
-
-/// Finds out what else has to be remembered.
-fn need(program: &mut Program) {
-    let mut traits = BTreeSet::new();
-    let mut facts = BTreeSet::new();
-    if program.playbook.shows("device.") {
-        facts.extend([ContextFact::Device, ContextFact::Os]);
-    }
-    let mut local_time = !program.playbook.policy.quiet_hours.is_empty();
-    let mut of_condition = |check: &Check| {
-        each_leaf(check, &mut |leaf| match leaf {
-            Check::Trait { name, .. } => {
-                traits.insert(name.clone());
-            }
-            Check::Fact { fact, .. } => {
-                facts.insert(*fact);
-            }
-            Check::LocalTime(_) | Check::Habit { .. } => local_time = true,
-            _ => {}
-        });
-    };
-    program.watched.iter().for_each(|watched| of_condition(&watched.check));
-    program.readiness.iter().flatten().for_each(&mut of_condition);
-    for play in &program.plays {
-        play.checks().for_each(&mut of_condition);
-    }
-    let plays = &program.playbook.plays;
-    let catalogue = plays.iter().any(|play| matches!(play.trigger, Trigger::Catalogue { .. }));
-    let of_time = |step: &Step| matches!(step, Step::WaitForHours(_));
-    local_time |= plays.iter().any(|play| {
-        matches!(&play.trigger, Trigger::Schedule(schedule) if schedule.time_zone.is_none())
-            || steps::any_step(&play.steps, &of_time)
-    });
-    // Templates show the device, and what was viewed; nothing else is kept for them alone.
-    program.needs = Needs {
-        facts: facts.into_iter().collect(),
-        traits: traits.into_iter().collect(),
-        time_zone: local_time,
-        viewed: program.playbook.shows("viewed"),
-        interests: catalogue,
-        messaged: program.playbook.policy.caps.iter().map(|cap| cap.at_most as usize).max().unwrap_or(0),
-    };
-}
-
-fn each_leaf<'c>(check: &'c Check, show: &mut impl FnMut(&'c Check)) {
-    match check {
-        Check::All(parts) | Check::Any(parts) => parts.iter().for_each(|part| each_leaf(part, show)),
-        Check::Not(part) => each_leaf(part, show),
-        leaf => show(leaf),
     }
 }
 
