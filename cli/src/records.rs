@@ -1,17 +1,13 @@
 //! What is recorded of users and deliveries, as tools read it.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 use kairos_cloud::faults::fault;
+use kairos_cloud::items::{Item, text, text_in};
 use kairos_cloud::users::{UsersTable, read_item};
 use kairos_engine::commit::StoredUser;
 use kairos_engine::identifiers::{DeliveryId, UserKey};
 use kairos_protocol::delivery::DeliveryRecord;
 use kairos_protocol::port::Fault;
-
-type Item = HashMap<String, AttributeValue>;
 
 /// The tables of users and deliveries, to read only.
 #[derive(Clone, Debug)]
@@ -41,7 +37,7 @@ impl Records {
             .client
             .get_item()
             .table_name(&self.deliveries)
-            .key("delivery", AttributeValue::S(delivery.to_string()))
+            .key("delivery", text(delivery.to_string()))
             .consistent_read(true);
         let answer = request.send().await.map_err(|error| fault("DeliveriesTable GetItem", &error))?;
         answer.item.as_ref().map(read_delivery).transpose()
@@ -76,7 +72,6 @@ impl Records {
 
 fn read_delivery(item: &Item) -> Result<DeliveryRecord, Fault> {
     let damaged = |why: String| Fault::Permanent { what: "reading a delivery record", why };
-    let record = item.get("record").and_then(|value| value.as_s().ok());
-    let record = record.ok_or_else(|| damaged("it has no `record`".into()))?;
+    let record = text_in(item, "record").ok_or_else(|| damaged("it has no `record`".into()))?;
     DeliveryRecord::from_json(record).map_err(|error| damaged(error.to_string()))
 }

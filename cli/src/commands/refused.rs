@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use kairos_cloud::faults::fault;
+use kairos_cloud::items::{self, text_in};
 
 use super::Done;
 use crate::target::{Target, TargetArguments};
@@ -32,14 +32,14 @@ pub async fn run(arguments: &Arguments) -> Done {
         .table_name(table)
         .key_condition_expression("#source = :source")
         .expression_attribute_names("#source", "source")
-        .expression_attribute_values(":source", AttributeValue::S(arguments.source.clone()))
+        .expression_attribute_values(":source", items::text(&arguments.source))
         .scan_index_forward(false)
         .limit(arguments.newest.into());
     let answer = request.send().await.map_err(|error| fault("RefusalsTable Query", &error))?;
     let style = Style::stdout();
     let refused = answer.items();
     for item in refused {
-        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
+        let text = |name: &str| text_in(item, name).unwrap_or_default();
         // What tells it from others of the same moment is for programs.
         let at = text("refused_at").split('#').next().unwrap_or_default();
         line(format!("{at}  {}", style.bold(text("code"))));

@@ -8,16 +8,12 @@
 //! | `status`, `play`, `channel`, `user` (S), `changed_at` (N, ms) | copies out of the record, for people and filters |
 //! | `expires_at` (N) | TTL, in seconds |
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use kairos_cloud::faults::fault;
+use kairos_cloud::items::{Condition, Item, PutOutcome, number, put_if, text, text_in};
 use kairos_engine::identifiers::DeliveryId;
 use kairos_protocol::delivery::{DeliveryRecord, Put, Records};
 use kairos_protocol::port::Fault;
-
-type Item = HashMap<String, AttributeValue>;
 
 /// The table of deliveries.
 #[derive(Clone, Debug)]
@@ -41,7 +37,7 @@ impl DeliveriesTable {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("delivery", AttributeValue::S(delivery.to_string()))
+            .key("delivery", text(delivery.to_string()))
             .consistent_read(true)
             .send()
             .await
@@ -52,50 +48,36 @@ impl DeliveriesTable {
 
 impl Records for DeliveriesTable {
     async fn put(&self, record: &DeliveryRecord, expected_revision: Option<u32>) -> Result<Put, Fault> {
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(write_item(record)?))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let request = match expected_revision {
-            None => request.condition_expression("attribute_not_exists(delivery)"),
-            Some(revision) => request
-                .condition_expression("revision = :expected")
-                .expression_attribute_values(":expected", AttributeValue::N(revision.to_string())),
-        };
-        let Err(error) = request.send().await else { return Ok(Put::Written) };
-        match error.as_service_error() {
-            Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(conflict)) => {
-                let there = match conflict.item() {
-                    Some(item) => Some(read_item(item)?),
-                    // Nothing there, or an engine that does not say what is.
-                    None => self.get(record.delivery).await?,
-                };
-                Ok(Put::Conflict(there.map(Box::new)))
-            }
-            _ => Err(fault("DeliveriesTable PutItem", &error)),
-        }
+        let condition = Condition::still(expected_revision, "delivery");
+        let there =
+            match put_if(&self.client, &self.table, write_item(record)?, condition, "DeliveriesTable PutItem").await? {
+                PutOutcome::Written { .. } => return Ok(Put::Written),
+                // Perhaps by this very call, whose answer was lost; perhaps by another one, which is sending it.
+                PutOutcome::Same => Some(record.clone()),
+                PutOutcome::Conflict(Some(item)) => Some(read_item(&item)?),
+                PutOutcome::Conflict(None) => self.get(record.delivery).await?,
+            };
+        Ok(Put::Conflict(there.map(Box::new)))
     }
 }
 
 fn write_item(record: &DeliveryRecord) -> Result<Item, Fault> {
     let json = record.to_json().map_err(|error| damaged(&error))?;
-    Ok(HashMap::from([
-        ("delivery".to_owned(), AttributeValue::S(record.delivery.to_string())),
-        ("record".to_owned(), AttributeValue::S(json)),
-        ("revision".to_owned(), AttributeValue::N(record.revision.to_string())),
-        ("status".to_owned(), AttributeValue::S(record.status.as_str().to_owned())),
-        ("play".to_owned(), AttributeValue::S(record.play.clone())),
-        ("channel".to_owned(), AttributeValue::S(record.channel.as_str().to_owned())),
-        ("user".to_owned(), AttributeValue::S(record.user.to_string())),
-        ("changed_at".to_owned(), AttributeValue::N(record.changed_at.as_millis().to_string())),
-        ("expires_at".to_owned(), AttributeValue::N(record.expires_at_secs().to_string())),
+    Ok(Item::from([
+        ("delivery".to_owned(), text(record.delivery.to_string())),
+        ("record".to_owned(), text(json)),
+        ("revision".to_owned(), number(record.revision)),
+        ("status".to_owned(), text(record.status.as_str())),
+        ("play".to_owned(), text(record.play.clone())),
+        ("channel".to_owned(), text(record.channel.as_str())),
+        ("user".to_owned(), text(record.user.to_string())),
+        ("changed_at".to_owned(), number(record.changed_at.as_millis())),
+        ("expires_at".to_owned(), number(record.expires_at_secs())),
     ]))
 }
 
 fn read_item(item: &Item) -> Result<DeliveryRecord, Fault> {
-    let json = item.get("record").and_then(|value| value.as_s().ok()).ok_or_else(|| damaged(&"it has no `record`"))?;
+    let json = text_in(item, "record").ok_or_else(|| damaged(&"it has no `record`"))?;
     DeliveryRecord::from_json(json).map_err(|error| damaged(&format!("{:?}", error.classify())))
 }
 
@@ -116,18 +98,17 @@ mod tests {
     fn an_item_reads_back_as_it_was_written() {
         let record = DeliveryRecord::from_json(GOLDEN).unwrap();
         let item = write_item(&record).unwrap();
-        assert_eq!(item["status"], AttributeValue::S("sent".into()));
-        assert_eq!(item["revision"], AttributeValue::N("2".into()));
+        assert_eq!(item["status"], text("sent"));
+        assert_eq!(item["revision"], number(2));
         // 90 days after its last change, in seconds.
-        assert_eq!(item["expires_at"], AttributeValue::N("1771502400".into()));
+        assert_eq!(item["expires_at"], number(1_771_502_400));
         assert_eq!(read_item(&item).unwrap(), record);
     }
 
     #[test]
     fn a_damaged_item_says_what_to_do_and_nothing_of_its_content() {
         for record in [None, Some("{"), Some(r#"{"v":"9","address":"ada@example.com"}"#)] {
-            let item: Item =
-                record.map(|text| ("record".to_owned(), AttributeValue::S(text.to_owned()))).into_iter().collect();
+            let item: Item = record.map(|record| ("record".to_owned(), text(record))).into_iter().collect();
             let error = read_item(&item).unwrap_err().to_string();
             assert!(error.contains("deploy") && !error.contains("ada"), "{error}");
         }

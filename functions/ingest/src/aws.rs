@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 use kairos_cloud::faults::fault;
+use kairos_cloud::items::{number, text};
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_engine::playbook::Playbook;
 use kairos_protocol::port::Fault;
@@ -34,7 +34,6 @@ impl RefusalsTable {
 
 impl Refusals for RefusalsTable {
     async fn keep(&self, refusal: &KeptRefusal) -> Result<(), Fault> {
-        let text = |text: &str| AttributeValue::S(text.to_owned());
         let request = self
             .client
             .put_item()
@@ -44,7 +43,7 @@ impl Refusals for RefusalsTable {
             .item("code", text(refusal.code))
             .item("message", text(&refusal.message))
             .item("excerpt", text(&refusal.excerpt))
-            .item("expires_at", AttributeValue::N(refusal.expires_at.to_string()));
+            .item("expires_at", number(refusal.expires_at));
         request.send().await.map(drop).map_err(|error| fault("RefusalsTable PutItem", &error))
     }
 }

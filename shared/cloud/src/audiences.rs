@@ -10,8 +10,6 @@
 //! | `interested_at` (N) | when the user showed interest in the product, in ms |
 //! | `expires_at` (N) | TTL, in seconds: of interest, and of those who have left |
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -27,9 +25,8 @@ use kairos_protocol::port::{AudienceChange, Audiences, Clock, Fault};
 
 use crate::clock::SystemClock;
 use crate::faults::fault;
+use crate::items::{self, Item, number_in, text, text_in};
 use crate::telemetry;
-
-type Item = HashMap<String, AttributeValue>;
 
 /// The table of audiences.
 #[derive(Clone, Debug)]
@@ -114,7 +111,7 @@ impl AudiencesTable {
             .filter_expression("#member = :member")
             .expression_attribute_names("#index", "index")
             .expression_attribute_names("#member", "member")
-            .expression_attribute_values(":index", AttributeValue::S(index))
+            .expression_attribute_values(":index", text(index))
             .expression_attribute_values(":member", AttributeValue::Bool(true))
     }
 
@@ -129,8 +126,8 @@ impl AudiencesTable {
                     .put_item()
                     .table_name(&self.table)
                     .set_item(Some(key(product_index(product, user.shard(AUDIENCE_SHARDS)), *user)))
-                    .item("interested_at", number_of(at.as_millis()))
-                    .item("expires_at", number_of(at.plus(INTEREST_RETENTION).as_secs()));
+                    .item("interested_at", items::number(at.as_millis()))
+                    .item("expires_at", items::number(at.plus(INTEREST_RETENTION).as_secs()));
                 request.send().await.map(drop).map_err(|error| fault("AudiencesTable PutItem", &error))
             }
         }
@@ -161,14 +158,14 @@ impl AudiencesTable {
             .expression_attribute_names("#member", "member")
             .expression_attribute_names("#number", "number")
             .expression_attribute_values(":member", AttributeValue::Bool(entered))
-            .expression_attribute_values(":at", number_of(at.as_millis()))
-            .expression_attribute_values(":number", number_of(number))
-            .expression_attribute_values(":forgotten", number_of(forgotten.as_millis()));
+            .expression_attribute_values(":at", items::number(at.as_millis()))
+            .expression_attribute_values(":number", items::number(number))
+            .expression_attribute_values(":forgotten", items::number(forgotten.as_millis()));
         let request = match entered {
             true => request,
             false => {
                 let expires_at = at.max(SystemClock.now()).plus(LEFT_SEGMENT_RETENTION).as_secs();
-                request.expression_attribute_values(":expires_at", number_of(expires_at))
+                request.expression_attribute_values(":expires_at", items::number(expires_at))
             }
         };
         match request.send().await {
@@ -204,8 +201,8 @@ impl Interests for AudiencesTable {
                 .projection_expression("#user")
                 .expression_attribute_names("#index", "index")
                 .expression_attribute_names("#user", "user")
-                .expression_attribute_values(":index", AttributeValue::S(index.clone()))
-                .expression_attribute_values(":now", number_of(SystemClock.now().as_secs()))
+                .expression_attribute_values(":index", text(index.clone()))
+                .expression_attribute_values(":now", items::number(SystemClock.now().as_secs()))
                 .limit(i32::try_from(limit - users.len()).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start)
                 .send()
@@ -240,23 +237,15 @@ fn product_index(product: &str, shard: u32) -> String {
 }
 
 fn key(index: String, user: UserKey) -> Item {
-    HashMap::from([
-        ("index".to_owned(), AttributeValue::S(index)),
-        ("user".to_owned(), AttributeValue::S(user.to_string())),
-    ])
-}
-
-fn number_of(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
+    Item::from([("index".to_owned(), text(index)), ("user".to_owned(), text(user.to_string()))])
 }
 
 fn user_of(item: &Item) -> Result<UserKey, Fault> {
-    let user = item.get("user").and_then(|value| value.as_s().ok()).and_then(|text| UserKey::parse(text));
-    user.ok_or_else(|| damaged("its key `user` is no user key"))
+    text_in(item, "user").and_then(UserKey::parse).ok_or_else(|| damaged("its key `user` is no user key"))
 }
 
 fn time(item: &Item, name: &str) -> Result<Timestamp, Fault> {
-    let millis = item.get(name).and_then(|value| value.as_n().ok()).and_then(|text| text.parse().ok());
+    let millis = number_in(item, name);
     millis.map(Timestamp::from_millis).ok_or_else(|| damaged(&format!("`{name}` is no time")))
 }
 

@@ -8,19 +8,17 @@
 //! | `changed_at` (N) | when the listing last changed, in ms |
 //! | `announce_shard` (N) | there while users have still to be told of a change (index `announcements`) |
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::KeysAndAttributes;
 use kairos_engine::bounds::{ANNOUNCE_SHARDS, UNPROCESSED_ROUNDS_MAX};
 use kairos_protocol::catalogue::{Catalogue, Entry};
 use kairos_protocol::mailboxes::Saved;
 use kairos_protocol::port::Fault;
 
 use crate::faults::{fault, without_content};
-
-type Item = HashMap<String, AttributeValue>;
+use crate::items::{Condition, Item, PutOutcome, number, put_if, text, text_in};
 
 /// The table of products.
 #[derive(Clone, Debug)]
@@ -79,30 +77,11 @@ impl Catalogue for CatalogueTable {
     }
 
     async fn save(&self, entry: &Entry, expected_revision: Option<u64>) -> Result<Saved, Fault> {
-        let item = write_item(entry)?;
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item.clone()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let request = match expected_revision {
-            None => request.condition_expression("attribute_not_exists(product)"),
-            Some(revision) => request
-                .condition_expression("revision = :expected")
-                .expression_attribute_values(":expected", number(revision)),
-        };
-        match request.send().await {
-            Ok(_) => Ok(Saved::Written),
-            Err(error) => match error.as_service_error() {
-                // An attempt whose answer was lost has written it, and the client's next one finds it there.
-                Some(PutItemError::ConditionalCheckFailedException(conflict)) if conflict.item() == Some(&item) => {
-                    Ok(Saved::Written)
-                }
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(Saved::Overtaken),
-                _ => Err(fault("CatalogueTable PutItem", &error)),
-            },
-        }
+        let condition = Condition::still(expected_revision, "product");
+        Ok(match put_if(&self.client, &self.table, write_item(entry)?, condition, "CatalogueTable PutItem").await? {
+            PutOutcome::Written { .. } | PutOutcome::Same => Saved::Written,
+            PutOutcome::Conflict(_) => Saved::Overtaken,
+        })
     }
 
     async fn waiting(&self, shard: u32, limit: usize) -> Result<Vec<String>, Fault> {
@@ -132,11 +111,7 @@ impl Catalogue for CatalogueTable {
 }
 
 fn key(product: &str) -> Item {
-    HashMap::from([("product".to_owned(), AttributeValue::S(product.to_owned()))])
-}
-
-fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
+    Item::from([("product".to_owned(), text(product))])
 }
 
 /// The shard of the index in which a product waits: always the same, spread evenly.
@@ -147,7 +122,7 @@ fn announce_shard(product: &str) -> u32 {
 fn write_item(entry: &Entry) -> Result<Item, Fault> {
     let json = entry.to_json().map_err(|error| damaged(without_content(&error)))?;
     let mut item = key(entry.product());
-    item.insert("entry".into(), AttributeValue::S(json));
+    item.insert("entry".into(), text(json));
     item.insert("revision".into(), number(entry.revision));
     item.insert("changed_at".into(), number(entry.changed_at.as_millis()));
     if !entry.announcements.is_empty() {
@@ -157,13 +132,12 @@ fn write_item(entry: &Entry) -> Result<Item, Fault> {
 }
 
 fn read_item(item: &Item) -> Result<Entry, Fault> {
-    let json = item.get("entry").and_then(|value| value.as_s().ok()).ok_or_else(|| damaged("it has no `entry`"))?;
+    let json = text_in(item, "entry").ok_or_else(|| damaged("it has no `entry`"))?;
     Entry::from_json(json).map_err(|error| damaged(without_content(&error)))
 }
 
 fn product_of(item: &Item) -> Result<String, Fault> {
-    let product = item.get("product").and_then(|value| value.as_s().ok()).cloned();
-    product.ok_or_else(|| damaged("it has no `product`"))
+    text_in(item, "product").map(str::to_owned).ok_or_else(|| damaged("it has no `product`"))
 }
 
 fn damaged(why: impl std::fmt::Display) -> Fault {
@@ -181,7 +155,7 @@ mod tests {
         let mut entry = Entry::from_json(golden).unwrap();
         let item = write_item(&entry).unwrap();
         assert!(item.contains_key("announce_shard"));
-        assert_eq!(item["revision"], AttributeValue::N("3".into()));
+        assert_eq!(item["revision"], number(3));
         assert_eq!(read_item(&item).unwrap(), entry);
         entry.announcements.clear();
         assert!(!write_item(&entry).unwrap().contains_key("announce_shard"));
@@ -197,8 +171,7 @@ mod tests {
     #[test]
     fn a_damaged_item_says_what_to_do() {
         for entry in [None, Some("{"), Some(r#"{"v":"9"}"#)] {
-            let item: Item =
-                entry.map(|text| ("entry".to_owned(), AttributeValue::S(text.into()))).into_iter().collect();
+            let item: Item = entry.map(|entry| ("entry".to_owned(), text(entry))).into_iter().collect();
             let error = read_item(&item).unwrap_err().to_string();
             assert!(error.contains("deploy"), "{error}");
         }

@@ -2,7 +2,7 @@
 //!
 //! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
 //! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`playbooks`], [`backfills`]: the
-//!   ports of `kairos-protocol` on AWS.
+//!   ports of `kairos-protocol` on AWS; [`items`]: what those in DynamoDB have in common.
 //! - [`secrets`]: keys from Secrets Manager; [`requests`]: what is asked of who has one.
 //! - [`batches`]: SQS events in and partial batch failures out.
 //! - [`telemetry`]: structured logs and counters, without personal data.
@@ -16,6 +16,7 @@ pub mod clock;
 pub mod configuration;
 pub mod environment;
 pub mod faults;
+pub mod items;
 pub mod playbooks;
 pub mod promo_codes;
 pub mod queues;

@@ -6,12 +6,10 @@
 //! | `version#HASH` | `playbook`: JSON; the same for ever but for what its newest publication fills in |
 //! | `backfill` | see [`crate::backfills`] |
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use kairos_engine::bounds::{PLAYBOOK_REFRESH, PLAYBOOK_VERSIONS_KEPT_MAX, SEGMENTS_MAX};
 use kairos_engine::playbook::{Playbook, PlaybookVersion};
 use kairos_engine::program::Program;
@@ -21,10 +19,9 @@ use kairos_protocol::port::{Clock, Fault};
 
 use crate::clock::SystemClock;
 use crate::faults::fault;
+use crate::items::{self, Condition, Item, PutOutcome, put_if, text_in};
 
 const CURRENT: &str = "current";
-
-type Item = HashMap<String, AttributeValue>;
 
 /// Reads and publishes playbooks.
 #[derive(Debug)]
@@ -238,7 +235,7 @@ impl PlaybookStore {
     async fn get(&self, name: String) -> Result<Option<Item>, Fault> {
         // Consistent, so that whoever sees a new pointer also sees the version that it points to.
         let request =
-            self.client.get_item().table_name(&self.table).key("name", AttributeValue::S(name)).consistent_read(true);
+            self.client.get_item().table_name(&self.table).key("name", items::text(name)).consistent_read(true);
         request.send().await.map(|answer| answer.item).map_err(|error| fault("PlaybookTable GetItem", &error))
     }
 
@@ -249,30 +246,17 @@ impl PlaybookStore {
 
     /// Moves the pointer, if it is still as it was read.
     async fn point<const N: usize>(&self, attributes: [(&str, String); N], read: Option<&Item>) -> Result<(), Fault> {
-        let new = item(CURRENT.to_owned(), attributes);
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(new.clone()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let request = match read.and_then(|read| read.get("published_at")) {
-            None => request.condition_expression("attribute_not_exists(published_at)"),
-            Some(read) => {
-                request.condition_expression("published_at = :read").expression_attribute_values(":read", read.clone())
-            }
+        let condition = match read.and_then(|read| read.get("published_at")) {
+            None => Condition::Absent("published_at"),
+            Some(read) => Condition::Equal("published_at", read.clone()),
         };
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                // An attempt whose answer was lost has written it.
-                Some(PutItemError::ConditionalCheckFailedException(there)) if there.item() == Some(&new) => Ok(()),
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Err(Fault::Permanent {
-                    what: "publishing the playbook",
-                    why: "somebody else has just published one: look what is in force, and publish again".into(),
-                }),
-                _ => Err(fault("PlaybookTable PutItem", &error)),
-            },
+        let new = item(CURRENT.to_owned(), attributes);
+        match put_if(&self.client, &self.table, new, condition, "PlaybookTable PutItem").await? {
+            PutOutcome::Written { .. } | PutOutcome::Same => Ok(()),
+            PutOutcome::Conflict(_) => Err(Fault::Permanent {
+                what: "publishing the playbook",
+                why: "somebody else has just published one: look what is in force, and publish again".into(),
+            }),
         }
     }
 
@@ -352,14 +336,14 @@ fn in_force(pointer: &Item) -> Result<InForce, Fault> {
 }
 
 fn item<const N: usize>(name: String, attributes: [(&str, String); N]) -> Item {
-    let attributes = attributes.map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
+    let attributes = attributes.map(|(name, value)| (name.to_owned(), items::text(value)));
     let mut item = Item::from(attributes);
-    item.insert("name".into(), AttributeValue::S(name));
+    item.insert("name".into(), items::text(name));
     item
 }
 
 fn text(item: &Item, name: &str) -> Result<String, Fault> {
-    item.get(name).and_then(|value| value.as_s().ok()).cloned().ok_or_else(|| Fault::Permanent {
+    text_in(item, name).map(str::to_owned).ok_or_else(|| Fault::Permanent {
         what: "reading the playbook",
         why: format!("the item has no `{name}`: publish the playbook again"),
     })

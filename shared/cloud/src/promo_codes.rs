@@ -12,12 +12,9 @@
 //! | `given` (N) | of a promotion: how many of its codes were given |
 //! | `expires_at` (N) | TTL, in seconds; not while a code is free |
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Select};
+use aws_sdk_dynamodb::types::Select;
 use kairos_engine::bounds::{PROMO_CODE_RETENTION, PROMO_POOL_PAGE_MAX};
 use kairos_engine::identifiers::DeliveryId;
 use kairos_engine::time::Timestamp;
@@ -25,8 +22,7 @@ use kairos_protocol::port::Fault;
 use kairos_protocol::promo_codes::{CodeKey, CodeSaved, PromoCode, PromoCodes};
 
 use crate::faults::{fault, without_content};
-
-type Item = HashMap<String, AttributeValue>;
+use crate::items::{Condition, Item, PutOutcome, number, number_in, put_if, text, text_in};
 
 /// The table of promo codes.
 #[derive(Clone, Debug)]
@@ -74,15 +70,11 @@ impl PromoCodesTable {
     /// When DynamoDB fails.
     pub async fn count_given(&self, promotion: &str) -> Result<u64, Fault> {
         let item = self.get(promotion_id(promotion)).await?.unwrap_or_default();
-        Ok(item
-            .get("given")
-            .and_then(|value| value.as_n().ok())
-            .and_then(|given| given.parse().ok())
-            .unwrap_or_default())
+        Ok(number_in(&item, "given").unwrap_or_default())
     }
 
     async fn get(&self, id: String) -> Result<Option<Item>, Fault> {
-        let request = self.client.get_item().table_name(&self.table).key("id", AttributeValue::S(id));
+        let request = self.client.get_item().table_name(&self.table).key("id", text(id));
         let answer = request.consistent_read(true).send().await;
         Ok(answer.map_err(|error| fault("PromoCodesTable GetItem", &error))?.item)
     }
@@ -94,29 +86,11 @@ impl PromoCodes for PromoCodesTable {
     }
 
     async fn save(&self, code: &PromoCode, expected_revision: Option<u32>) -> Result<CodeSaved, Fault> {
-        let item = write_item(code)?;
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item.clone()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let request = match expected_revision {
-            None => request.condition_expression("attribute_not_exists(id)"),
-            Some(revision) => request
-                .condition_expression("revision = :expected")
-                .expression_attribute_values(":expected", number(revision)),
-        };
-        let Err(error) = request.send().await else { return Ok(CodeSaved::Written) };
-        match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(conflict)) => match conflict.item() {
-                // An attempt whose answer was lost has written it, and the client's next one finds it there.
-                Some(there) if *there == item => Ok(CodeSaved::Written),
-                Some(there) => Ok(CodeSaved::Conflict(Some(Box::new(read_item(there)?)))),
-                // Nothing there, or an engine that does not say what is.
-                None => Ok(CodeSaved::Conflict(self.load(&key_of(code)?).await?.map(Box::new))),
-            },
-            _ => Err(fault("PromoCodesTable PutItem", &error)),
+        let condition = Condition::still(expected_revision, "id");
+        match put_if(&self.client, &self.table, write_item(code)?, condition, PUT).await? {
+            PutOutcome::Written { .. } | PutOutcome::Same => Ok(CodeSaved::Written),
+            PutOutcome::Conflict(Some(there)) => Ok(CodeSaved::Conflict(Some(Box::new(read_item(&there)?)))),
+            PutOutcome::Conflict(None) => Ok(CodeSaved::Conflict(self.load(&key_of(code)?).await?.map(Box::new))),
         }
     }
 
@@ -125,7 +99,7 @@ impl PromoCodes for PromoCodesTable {
             .client
             .update_item()
             .table_name(&self.table)
-            .key("id", AttributeValue::S(promotion_id(promotion)))
+            .key("id", text(promotion_id(promotion)))
             .update_expression("ADD given :one")
             .condition_expression("attribute_not_exists(given) OR given < :most")
             .expression_attribute_values(":one", number(1))
@@ -162,34 +136,27 @@ impl PromoCodes for PromoCodesTable {
         instead_of: Option<&CodeKey>,
         now: Timestamp,
     ) -> Result<CodeKey, Fault> {
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .item("id", AttributeValue::S(delivery_id(delivery)))
-            .item("code", text(code.as_str()))
-            .item("expires_at", number(now.plus(PROMO_CODE_RETENTION).as_secs()));
-        let request = match instead_of {
-            None => request.condition_expression("attribute_not_exists(id)"),
-            Some(before) => request
-                .condition_expression("#code = :before")
-                .expression_attribute_names("#code", "code")
-                .expression_attribute_values(":before", text(before.as_str())),
+        let item = Item::from([
+            ("id".to_owned(), text(delivery_id(delivery))),
+            ("code".to_owned(), text(code.as_str())),
+            ("expires_at".to_owned(), number(now.plus(PROMO_CODE_RETENTION).as_secs())),
+        ]);
+        let condition = match instead_of {
+            None => Condition::Absent("id"),
+            Some(before) => Condition::Equal("code", text(before.as_str())),
         };
-        let Err(error) = request.send().await else { return Ok(code.clone()) };
-        match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(_)) => {
-                let why = || Fault::Retryable {
-                    what: "PromoCodesTable PutItem",
-                    why: "a delivery's choice was removed meanwhile".into(),
-                };
-                self.chosen(delivery).await?.ok_or_else(why)
-            }
-            _ => Err(fault("PromoCodesTable PutItem", &error)),
+        match put_if(&self.client, &self.table, item, condition, PUT).await? {
+            PutOutcome::Written { .. } | PutOutcome::Same => Ok(code.clone()),
+            PutOutcome::Conflict(Some(there)) => choice_in(&there),
+            PutOutcome::Conflict(None) => self
+                .chosen(delivery)
+                .await?
+                .ok_or_else(|| Fault::Retryable { what: PUT, why: "a delivery's choice was removed meanwhile".into() }),
         }
     }
 }
 
+const PUT: &str = "PromoCodesTable PutItem";
 const CODE: &str = "code#";
 
 fn code_id(code: &CodeKey) -> String {
@@ -204,26 +171,18 @@ fn promotion_id(promotion: &str) -> String {
     format!("promotion#{promotion}")
 }
 
-fn text(value: &str) -> AttributeValue {
-    AttributeValue::S(value.to_owned())
-}
-
-fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
 fn key_of(code: &PromoCode) -> Result<CodeKey, Fault> {
     code.key().map_err(damaged)
 }
 
 fn key_in(item: &Item) -> Result<CodeKey, Fault> {
-    let id = item.get("id").and_then(|value| value.as_s().ok()).and_then(|id| id.strip_prefix(CODE));
+    let id = text_in(item, "id").and_then(|id| id.strip_prefix(CODE));
     CodeKey::parse(id.ok_or_else(|| damaged("its `id` is no code's"))?).map_err(damaged)
 }
 
 fn choice_in(item: &Item) -> Result<CodeKey, Fault> {
-    let code = item.get("code").and_then(|value| value.as_s().ok());
-    CodeKey::parse(code.ok_or_else(|| damaged("it has no `code`"))?).map_err(damaged)
+    let code = text_in(item, "code").ok_or_else(|| damaged("it has no `code`"))?;
+    CodeKey::parse(code).map_err(damaged)
 }
 
 fn write_item(code: &PromoCode) -> Result<Item, Fault> {
@@ -233,9 +192,9 @@ fn write_item(code: &PromoCode) -> Result<Item, Fault> {
         (_, None) => "given",
         (_, Some(_)) => "redeemed",
     };
-    let mut item = HashMap::from([
-        ("id".to_owned(), AttributeValue::S(code_id(&key_of(code)?))),
-        ("record".to_owned(), AttributeValue::S(json)),
+    let mut item = Item::from([
+        ("id".to_owned(), text(code_id(&key_of(code)?))),
+        ("record".to_owned(), text(json)),
         ("revision".to_owned(), number(code.revision)),
         ("status".to_owned(), text(status)),
     ]);
@@ -251,7 +210,7 @@ fn write_item(code: &PromoCode) -> Result<Item, Fault> {
 }
 
 fn read_item(item: &Item) -> Result<PromoCode, Fault> {
-    let json = item.get("record").and_then(|value| value.as_s().ok()).ok_or_else(|| damaged("it has no `record`"))?;
+    let json = text_in(item, "record").ok_or_else(|| damaged("it has no `record`"))?;
     PromoCode::from_json(json).map_err(|error| damaged(without_content(&error)))
 }
 

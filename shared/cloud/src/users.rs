@@ -10,14 +10,11 @@
 //! | `revision` (N) | condition of the next write |
 //! | `expires_at` (N) | TTL, in seconds |
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, KeysAndAttributes, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use kairos_engine::bounds::{ALARM_SHARDS, UNPROCESSED_ROUNDS_MAX, USER_RETENTION};
 use kairos_engine::commit::{Applied, StoredUser};
 use kairos_engine::identifiers::UserKey;
@@ -30,10 +27,8 @@ use kairos_protocol::segmentation::{ScanPage, Standing, UserScan};
 
 use crate::clock::SystemClock;
 use crate::faults::{fault, without_content};
+use crate::items::{Condition, Item, PutOutcome, number, number_in, put_if, text, text_in};
 use crate::telemetry;
-
-/// DynamoDB's item as the SDK has it.
-pub type Item = HashMap<String, AttributeValue>;
 
 /// The table of users.
 #[derive(Clone, Debug)]
@@ -98,40 +93,21 @@ impl Users for UsersTable {
 
     async fn save(&self, user: UserKey, stored: &StoredUser, expected: Option<u64>) -> Result<Saved, Fault> {
         let item = write_item(user, stored, SystemClock.now());
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item.clone()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let request = match expected {
-            None => {
-                request.condition_expression("attribute_not_exists(#user)").expression_attribute_names("#user", "user")
-            }
-            Some(revision) => request
-                .condition_expression("revision = :expected")
-                .expression_attribute_values(":expected", number(revision)),
-        };
-        match request.send().await {
-            Ok(answer) => {
+        let condition = Condition::still(expected, "user");
+        match put_if(&self.client, &self.table, item, condition, "UsersTable PutItem").await? {
+            PutOutcome::Written { capacity_units } => {
                 telemetry::count("users_written", 1);
-                let units = answer.consumed_capacity().and_then(|capacity| capacity.capacity_units()).unwrap_or(0.0);
-                telemetry::count("users_write_units", units as usize);
+                telemetry::count("users_write_units", capacity_units as usize);
                 Ok(Saved::Written)
             }
-            Err(error) => match error.as_service_error() {
-                // An attempt whose answer was lost has written it, and the client's next one finds it there.
-                Some(PutItemError::ConditionalCheckFailedException(conflict)) if conflict.item() == Some(&item) => {
-                    telemetry::count("users_written", 1);
-                    Ok(Saved::Written)
-                }
-                Some(PutItemError::ConditionalCheckFailedException(_)) => {
-                    telemetry::count("users_overtaken", 1);
-                    Ok(Saved::Overtaken)
-                }
-                _ => Err(fault("UsersTable PutItem", &error)),
-            },
+            PutOutcome::Same => {
+                telemetry::count("users_written", 1);
+                Ok(Saved::Written)
+            }
+            PutOutcome::Conflict(_) => {
+                telemetry::count("users_overtaken", 1);
+                Ok(Saved::Overtaken)
+            }
         }
     }
 }
@@ -199,11 +175,7 @@ fn standing(state: &UserState) -> Standing {
 }
 
 fn key(user: UserKey) -> Item {
-    HashMap::from([("user".to_owned(), AttributeValue::S(user.to_string()))])
-}
-
-fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
+    Item::from([("user".to_owned(), text(user.to_string()))])
 }
 
 /// The item of a user, as it is written at `now`. It is kept for [`USER_RETENTION`] from now, however
@@ -219,7 +191,7 @@ pub fn write_item(user: UserKey, stored: &StoredUser, now: Timestamp) -> Item {
         item.insert("outbox".into(), AttributeValue::B(Blob::new(outbox)));
     }
     if let Some(Applied { queue, sequence }) = &stored.applied {
-        item.insert("applied_queue".into(), AttributeValue::S(queue.clone()));
+        item.insert("applied_queue".into(), text(queue));
         item.insert("applied_sequence".into(), number(sequence));
     }
     if let Some(alarm_at) = stored.alarm_at {
@@ -250,8 +222,8 @@ fn read_stored(item: &Item) -> Result<StoredUser, Fault> {
             .map_err(|error| damaged(format!("outbox: {}", without_content(&error))))?,
         None => Vec::new(),
     };
-    let applied = match item.get("applied_queue").and_then(|value| value.as_s().ok()) {
-        Some(queue) => Some(Applied { queue: queue.clone(), sequence: parsed(item, "applied_sequence")? }),
+    let applied = match text_in(item, "applied_queue") {
+        Some(queue) => Some(Applied { queue: queue.to_owned(), sequence: parsed(item, "applied_sequence")? }),
         None => None,
     };
     let alarm_at = match item.contains_key("alarm_at") {
@@ -262,17 +234,11 @@ fn read_stored(item: &Item) -> Result<StoredUser, Fault> {
 }
 
 fn user_of(item: &Item) -> Result<UserKey, Fault> {
-    item.get("user")
-        .and_then(|value| value.as_s().ok())
-        .and_then(|text| UserKey::parse(text))
-        .ok_or_else(|| damaged("its key `user` is no user key"))
+    text_in(item, "user").and_then(UserKey::parse).ok_or_else(|| damaged("its key `user` is no user key"))
 }
 
 fn parsed<T: std::str::FromStr>(item: &Item, name: &str) -> Result<T, Fault> {
-    item.get(name)
-        .and_then(|value| value.as_n().ok())
-        .and_then(|text| text.parse().ok())
-        .ok_or_else(|| damaged(format!("`{name}` is no number of the right kind")))
+    number_in(item, name).ok_or_else(|| damaged(format!("`{name}` is no number of the right kind")))
 }
 
 fn damaged(why: impl std::fmt::Display) -> Fault {
