@@ -9,7 +9,7 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { launch } from "./chromium.mjs";
 
 const options = JSON.parse(process.argv[2]);
 const SCRIPTS = new URL("./node_modules/@segment/analytics-next/dist/umd/", import.meta.url);
@@ -27,19 +27,7 @@ const shop = createServer(async (request, response) => {
 });
 await new Promise((resolve) => shop.listen(0, "127.0.0.1", resolve));
 
-const browser = await chromium.launch({
-  executablePath: options.chromium,
-  args: [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launch(options.chromium);
 try {
   const page = await browser.newPage();
   const requests = [];

@@ -9,9 +9,9 @@
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { chromium } from "playwright-core";
+import { launch } from "./chromium.mjs";
 
-const { chromium: executablePath, endpoint, writeKey, userId } = JSON.parse(process.argv[2]);
+const { chromium, endpoint, writeKey, userId } = JSON.parse(process.argv[2]);
 const SCRIPT = new URL("../../web/dist/kairos.min.js", import.meta.url);
 const PAGE = `<!doctype html><meta charset="utf-8"><title>Größe ☕ "M"</title>
   <script src="/kairos.min.js" data-endpoint="${endpoint}" data-write-key="${writeKey}"></script>
@@ -33,17 +33,7 @@ const shop = createServer(async (request, response) => {
 await new Promise((resolve) => shop.listen(0, "127.0.0.1", resolve));
 const origin = `http://127.0.0.1:${shop.address().port}`;
 
-const browser = await chromium.launch({
-  executablePath,
-  args: [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-  ],
-});
+const browser = await launch(chromium);
 try {
   const page = await browser.newPage();
   const requests = [];

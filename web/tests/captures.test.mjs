@@ -1,29 +1,12 @@
 // What hands and eyes do on a page becomes events with the right values.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { drawn, eventually, flush, launch, skip, visit, world } from "./support.mjs";
+import { describe } from "node:test";
+import { drawn, eventually, flush, skip, tests } from "./support.mjs";
 
 describe("captures", { skip }, () => {
-  let browser;
   let shop;
-  before(async () => (browser = await launch()));
-  after(() => browser.close());
-
-  /** Runs a test on a page of its own. */
-  const on = (title, page, run) =>
-    test(title, async () => {
-      shop = await world();
-      try {
-        const url = shop.put(page.path ?? "/", page) + (page.query ?? "");
-        const opened = await visit(browser, url, { clock: "paused", ...page });
-        await run(opened);
-        assert.deepEqual(opened.complaints, [], "the console has nothing to say");
-        await opened.context().close();
-      } finally {
-        shop.close();
-      }
-    });
+  const on = tests((world) => (shop = world), { clock: "paused", quiet: true });
 
   /** What was sent of an event so far: its properties. */
   async function told(page, name) {

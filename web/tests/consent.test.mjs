@@ -1,8 +1,8 @@
 // Nothing is kept or sent before somebody has agreed, nor after they have not; and whose events they are.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { eventually, flush, launch, skip, stored, visit, world } from "./support.mjs";
+import { describe } from "node:test";
+import { eventually, flush, skip, stored, tests } from "./support.mjs";
 
 const NOTHING = { local: {}, session: {}, cookies: "" };
 const GPC = (page) =>
@@ -10,22 +10,8 @@ const GPC = (page) =>
 const REQUIRED = { "data-consent": "required" };
 
 describe("consent and identity", { skip }, () => {
-  let browser;
   let shop;
-  before(async () => (browser = await launch()));
-  after(() => browser.close());
-
-  const on = (title, page, run) =>
-    test(title, async () => {
-      shop = await world();
-      try {
-        const opened = await visit(browser, shop.put("/", { body: `<b data-kairos="mug">Mug</b>`, ...page }), page);
-        await run(opened);
-        await opened.context().close();
-      } finally {
-        shop.close();
-      }
-    });
+  const on = tests((world) => (shop = world), { body: `<b data-kairos="mug">Mug</b>` });
 
   const consent = (page, analytics, marketing) =>
     page.evaluate((preferences) => window.kairos.consent(preferences), { analytics, marketing });

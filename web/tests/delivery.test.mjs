@@ -1,26 +1,12 @@
 // Events arrive, each once, whatever becomes of the page, the network and the server.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { WRITE_KEY, eventually, flush, launch, skip, stored, visit, world } from "./support.mjs";
+import { describe } from "node:test";
+import { WRITE_KEY, eventually, flush, skip, stored, tests } from "./support.mjs";
 
 describe("delivery", { skip }, () => {
-  let browser;
   let shop;
-  before(async () => (browser = await launch()));
-  after(() => browser.close());
-
-  const on = (title, page, run) =>
-    test(title, async () => {
-      shop = await world();
-      try {
-        const opened = await visit(browser, shop.put("/", page), page);
-        await run(opened);
-        await opened.context().close();
-      } finally {
-        shop.close();
-      }
-    });
+  const on = tests((world) => (shop = world));
 
   const track = (page, count, from = 0, more = {}) =>
     page.evaluate(
@@ -332,15 +318,17 @@ describe("delivery", { skip }, () => {
     window.kairos = kairos;`;
 
   for (const from of ["/web/kairos.js", "/web/dist/kairos.min.mjs"]) {
-    test(`it works as a module: ${from}`, async () => {
-      shop = await world();
-      try {
-        shop.scripts["/start.mjs"] = MODULE.replace("FROM", from).replace("ENDPOINT", `${shop.endpoint}/`);
-        const url = shop.put("/", {
-          script: `<script type="module" src="/start.mjs"></script>`,
-          body: `<b data-kairos="b">b</b>`,
-        });
-        const page = await visit(browser, `${url}?term=tea`);
+    on(
+      `it works as a module: ${from}`,
+      {
+        query: "?term=tea",
+        script: `<script type="module" src="/start.mjs"></script>`,
+        body: `<b data-kairos="b">b</b>`,
+        before: () => {
+          shop.scripts["/start.mjs"] = MODULE.replace("FROM", from).replace("ENDPOINT", `${shop.endpoint}/`);
+        },
+      },
+      async (page) => {
         await page.waitForFunction(() => window.kairos);
         await page.click("b");
         await flush(page);
@@ -348,11 +336,8 @@ describe("delivery", { skip }, () => {
         assert.deepEqual(names, ["page", "Products Searched"]);
         assert.equal(await page.title(), "Products Searched");
         assert.deepEqual(page.complaints, []);
-        await page.context().close();
-      } finally {
-        shop.close();
-      }
-    });
+      },
+    );
   }
 
   on(

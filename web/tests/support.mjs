@@ -1,9 +1,10 @@
 // A shop with pages and an `ingest` that records what it is sent, and a real Chromium.
 
+import assert from "node:assert/strict";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
 
 export const WRITE_KEY = "tests-key";
 /** How long to wait for something that normally takes a moment. */
@@ -11,7 +12,6 @@ const PATIENCE_MS = 20_000;
 
 const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
 const CLIENTS = new URL("../../tests/clients/", import.meta.url);
-const require = createRequire(new URL("package.json", CLIENTS));
 
 /** Why nothing can be tried here, or false. Where CI=true, everything must be tried. */
 export const skip = missing();
@@ -45,22 +45,35 @@ function built() {
   );
 }
 
-export async function launch() {
-  const { chromium } = require("playwright-core");
-  return chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--autoplay-policy=no-user-gesture-required",
-    ],
-  });
+async function start() {
+  // Only now, as it may not be installed.
+  const { launch } = await import(new URL("chromium.mjs", CLIENTS));
+  return launch(CHROMIUM, "--autoplay-policy=no-user-gesture-required");
+}
+
+/**
+ * Within `describe`: starts a browser for its tests, and gives `on(title, page, run)`, which runs a test on a page of
+ * its own, in a world of its own that `use` is given before. `page` is what `put` and `visit` take, and the page's `path`
+ * and `query`; where it does not say something, `usual` does. Is `quiet`, the console must have had nothing to say.
+ */
+export function tests(use, { quiet = false, ...usual } = {}) {
+  let browser;
+  before(async () => (browser = await start()));
+  after(() => browser.close());
+  return (title, page, run) =>
+    test(title, async () => {
+      const shop = await world();
+      use(shop);
+      try {
+        const all = { ...usual, ...page };
+        const opened = await visit(browser, shop.put(all.path ?? "/", all) + (all.query ?? ""), all);
+        await run(opened);
+        if (quiet) assert.deepEqual(opened.complaints, [], "the console has nothing to say");
+        await opened.context().close();
+      } finally {
+        shop.close();
+      }
+    });
 }
 
 /** Looks until there is something to see. */
@@ -105,7 +118,7 @@ const TYPES = { js: "text/javascript", mjs: "text/javascript", wav: "audio/wav" 
  * The two servers. `requests` are what `ingest` was sent, `events` all events in them; `answers` are given first, each
  * once, as `{status, headers, body}`.
  */
-export async function world() {
+async function world() {
   const requests = [];
   const answers = [];
   /** Answers wait for it. */
@@ -204,7 +217,7 @@ export async function world() {
  * A new browser's window on a page, which notes its complaints. Time can be moved on with `page.clock`; where that is
  * "paused", it moves in no other way.
  */
-export async function visit(browser, url, { context: options, before, clock = true } = {}) {
+async function visit(browser, url, { context: options, before, clock = true } = {}) {
   const context = await browser.newContext({ viewport: { width: 1000, height: 800 }, ...options });
   const page = await context.newPage();
   page.complaints = [];
