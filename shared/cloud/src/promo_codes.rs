@@ -13,6 +13,7 @@
 //! | `expires_at` (N) | TTL, in seconds; not while a code is free |
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::Select;
 use kairos_engine::bounds::{PROMO_CODE_RETENTION, PROMO_POOL_PAGE_MAX};
@@ -45,17 +46,8 @@ impl PromoCodesTable {
         let mut count = 0;
         let mut start = None;
         loop {
-            let request = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name("pools")
-                .key_condition_expression("#pool = :pool")
-                .expression_attribute_names("#pool", "pool")
-                .expression_attribute_values(":pool", text(pool))
-                .select(Select::Count)
-                .set_exclusive_start_key(start);
-            let page = request.send().await.map_err(|error| fault("PromoCodesTable Query pools", &error))?;
+            let request = self.pool_query(pool).select(Select::Count).set_exclusive_start_key(start);
+            let page = request.send().await.map_err(|error| fault(QUERY, &error))?;
             count += u64::try_from(page.count()).unwrap_or_default();
             start = page.last_evaluated_key;
             if start.is_none() {
@@ -71,6 +63,17 @@ impl PromoCodesTable {
     pub async fn count_given(&self, promotion: &str) -> Result<u64, Fault> {
         let item = self.get(promotion_id(promotion)).await?.unwrap_or_default();
         Ok(number_in(&item, "given").unwrap_or_default())
+    }
+
+    /// The free codes of a pool.
+    fn pool_query(&self, pool: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .index_name("pools")
+            .key_condition_expression("#pool = :pool")
+            .expression_attribute_names("#pool", "pool")
+            .expression_attribute_values(":pool", text(pool))
     }
 
     async fn get(&self, id: String) -> Result<Option<Item>, Fault> {
@@ -112,16 +115,8 @@ impl PromoCodes for PromoCodesTable {
     }
 
     async fn free(&self, pool: &str) -> Result<Vec<CodeKey>, Fault> {
-        let request = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name("pools")
-            .key_condition_expression("#pool = :pool")
-            .expression_attribute_names("#pool", "pool")
-            .expression_attribute_values(":pool", text(pool))
-            .limit(i32::try_from(PROMO_POOL_PAGE_MAX).unwrap_or(i32::MAX));
-        let page = request.send().await.map_err(|error| fault("PromoCodesTable Query pools", &error))?;
+        let limit = i32::try_from(PROMO_POOL_PAGE_MAX).unwrap_or(i32::MAX);
+        let page = self.pool_query(pool).limit(limit).send().await.map_err(|error| fault(QUERY, &error))?;
         page.items.unwrap_or_default().iter().map(key_in).collect()
     }
 
@@ -157,6 +152,7 @@ impl PromoCodes for PromoCodesTable {
 }
 
 const PUT: &str = "PromoCodesTable PutItem";
+const QUERY: &str = "PromoCodesTable Query pools";
 const CODE: &str = "code#";
 
 fn code_id(code: &CodeKey) -> String {
