@@ -89,8 +89,8 @@ impl Function {
             tracing::error!(%error, "the key of the catalogue could not be read");
             RequestRefusal::KeyUnavailable
         })?;
-        check_key(request, &key)?;
-        let text = body_text(request, CATALOGUE_BYTES_MAX)?;
+        check_key(request, &key).map_err(RequestRefusal::Key)?;
+        let text = body_text(request, CATALOGUE_BYTES_MAX).map_err(RequestRefusal::Body)?;
         let playbook = self.playbooks.in_force().await.map_err(|error| {
             tracing::error!(%error, "no playbook: run `kairos publish`; feeds get 503 until then");
             RequestRefusal::PlaybookUnavailable

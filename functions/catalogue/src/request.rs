@@ -13,24 +13,15 @@ pub enum RequestRefusal {
     /// A method that means nothing there.
     #[error("Use PUT or POST for this path.")]
     MethodNotAllowed,
-    /// No key.
-    #[error("No key. Send it as `Authorization: Bearer KEY`; it is the secret that the stack's CatalogueKeyArn names.")]
-    KeyMissing,
-    /// Another key.
-    #[error("This is not the key. It is the secret that the stack's CatalogueKeyArn names.")]
-    KeyWrong,
+    /// The key does not open.
+    #[error("{}", .0.message("CatalogueKeyArn"))]
+    Key(KeyRefusal),
     /// The key cannot be checked.
     #[error("The key cannot be checked now. Send the same request again later.")]
     KeyUnavailable,
-    /// No body.
-    #[error("The body is empty. Send products: a JSON list, JSON lines, or CSV with a header.")]
-    BodyMissing,
-    /// Too many bytes.
-    #[error("The body has more than {CATALOGUE_BYTES_MAX} bytes. Send the feed in parts.")]
-    BodyTooLarge,
-    /// Not UTF-8.
-    #[error("The body is not UTF-8 text. Send JSON or CSV, without compression.")]
-    BodyNotText,
+    /// The body is not read.
+    #[error("{}", body_message(*.0))]
+    Body(BodyRefusal),
     /// A list that is broken.
     #[error(
         "The list of products is not JSON: {0}. Nothing of it was taken; JSON lines would cost only the broken one."
@@ -47,22 +38,15 @@ pub enum RequestRefusal {
     PlaybookUnavailable,
 }
 
-impl From<KeyRefusal> for RequestRefusal {
-    fn from(refusal: KeyRefusal) -> Self {
-        match refusal {
-            KeyRefusal::Missing => Self::KeyMissing,
-            KeyRefusal::Wrong => Self::KeyWrong,
+fn body_message(refusal: BodyRefusal) -> String {
+    match refusal {
+        BodyRefusal::Missing => {
+            "The body is empty. Send products: a JSON list, JSON lines, or CSV with a header.".to_owned()
         }
-    }
-}
-
-impl From<BodyRefusal> for RequestRefusal {
-    fn from(refusal: BodyRefusal) -> Self {
-        match refusal {
-            BodyRefusal::Missing => Self::BodyMissing,
-            BodyRefusal::TooLarge => Self::BodyTooLarge,
-            BodyRefusal::NotText => Self::BodyNotText,
+        BodyRefusal::TooLarge => {
+            format!("The body has more than {CATALOGUE_BYTES_MAX} bytes. Send the feed in parts.")
         }
+        BodyRefusal::NotText => "The body is not UTF-8 text. Send JSON or CSV, without compression.".to_owned(),
     }
 }
 
@@ -72,12 +56,9 @@ impl RequestRefusal {
         match self {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
-            Self::KeyMissing => "key_missing",
-            Self::KeyWrong => "key_wrong",
+            Self::Key(refusal) => refusal.code(),
             Self::KeyUnavailable => "key_unavailable",
-            Self::BodyMissing => "body_missing",
-            Self::BodyTooLarge => "body_too_large",
-            Self::BodyNotText => "body_not_text",
+            Self::Body(refusal) => refusal.code(),
             Self::BodyNotJson(_) => "body_not_json",
             Self::HeaderUnreadable(_) => "header_unreadable",
             Self::TooManyRows(_) => "too_many_rows",
@@ -90,8 +71,9 @@ impl RequestRefusal {
         match self {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::KeyMissing | Self::KeyWrong => 401,
-            Self::BodyTooLarge | Self::TooManyRows(_) => 413,
+            Self::Key(refusal) => refusal.status(),
+            Self::Body(refusal) => refusal.status(),
+            Self::TooManyRows(_) => 413,
             Self::KeyUnavailable | Self::PlaybookUnavailable => 503,
             _ => 400,
         }
@@ -139,6 +121,29 @@ mod tests {
                 request["requestContext"]["http"]["method"] = json!(method);
             });
             assert_eq!(route(&request), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_key_or_a_body_that_is_not_taken_is_answered_with_what_to_send() {
+        let wrong_key = RequestRefusal::Key(KeyRefusal::Wrong);
+        assert_eq!((wrong_key.status(), wrong_key.code()), (401, "key_wrong"));
+        assert_eq!(
+            wrong_key.to_string(),
+            "This is not the key. It is the secret that the stack's CatalogueKeyArn names."
+        );
+        for (refusal, status, message) in [
+            (
+                BodyRefusal::Missing,
+                400,
+                "The body is empty. Send products: a JSON list, JSON lines, or CSV with a header.",
+            ),
+            (BodyRefusal::TooLarge, 413, "The body has more than 4194304 bytes. Send the feed in parts."),
+            (BodyRefusal::NotText, 400, "The body is not UTF-8 text. Send JSON or CSV, without compression."),
+        ] {
+            let code = refusal.code();
+            let refusal = RequestRefusal::Body(refusal);
+            assert_eq!((refusal.status(), refusal.code(), refusal.to_string().as_str()), (status, code, message));
         }
     }
 }

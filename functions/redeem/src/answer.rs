@@ -84,6 +84,7 @@ fn not_ok(status: u16, code: &str, message: &str) -> LambdaFunctionUrlResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kairos_cloud::requests::KeyRefusal;
     use kairos_engine::money::{Currency, Money};
     use kairos_engine::time::Timestamp;
 
@@ -149,7 +150,7 @@ mod tests {
         }
         let later = unknown();
         assert_eq!((later.status_code, later.headers.contains_key("retry-after")), (503, true));
-        let wrong = request_refused(&RequestRefusal::KeyWrong);
+        let wrong = request_refused(&RequestRefusal::Key(KeyRefusal::Wrong));
         assert_eq!((wrong.status_code, wrong.headers.contains_key("www-authenticate")), (401, true));
         assert!(request_refused(&RequestRefusal::MethodNotAllowed).headers.contains_key("allow"));
     }

@@ -66,8 +66,9 @@ impl Function {
             tracing::error!(%error, "the key of redemptions could not be read");
             RequestRefusal::KeyUnavailable
         })?;
-        check_key(request, &key)?;
-        let (code, sale) = request::read(route, &body_text(request, REDEEM_BYTES_MAX)?)?;
+        check_key(request, &key).map_err(RequestRefusal::Key)?;
+        let text = body_text(request, REDEEM_BYTES_MAX).map_err(RequestRefusal::Body)?;
+        let (code, sale) = request::read(route, &text)?;
         let ports = Ports { codes: &self.codes, users: &self.users, mailboxes: &self.mailboxes, clock: &SystemClock };
         Ok(match (route, &sale.order) {
             (Route::Redeem, Some(order)) => match ports.redeem(&code, order, &sale).await {

@@ -29,26 +29,15 @@ pub enum RequestRefusal {
     /// A method that means nothing there.
     #[error("Use POST for this path.")]
     MethodNotAllowed,
-    /// No key.
-    #[error("No key. Send it as `Authorization: Bearer KEY`; it is the secret that the stack's RedeemKeyArn names.")]
-    KeyMissing,
-    /// Another key.
-    #[error("This is not the key. It is the secret that the stack's RedeemKeyArn names.")]
-    KeyWrong,
+    /// The key does not open.
+    #[error("{}", .0.message("RedeemKeyArn"))]
+    Key(KeyRefusal),
     /// The key cannot be checked.
     #[error("The key cannot be checked now. Send the same request again.")]
     KeyUnavailable,
-    /// No body.
-    #[error(
-        "The body is empty. Send JSON, as in {{\"code\": \"H7KM-4XRW-9CFP\", \"order_id\": \"1001\", \"channel\": \"store\"}}."
-    )]
-    BodyMissing,
-    /// Too many bytes.
-    #[error("The body has more than {REDEEM_BYTES_MAX} bytes.")]
-    BodyTooLarge,
-    /// Not UTF-8.
-    #[error("The body is not UTF-8 text. Send JSON, without compression.")]
-    BodyNotText,
+    /// The body is not read.
+    #[error("{}", body_message(*.0))]
+    Body(BodyRefusal),
     /// Not an object.
     #[error("The body is not a JSON object: {0}.")]
     BodyNotJson(String),
@@ -79,22 +68,15 @@ pub enum RequestRefusal {
     NoCode(NoCode),
 }
 
-impl From<KeyRefusal> for RequestRefusal {
-    fn from(refusal: KeyRefusal) -> Self {
-        match refusal {
-            KeyRefusal::Missing => Self::KeyMissing,
-            KeyRefusal::Wrong => Self::KeyWrong,
-        }
-    }
-}
-
-impl From<BodyRefusal> for RequestRefusal {
-    fn from(refusal: BodyRefusal) -> Self {
-        match refusal {
-            BodyRefusal::Missing => Self::BodyMissing,
-            BodyRefusal::TooLarge => Self::BodyTooLarge,
-            BodyRefusal::NotText => Self::BodyNotText,
-        }
+fn body_message(refusal: BodyRefusal) -> String {
+    match refusal {
+        BodyRefusal::Missing => concat!(
+            "The body is empty. Send JSON, as in ",
+            r#"{"code": "H7KM-4XRW-9CFP", "order_id": "1001", "channel": "store"}."#,
+        )
+        .to_owned(),
+        BodyRefusal::TooLarge => format!("The body has more than {REDEEM_BYTES_MAX} bytes."),
+        BodyRefusal::NotText => "The body is not UTF-8 text. Send JSON, without compression.".to_owned(),
     }
 }
 
@@ -104,12 +86,9 @@ impl RequestRefusal {
         match self {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
-            Self::KeyMissing => "key_missing",
-            Self::KeyWrong => "key_wrong",
+            Self::Key(refusal) => refusal.code(),
             Self::KeyUnavailable => "key_unavailable",
-            Self::BodyMissing => "body_missing",
-            Self::BodyTooLarge => "body_too_large",
-            Self::BodyNotText => "body_not_text",
+            Self::Body(refusal) => refusal.code(),
             Self::BodyNotJson(_) => "body_not_json",
             Self::FieldUnknown { .. } => "field_unknown",
             Self::FieldMissing { .. } => "field_missing",
@@ -123,8 +102,8 @@ impl RequestRefusal {
         match self {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::KeyMissing | Self::KeyWrong => 401,
-            Self::BodyTooLarge => 413,
+            Self::Key(refusal) => refusal.status(),
+            Self::Body(refusal) => refusal.status(),
             Self::KeyUnavailable => 503,
             _ => 400,
         }
@@ -306,6 +285,26 @@ mod tests {
         }
         let secret = read(Route::Redeem, r#"{"code": "ada@example.com"#).unwrap_err().to_string();
         assert!(!secret.contains("ada"), "nothing of the body is said: {secret}");
+    }
+
+    #[test]
+    fn a_key_or_a_body_that_is_not_taken_is_answered_with_what_to_send() {
+        let wrong_key = RequestRefusal::Key(KeyRefusal::Wrong);
+        assert_eq!((wrong_key.status(), wrong_key.code()), (401, "key_wrong"));
+        assert_eq!(wrong_key.to_string(), "This is not the key. It is the secret that the stack's RedeemKeyArn names.");
+        for (refusal, status, message) in [
+            (
+                BodyRefusal::Missing,
+                400,
+                r#"The body is empty. Send JSON, as in {"code": "H7KM-4XRW-9CFP", "order_id": "1001", "channel": "store"}."#,
+            ),
+            (BodyRefusal::TooLarge, 413, "The body has more than 8192 bytes."),
+            (BodyRefusal::NotText, 400, "The body is not UTF-8 text. Send JSON, without compression."),
+        ] {
+            let code = refusal.code();
+            let refusal = RequestRefusal::Body(refusal);
+            assert_eq!((refusal.status(), refusal.code(), refusal.to_string().as_str()), (status, code, message));
+        }
     }
 
     proptest! {

@@ -19,6 +19,30 @@ pub enum KeyRefusal {
     Wrong,
 }
 
+impl KeyRefusal {
+    /// What is wrong and what to send. `parameter` is the stack's parameter that names the key's secret.
+    pub fn message(self, parameter: &str) -> String {
+        let start = match self {
+            Self::Missing => "No key. Send it as `Authorization: Bearer KEY`; it",
+            Self::Wrong => "This is not the key. It",
+        };
+        format!("{start} is the secret that the stack's {parameter} names.")
+    }
+
+    /// For programs and counters. Part of the interface: never changes.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Missing => "key_missing",
+            Self::Wrong => "key_wrong",
+        }
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        401
+    }
+}
+
 /// Why a request's body is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyRefusal {
@@ -28,6 +52,25 @@ pub enum BodyRefusal {
     TooLarge,
     /// It is not UTF-8.
     NotText,
+}
+
+impl BodyRefusal {
+    /// For programs and counters. Part of the interface: never changes.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Missing => "body_missing",
+            Self::TooLarge => "body_too_large",
+            Self::NotText => "body_not_text",
+        }
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::TooLarge => 413,
+            Self::Missing | Self::NotText => 400,
+        }
+    }
 }
 
 /// The parts of a request's path.
@@ -132,6 +175,32 @@ mod tests {
         assert_eq!(body("/w==", true), Err(BodyRefusal::NotText));
         assert_eq!(body(&"x".repeat(31), false), Err(BodyRefusal::TooLarge));
         assert_eq!(body(&"A".repeat(60), true), Err(BodyRefusal::TooLarge));
+    }
+
+    #[test]
+    fn every_refusal_has_its_own_code_and_a_status() {
+        for (refusal, code, message) in [
+            (
+                KeyRefusal::Missing,
+                "key_missing",
+                "No key. Send it as `Authorization: Bearer KEY`; it is the secret that the stack's RedeemKeyArn names.",
+            ),
+            (
+                KeyRefusal::Wrong,
+                "key_wrong",
+                "This is not the key. It is the secret that the stack's RedeemKeyArn names.",
+            ),
+        ] {
+            assert_eq!((refusal.status(), refusal.code()), (401, code));
+            assert_eq!(refusal.message("RedeemKeyArn"), message);
+        }
+        for (refusal, status, code) in [
+            (BodyRefusal::Missing, 400, "body_missing"),
+            (BodyRefusal::TooLarge, 413, "body_too_large"),
+            (BodyRefusal::NotText, 400, "body_not_text"),
+        ] {
+            assert_eq!((refusal.status(), refusal.code()), (status, code));
+        }
     }
 
     #[test]
