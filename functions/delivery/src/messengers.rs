@@ -39,6 +39,44 @@ use crate::https::{beginning, builder, client, retry_after, unanswered};
 use crate::tokens::{Token, Tokens};
 use crate::{telegram, viber, whatsapp};
 
+/// A messenger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Messenger {
+    /// Telegram, by its Bot API.
+    Telegram,
+    /// Viber, by a bot.
+    Viber,
+    /// WhatsApp, by Meta's Cloud API.
+    Whatsapp,
+}
+
+impl Messenger {
+    /// The messenger behind a channel; none behind others.
+    pub const fn of(channel: Channel) -> Option<Self> {
+        match channel {
+            Channel::Telegram => Some(Self::Telegram),
+            Channel::Viber => Some(Self::Viber),
+            Channel::Whatsapp => Some(Self::Whatsapp),
+            Channel::Email | Channel::Sms | Channel::Webhook => None,
+        }
+    }
+
+    /// Its channel.
+    pub const fn channel(self) -> Channel {
+        match self {
+            Self::Telegram => Channel::Telegram,
+            Self::Viber => Channel::Viber,
+            Self::Whatsapp => Channel::Whatsapp,
+        }
+    }
+}
+
+impl core::fmt::Display for Messenger {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.channel().fmt(formatter)
+    }
+}
+
 /// One call of a messenger's API. Its `Debug` shows nothing of it: the path holds Telegram's token, the body an address.
 pub struct Call {
     /// The address behind the messenger's own, beginning with `/`.
@@ -103,11 +141,11 @@ impl Bases {
         Ok(Self { telegram: below("telegram"), viber: below("viber"), whatsapp: below("whatsapp") })
     }
 
-    fn of(&self, channel: Channel) -> &str {
-        match channel {
-            Channel::Viber => &self.viber,
-            Channel::Whatsapp => &self.whatsapp,
-            _ => &self.telegram,
+    fn of(&self, messenger: Messenger) -> &str {
+        match messenger {
+            Messenger::Telegram => &self.telegram,
+            Messenger::Viber => &self.viber,
+            Messenger::Whatsapp => &self.whatsapp,
         }
     }
 }
@@ -120,7 +158,7 @@ pub struct Messengers<T> {
     timeout: Span,
     client: OnceLock<Result<Client, String>>,
     /// Until when each is left alone.
-    pauses: Mutex<BTreeMap<Channel, Timestamp>>,
+    pauses: Mutex<BTreeMap<Messenger, Timestamp>>,
 }
 
 impl<T: Tokens> Messengers<T> {
@@ -142,48 +180,47 @@ impl<T: Tokens> Messengers<T> {
     /// # Errors
     /// The answer that is recorded when it could not.
     pub async fn ready(&self, channel: Channel, clock: &impl Clock) -> Result<(), Answer> {
-        if !matches!(channel, Channel::Telegram | Channel::Viber | Channel::Whatsapp) {
-            return Ok(());
-        }
+        let Some(messenger) = Messenger::of(channel) else { return Ok(()) };
         let patience = clock.now().plus(MESSENGER_PAUSE_WAITED_MAX);
         // Others may hear of a new pause while this order waits.
-        while let Some(until) = self.paused_until(channel).filter(|until| *until > clock.now()) {
+        while let Some(until) = self.paused_until(messenger).filter(|until| *until > clock.now()) {
             if until > patience {
                 let left = until.since(clock.now());
                 return Err(Answer::new(AnswerClass::Retryable, "paused").with_retry_after(Some(left)));
             }
             clock.sleep_until(until).await;
         }
-        self.token(channel, clock.now()).await.map(drop)
+        self.token(messenger, clock.now()).await.map(drop)
     }
 
-    fn paused_until(&self, channel: Channel) -> Option<Timestamp> {
-        self.pauses.lock().unwrap_or_else(PoisonError::into_inner).get(&channel).copied()
+    fn paused_until(&self, messenger: Messenger) -> Option<Timestamp> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner).get(&messenger).copied()
     }
 
     /// Sends once. Content of other channels is no messenger's.
     pub async fn send(&self, order: &DeliveryOrder, content: &Content, clock: &impl Clock) -> Answer {
-        let channel = order.channel;
-        let token = match self.token(channel, clock.now()).await {
+        let not_built = || {
+            Answer::new(AnswerClass::Configuration, "request_not_built")
+                .with_detail("the content of this order is not for its channel")
+        };
+        let Some(messenger) = Messenger::of(order.channel) else { return not_built() };
+        let token = match self.token(messenger, clock.now()).await {
             Ok(token) => token,
             Err(answer) => return answer,
         };
-        let Some(call) = call(order, content, &token) else {
-            return Answer::new(AnswerClass::Configuration, "request_not_built")
-                .with_detail("the content of this order is not for its channel");
-        };
-        let answer = self.answer(channel, call, clock).await;
+        let Some(call) = call(messenger, order, content, &token) else { return not_built() };
+        let answer = self.answer(messenger, call, clock).await;
         if let (AnswerClass::Retryable, Some(pause)) = (answer.class, answer.retry_after_ms) {
             let until = clock.now().plus(pause.min(MESSENGER_PAUSE_MAX));
             let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = pauses.entry(channel).or_insert(until);
+            let known = pauses.entry(messenger).or_insert(until);
             *known = (*known).max(until);
         }
         answer
     }
 
-    async fn token(&self, channel: Channel, now: Timestamp) -> Result<Token, Answer> {
-        self.tokens.current(channel, now).await.map_err(|fault| {
+    async fn token(&self, messenger: Messenger, now: Timestamp) -> Result<Token, Answer> {
+        self.tokens.current(messenger, now).await.map_err(|fault| {
             let (class, code) = match fault {
                 Fault::Retryable { .. } => (AnswerClass::Retryable, "token_unavailable"),
                 Fault::Permanent { .. } => (AnswerClass::Configuration, "token"),
@@ -192,13 +229,13 @@ impl<T: Tokens> Messengers<T> {
         })
     }
 
-    async fn answer(&self, channel: Channel, call: Call, clock: &impl Clock) -> Answer {
+    async fn answer(&self, messenger: Messenger, call: Call, clock: &impl Clock) -> Answer {
         let client = match self.client.get_or_init(|| client(builder(self.timeout))) {
             Ok(client) => client,
             Err(why) => return Answer::new(AnswerClass::Configuration, "client").with_detail(why),
         };
         let request = client
-            .post(format!("{}{}", self.bases.of(channel), call.path))
+            .post(format!("{}{}", self.bases.of(messenger), call.path))
             .header(CONTENT_TYPE, "application/json")
             .headers(call.secret.into_iter().collect())
             .body(call.body.to_string());
@@ -216,31 +253,31 @@ impl<T: Tokens> Messengers<T> {
             Err(_) => Vec::new(),
         };
         let said = Said { status: status.as_u16(), pause, body: serde_json::from_slice(&body).unwrap_or(Value::Null) };
-        match channel {
-            Channel::Viber => viber::classify(&said),
-            Channel::Whatsapp => whatsapp::classify(&said),
-            _ => telegram::classify(&said),
+        match messenger {
+            Messenger::Telegram => telegram::classify(&said),
+            Messenger::Viber => viber::classify(&said),
+            Messenger::Whatsapp => whatsapp::classify(&said),
         }
     }
 }
 
-fn call(order: &DeliveryOrder, content: &Content, token: &Token) -> Option<Call> {
-    Some(match content {
-        Content::Telegram { sender, text, picture, button } => {
+fn call(messenger: Messenger, order: &DeliveryOrder, content: &Content, token: &Token) -> Option<Call> {
+    Some(match (messenger, content) {
+        (Messenger::Telegram, Content::Telegram { sender, text, picture, button }) => {
             telegram::call(order, token, sender, text, picture.as_deref(), button.as_ref())
         }
-        Content::Viber { sender, text, picture, button } => {
+        (Messenger::Viber, Content::Viber { sender, text, picture, button }) => {
             viber::call(order, token, sender, text, picture.as_deref(), button.as_ref())
         }
-        Content::Whatsapp { sender, template, language, parameters, picture } => {
+        (Messenger::Whatsapp, Content::Whatsapp { sender, template, language, parameters, picture }) => {
             whatsapp::call(order, token, sender, (template, language), parameters, picture.as_deref())
         }
-        Content::Email { .. } | Content::Sms { .. } | Content::Webhook { .. } => return None,
+        _ => return None,
     })
 }
 
-/// What a messenger said.
-#[derive(Clone, Debug, Default)]
+/// What a messenger said. Its `Debug` shows nothing of the body: WhatsApp's holds a phone number.
+#[derive(Clone, Default)]
 pub struct Said {
     /// The HTTP status.
     pub status: u16,
@@ -248,6 +285,13 @@ pub struct Said {
     pub pause: Option<Span>,
     /// The body; null when it is no JSON.
     pub body: Value,
+}
+
+impl core::fmt::Debug for Said {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let mut shown = formatter.debug_struct("Said");
+        shown.field("status", &self.status).field("pause", &self.pause).finish_non_exhaustive()
+    }
 }
 
 /// What an answer means whose body does not say it.
@@ -283,14 +327,14 @@ mod tests {
     #[test]
     fn a_stand_in_is_host_and_port_and_nothing_else() {
         let bases = Bases::stand_in("127.0.0.1:8080").unwrap();
-        assert_eq!(bases.of(Channel::Telegram), "http://127.0.0.1:8080/telegram");
-        assert_eq!(bases.of(Channel::Whatsapp), "http://127.0.0.1:8080/whatsapp");
+        assert_eq!(bases.of(Messenger::Telegram), "http://127.0.0.1:8080/telegram");
+        assert_eq!(bases.of(Messenger::Whatsapp), "http://127.0.0.1:8080/whatsapp");
         for wrong in ["127.0.0.1", "", "a b:1", "user@host:1", "host:1/path", "host:1?x"] {
             assert!(Bases::stand_in(wrong).is_err(), "{wrong}");
         }
         let own = Bases::own();
-        for channel in [Channel::Telegram, Channel::Viber, Channel::Whatsapp] {
-            assert!(own.of(channel).starts_with("https://"), "{channel}");
+        for messenger in [Messenger::Telegram, Messenger::Viber, Messenger::Whatsapp] {
+            assert!(own.of(messenger).starts_with("https://"), "{messenger}");
         }
     }
 
@@ -299,6 +343,20 @@ mod tests {
         let call =
             Call { path: "/bot1:secret/sendMessage".into(), secret: None, body: serde_json::json!({ "to": "+336" }) };
         assert_eq!(format!("{call:?}"), "Call { .. }");
+    }
+
+    #[test]
+    fn an_answer_shows_no_phone_number() {
+        let body = serde_json::json!({ "contacts": [{ "input": "+33612345678", "wa_id": "33612345678" }] });
+        let said = Said { status: 200, pause: None, body };
+        assert_eq!(format!("{said:?}"), "Said { status: 200, pause: None, .. }");
+    }
+
+    #[test]
+    fn each_messenger_has_one_channel() {
+        let found: Vec<Messenger> = Channel::ALL.into_iter().filter_map(Messenger::of).collect();
+        assert_eq!(found, [Messenger::Telegram, Messenger::Viber, Messenger::Whatsapp]);
+        assert!(found.iter().all(|messenger| Messenger::of(messenger.channel()) == Some(*messenger)));
     }
 
     #[test]

@@ -10,13 +10,11 @@ use std::future::Future;
 
 use aws_sdk_secretsmanager::Client;
 use kairos_cloud::secrets::Secret;
-use kairos_engine::bounds::MESSENGER_TOKEN_REFRESH;
-use kairos_engine::playbook::Channel;
+use kairos_engine::bounds::{MESSENGER_TOKEN_BYTES_MAX, MESSENGER_TOKEN_REFRESH};
 use kairos_engine::time::Timestamp;
 use kairos_protocol::port::Fault;
 
-/// Longest token that is taken, in bytes.
-const TOKEN_BYTES_MAX: usize = 1_024;
+use crate::messengers::Messenger;
 
 /// A token: nothing shows it by accident.
 #[derive(Clone)]
@@ -38,7 +36,10 @@ impl Token {
         let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         match token.split_once(':') {
             Some((id, key))
-                if id.parse::<u64>().is_ok() && !key.is_empty() && plain(key) && token.len() <= TOKEN_BYTES_MAX =>
+                if id.parse::<u64>().is_ok()
+                    && !key.is_empty()
+                    && plain(key)
+                    && token.len() <= MESSENGER_TOKEN_BYTES_MAX =>
             {
                 Ok(Self(token.to_owned()))
             }
@@ -52,7 +53,10 @@ impl Token {
     /// When it is none.
     pub fn in_header(secret: &str) -> Result<Self, String> {
         let token = secret.trim();
-        if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if token.is_empty()
+            || token.len() > MESSENGER_TOKEN_BYTES_MAX
+            || !token.bytes().all(|byte| byte.is_ascii_graphic())
+        {
             return Err("this is not a token: store the one that the messenger gave, and nothing else".to_owned());
         }
         Ok(Self(token.to_owned()))
@@ -67,7 +71,7 @@ impl Token {
 /// Where tokens come from.
 pub trait Tokens {
     /// The token of a messenger as it is now.
-    fn current(&self, channel: Channel, now: Timestamp) -> impl Future<Output = Result<Token, Fault>>;
+    fn current(&self, messenger: Messenger, now: Timestamp) -> impl Future<Output = Result<Token, Fault>>;
 }
 
 /// The tokens in Secrets Manager: each asked for with the first message, and again every
@@ -83,29 +87,29 @@ pub struct SecretsManagerTokens {
 impl SecretsManagerTokens {
     /// The secrets whose names begin with this, the stack's name.
     pub fn new(client: &Client, prefix: String) -> Self {
-        let secret = |channel: Channel, read| {
-            Secret::new(client.clone(), format!("{prefix}/{channel}-token"), MESSENGER_TOKEN_REFRESH, read)
+        let secret = |messenger: Messenger, read| {
+            Secret::new(client.clone(), format!("{prefix}/{messenger}-token"), MESSENGER_TOKEN_REFRESH, read)
         };
         Self {
-            telegram: secret(Channel::Telegram, Token::telegram),
-            viber: secret(Channel::Viber, Token::in_header),
-            whatsapp: secret(Channel::Whatsapp, Token::in_header),
+            telegram: secret(Messenger::Telegram, Token::telegram),
+            viber: secret(Messenger::Viber, Token::in_header),
+            whatsapp: secret(Messenger::Whatsapp, Token::in_header),
             prefix,
         }
     }
 }
 
 impl Tokens for SecretsManagerTokens {
-    async fn current(&self, channel: Channel, now: Timestamp) -> Result<Token, Fault> {
-        let secret = match channel {
-            Channel::Viber => &self.viber,
-            Channel::Whatsapp => &self.whatsapp,
-            _ => &self.telegram,
+    async fn current(&self, messenger: Messenger, now: Timestamp) -> Result<Token, Fault> {
+        let secret = match messenger {
+            Messenger::Telegram => &self.telegram,
+            Messenger::Viber => &self.viber,
+            Messenger::Whatsapp => &self.whatsapp,
         };
         secret.current(now).await.map_err(|fault| match fault {
             Fault::Permanent { what, why } => {
                 // First what to do: a record keeps the beginning.
-                let why = format!("store the token as the secret {}/{channel}-token: {why}", self.prefix);
+                let why = format!("store the token as the secret {}/{messenger}-token: {why}", self.prefix);
                 Fault::Permanent { what, why }
             }
             retryable @ Fault::Retryable { .. } => retryable,
@@ -124,7 +128,7 @@ mod tests {
             assert!(Token::telegram(wrong).is_err(), "{wrong}");
         }
         assert_eq!(Token::in_header("EAAG0abc\n").unwrap().reveal(), "EAAG0abc");
-        for wrong in ["", " ", "a b", "a\r\nX-Other: 1", &"a".repeat(TOKEN_BYTES_MAX + 1)] {
+        for wrong in ["", " ", "a b", "a\r\nX-Other: 1", &"a".repeat(MESSENGER_TOKEN_BYTES_MAX + 1)] {
             let why = Token::in_header(wrong).unwrap_err();
             assert!(!why.contains(wrong) || wrong.trim().is_empty(), "{why}");
         }

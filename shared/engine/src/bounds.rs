@@ -429,6 +429,8 @@ pub const MESSENGER_PAUSE_MAX: Span = Span::from_mins(15);
 /// How long an order waits for the end of a messenger's pause before it is claimed. What has to wait longer goes back to
 /// the queue.
 pub const MESSENGER_PAUSE_WAITED_MAX: Span = Span::from_secs(5);
+/// Longest token of a messenger that is taken, in bytes.
+pub const MESSENGER_TOKEN_BYTES_MAX: usize = 1_024;
 /// How long a messenger's token is used before it is asked for again.
 pub const MESSENGER_TOKEN_REFRESH: Span = Span::from_mins(15);
 /// How long the signing secret of webhooks is used before it is asked for again.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use kairos_delivery::messengers::{Bases, Messengers};
+use kairos_delivery::messengers::{Bases, Messenger, Messengers};
 use kairos_delivery::tokens::{Token, Tokens};
 use kairos_engine::bounds::MESSENGER_PAUSE;
 use kairos_engine::playbook::{Channel, LinkButton, TelegramSettings, ViberSettings, WhatsappSettings};
@@ -21,10 +21,10 @@ const TELEGRAM_TOKEN: &str = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";
 struct Secrets;
 
 impl Tokens for Secrets {
-    async fn current(&self, channel: Channel, _now: Timestamp) -> Result<Token, Fault> {
-        Ok(match channel {
-            Channel::Telegram => Token::telegram(TELEGRAM_TOKEN).unwrap(),
-            channel => Token::in_header(&format!("{channel}-token")).unwrap(),
+    async fn current(&self, messenger: Messenger, _now: Timestamp) -> Result<Token, Fault> {
+        Ok(match messenger {
+            Messenger::Telegram => Token::telegram(TELEGRAM_TOKEN).unwrap(),
+            Messenger::Viber | Messenger::Whatsapp => Token::in_header(&format!("{messenger}-token")).unwrap(),
         })
     }
 }
@@ -249,11 +249,11 @@ async fn a_messenger_that_asks_for_a_pause_gets_one_and_the_others_none() {
 struct NoSecrets;
 
 impl Tokens for NoSecrets {
-    async fn current(&self, channel: Channel, _now: Timestamp) -> Result<Token, Fault> {
+    async fn current(&self, messenger: Messenger, _now: Timestamp) -> Result<Token, Fault> {
         let (what, why) = ("SecretsManager GetSecretValue", "it is not there".to_owned());
-        match channel {
-            Channel::Viber => Err(Fault::Retryable { what, why }),
-            _ => Err(Fault::Permanent { what, why }),
+        match messenger {
+            Messenger::Viber => Err(Fault::Retryable { what, why }),
+            Messenger::Telegram | Messenger::Whatsapp => Err(Fault::Permanent { what, why }),
         }
     }
 }
