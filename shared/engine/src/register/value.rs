@@ -156,13 +156,6 @@ pub enum RegisterValue {
     Refills(#[n(0)] Vec<Refill>),
 }
 
-impl Default for RegisterValue {
-    /// Nothing seen.
-    fn default() -> Self {
-        Self::Recent(Times::default())
-    }
-}
-
 /// The times of one value of a detail.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Group {
