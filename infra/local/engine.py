@@ -6,6 +6,7 @@
     python3 infra/local/engine.py status             prints the same JSON again; exit code 3 when it is not running
     python3 infra/local/engine.py down               stops it and every function process
     python3 infra/local/engine.py env                prints settings for `cargo lambda watch --env-file` and AWS clients
+    python3 infra/local/engine.py example redeem/check    prints an example event with this engine's key in it
     python3 infra/local/engine.py processes          prints the function processes as JSON: pid, function
     python3 infra/local/engine.py logs DecideFunction    prints what a function wrote
     python3 infra/local/engine.py invoke TimersFunction '{"action": "sweep"}'    calls a function, prints its answer
@@ -136,6 +137,7 @@ def parse():
     for name, text in (
         ("up", "start and deploy"), ("down", "stop"), ("status", "print the state"),
         ("env", "print NAME=VALUE lines for running a function by hand"),
+        ("example", "print an example event for it"),
         ("processes", "print the function processes"), ("logs", "print what a function wrote"),
         ("invoke", "call a function and print its answer"),
         ("pause", "stop what feeds a function"), ("resume", "start it again"),
@@ -144,6 +146,8 @@ def parse():
         command.add_argument("--name", default="kairos", help="which engine; several run side by side")
         if name in ("invoke", "logs", "pause", "resume"):
             command.add_argument("function", help="logical id in template.yaml, such as DecideFunction")
+        if name == "example":
+            command.add_argument("example", metavar="FUNCTION/EXAMPLE", help="as in functions/FUNCTION/events")
         if name == "invoke":
             command.add_argument("payload", help="the event, as JSON")
         if name == "up":
@@ -191,11 +195,29 @@ def run(options):
     elif options.command == "env":
         for key, value in environment_for_hand(state).items():
             print(f"{key}={value}")
+    elif options.command == "example":
+        print_json(example(state, options.example))
     elif options.command == "processes":
         print_json(function_processes(state))
     else:
         use_function(options, state)
     return 0
+
+
+def example(state, name):
+    """An example event of a function. Where it asks for a secret key, this engine's is in it."""
+    from stack import secret_text
+
+    function, _, event = name.partition("/")
+    path = os.path.join(ROOT, "functions", function, "events", f"{event}.json")
+    if not os.path.isfile(path):
+        raise EngineError(f"There is no {os.path.relpath(path, ROOT)}.")
+    with open(path, encoding="utf-8") as file:
+        payload = json.load(file)
+    key = environment_for_hand(state).get(f"{function.upper()}_KEY_ARN")
+    if key and "authorization" in payload.get("headers", {}):
+        payload["headers"]["authorization"] = f"Bearer {secret_text(state, key)}"
+    return payload
 
 
 def use_function(options, state):

@@ -205,6 +205,11 @@ def invoke(state, function, payload):
     return text
 
 
+def secret_text(state, arn):
+    """The text of a secret."""
+    return Cloud(state["endpoint"]).client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+
+
 def log_lines(state, function):
     """What a function (its logical id) wrote so far, oldest first, with the platform's START, END and REPORT lines."""
     pages = Cloud(state["endpoint"]).client("logs").get_paginator("filter_log_events")
