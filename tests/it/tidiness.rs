@@ -201,7 +201,7 @@ fn figure(resource: &str, name: &str) -> i64 {
 #[test]
 fn the_template_gives_what_the_protocols_count_on() {
     assert_eq!(figure("DeliveriesQueue", "maxReceiveCount"), i64::from(bounds::DELIVERY_ATTEMPTS_MAX));
-    assert!(figure("DeliveryFunction", "Timeout") * 1_000 < bounds::CLAIM_LEASE.as_millis());
+    assert_eq!(figure("DeliveryFunction", "Timeout") * 1_000, bounds::DELIVERY_RUN_MAX.as_millis());
     assert!(figure("DeliveriesQueue", "VisibilityTimeout") * 1_000 > bounds::CLAIM_LEASE.as_millis());
     // A call that hangs is over while the function still has time for the rest of its batch.
     let calls_ms = i64::from(bounds::AWS_ATTEMPTS_MAX) * bounds::AWS_ATTEMPT_TIMEOUT.as_millis();

@@ -10,7 +10,7 @@
 //! | `promotion`, `play`, `status` (S) | of a code: copies out of the record, for people and filters |
 //! | `code` (S) | of a delivery: the key of the code it has chosen; condition of another choice |
 //! | `given` (N) | of a promotion: how many of its codes were given |
-//! | `expires_at` (N) | TTL, in seconds; not while a code is free |
+//! | `expires_at` (N) | TTL, in seconds; never of a pool's code, free or given |
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
