@@ -11,14 +11,13 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::KeysAndAttributes;
-use kairos_engine::bounds::{ANNOUNCE_SHARDS, UNPROCESSED_ROUNDS_MAX};
+use kairos_engine::bounds::ANNOUNCE_SHARDS;
 use kairos_protocol::catalogue::{Catalogue, Entry};
 use kairos_protocol::mailboxes::Saved;
 use kairos_protocol::port::Fault;
 
 use crate::faults::{fault, without_content};
-use crate::items::{Condition, Item, PutOutcome, number, put_if, text, text_in};
+use crate::items::{BatchRead, Condition, Item, PutOutcome, number, put_if, read_batch, text, text_in};
 
 /// The table of products.
 #[derive(Clone, Debug)]
@@ -42,36 +41,17 @@ impl CatalogueTable {
         let answer = request.send().await.map_err(|error| fault("CatalogueTable GetItem", &error))?;
         answer.item.as_ref().map(read_item).transpose()
     }
-
-    async fn read(&self, keys: Vec<Item>) -> Result<(Vec<Item>, Vec<Item>), Fault> {
-        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-        let keys =
-            keys.map_err(|error| Fault::Permanent { what: "CatalogueTable BatchGetItem", why: error.to_string() })?;
-        let request = self.client.batch_get_item().request_items(&self.table, keys);
-        let answer = request.send().await.map_err(|error| fault("CatalogueTable BatchGetItem", &error))?;
-        let items = answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
-        let unprocessed = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
-        Ok((items, unprocessed.map(|keys| keys.keys).unwrap_or_default()))
-    }
 }
 
 impl Catalogue for CatalogueTable {
     async fn load(&self, products: &[String]) -> Result<BTreeMap<String, Result<Entry, Fault>>, Fault> {
-        let mut loaded = BTreeMap::new();
-        let mut wanted: Vec<Item> = products.iter().map(|product| key(product)).collect();
-        for _ in 0..UNPROCESSED_ROUNDS_MAX {
-            if wanted.is_empty() {
-                break;
-            }
-            let (items, unprocessed) = self.read(wanted).await?;
-            for item in items {
-                loaded.insert(product_of(&item)?, read_item(&item));
-            }
-            wanted = unprocessed;
-        }
-        for key in wanted {
-            let why = "DynamoDB left it unprocessed (throttled)".to_owned();
-            loaded.insert(product_of(&key)?, Err(Fault::Retryable { what: "CatalogueTable BatchGetItem", why }));
+        const READ: &str = "CatalogueTable BatchGetItem";
+        let keys = products.iter().map(|product| key(product)).collect();
+        let read = read_batch(&self.client, &self.table, keys, READ).await?;
+        let entries = read.items.iter().map(|item| Ok((product_of(item)?, read_item(item))));
+        let mut loaded = entries.collect::<Result<BTreeMap<_, _>, Fault>>()?;
+        for key in read.unread {
+            loaded.insert(product_of(&key)?, Err(BatchRead::left_unread(READ)));
         }
         Ok(loaded)
     }

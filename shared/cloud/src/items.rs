@@ -1,11 +1,14 @@
-//! DynamoDB's items: their attributes, and the one way in which they are written under a condition.
+//! DynamoDB's items: their attributes, and the one way in which they are read by the batch and written under a condition.
 
 use std::collections::HashMap;
 use std::str::FromStr;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeysAndAttributes, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
+};
+use kairos_engine::bounds::UNPROCESSED_ROUNDS_MAX;
 use kairos_protocol::port::Fault;
 
 use crate::faults::fault;
@@ -31,6 +34,43 @@ pub fn text_in<'i>(item: &'i Item, name: &str) -> Option<&'i str> {
 /// The attribute of this name, when it is a number of the right kind.
 pub fn number_in<T: FromStr>(item: &Item, name: &str) -> Option<T> {
     item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+/// What a batch of keys has led to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BatchRead {
+    /// The items that there are, in any order.
+    pub items: Vec<Item>,
+    /// The keys that DynamoDB has left unread, throttled, after [`UNPROCESSED_ROUNDS_MAX`] rounds.
+    pub unread: Vec<Item>,
+}
+
+impl BatchRead {
+    /// What is to be said of a key that was left unread. `what` names the call.
+    pub fn left_unread(what: &'static str) -> Fault {
+        Fault::Retryable { what, why: "DynamoDB left it unprocessed (throttled)".to_owned() }
+    }
+}
+
+/// Reads the items with these keys, strongly consistent. `what` names the call in errors.
+///
+/// # Errors
+/// When DynamoDB fails.
+pub async fn read_batch(client: &Client, table: &str, keys: Vec<Item>, what: &'static str) -> Result<BatchRead, Fault> {
+    let mut read = BatchRead { items: Vec::new(), unread: keys };
+    for _ in 0..UNPROCESSED_ROUNDS_MAX {
+        if read.unread.is_empty() {
+            break;
+        }
+        let keys = KeysAndAttributes::builder().set_keys(Some(read.unread)).consistent_read(true).build();
+        let keys = keys.map_err(|error| Fault::Permanent { what, why: error.to_string() })?;
+        let request = client.batch_get_item().request_items(table, keys);
+        let answer = request.send().await.map_err(|error| fault(what, &error))?;
+        read.items.extend(answer.responses.and_then(|mut tables| tables.remove(table)).unwrap_or_default());
+        let unprocessed = answer.unprocessed_keys.and_then(|mut tables| tables.remove(table));
+        read.unread = unprocessed.map(|keys| keys.keys).unwrap_or_default();
+    }
+    Ok(read)
 }
 
 /// What must hold of the item that is there for another one to be written in its place.

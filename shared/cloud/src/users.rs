@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use kairos_engine::bounds::{ALARM_SHARDS, UNPROCESSED_ROUNDS_MAX, USER_RETENTION};
+use aws_sdk_dynamodb::types::AttributeValue;
+use kairos_engine::bounds::{ALARM_SHARDS, USER_RETENTION};
 use kairos_engine::commit::{Applied, StoredUser};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::state::UserState;
@@ -27,7 +27,7 @@ use kairos_protocol::segmentation::{ScanPage, Standing, UserScan};
 
 use crate::clock::SystemClock;
 use crate::faults::{fault, without_content};
-use crate::items::{Condition, Item, PutOutcome, number, number_in, put_if, text, text_in};
+use crate::items::{BatchRead, Condition, Item, PutOutcome, number, number_in, put_if, read_batch, text, text_in};
 use crate::telemetry;
 
 /// The table of users.
@@ -50,42 +50,16 @@ impl UsersTable {
     pub async fn get(&self, user: UserKey) -> Result<Option<StoredUser>, Fault> {
         self.load(&[user]).await?.remove(&user).transpose()
     }
-
-    async fn read(&self, keys: Vec<Item>) -> Result<(Vec<Item>, Vec<Item>), Fault> {
-        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-        let keys =
-            keys.map_err(|error| Fault::Permanent { what: "UsersTable BatchGetItem", why: error.to_string() })?;
-        let answer = self
-            .client
-            .batch_get_item()
-            .request_items(&self.table, keys)
-            .send()
-            .await
-            .map_err(|error| fault("UsersTable BatchGetItem", &error))?;
-        let items = answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
-        let unprocessed = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
-        Ok((items, unprocessed.map(|keys| keys.keys).unwrap_or_default()))
-    }
 }
 
 impl Users for UsersTable {
     async fn load(&self, users: &[UserKey]) -> Result<BTreeMap<UserKey, Result<StoredUser, Fault>>, Fault> {
-        let mut loaded = BTreeMap::new();
-        let mut wanted: Vec<Item> = users.iter().map(|user| key(*user)).collect();
-        for _ in 0..UNPROCESSED_ROUNDS_MAX {
-            if wanted.is_empty() {
-                break;
-            }
-            let (items, unprocessed) = self.read(wanted).await?;
-            for item in items {
-                let (user, stored) = read_item(item)?;
-                loaded.insert(user, stored);
-            }
-            wanted = unprocessed;
-        }
-        for key in wanted {
-            let why = "DynamoDB left it unprocessed (throttled)".to_owned();
-            loaded.insert(user_of(&key)?, Err(Fault::Retryable { what: "UsersTable BatchGetItem", why }));
+        const READ: &str = "UsersTable BatchGetItem";
+        let keys = users.iter().map(|user| key(*user)).collect();
+        let read = read_batch(&self.client, &self.table, keys, READ).await?;
+        let mut loaded = read.items.into_iter().map(read_item).collect::<Result<BTreeMap<_, _>, _>>()?;
+        for key in read.unread {
+            loaded.insert(user_of(&key)?, Err(BatchRead::left_unread(READ)));
         }
         telemetry::count("users_read", users.len());
         Ok(loaded)
