@@ -20,6 +20,15 @@ macro_rules! vocabulary {
             /// Every name of the shared vocabulary.
             pub const STANDARD: &'static [Self] = &[ $( Self::$variant, )* ];
 
+            /// The position among [`Self::STANDARD`]; none of a shop's own event.
+            pub(crate) fn standard(&self) -> Option<usize> {
+                enum Position { $( $variant, )* }
+                match self {
+                    $( Self::$variant => Some(Position::$variant as usize), )*
+                    Self::Custom(_) => None,
+                }
+            }
+
             /// The name as Segment's spec writes it, or the shop's own.
             pub fn as_str(&self) -> &str {
                 match self {
@@ -159,8 +168,9 @@ mod tests {
 
     #[test]
     fn every_standard_name_reads_back_as_itself() {
-        for name in EventName::STANDARD {
+        for (position, name) in EventName::STANDARD.iter().enumerate() {
             assert_eq!(&EventName::parse(name.as_str()), name);
+            assert_eq!(name.standard(), Some(position));
         }
     }
 }

@@ -256,7 +256,7 @@ impl<'a> Run<'a> {
         let order = DeliveryOrder {
             delivery: DeliveryId::of_decision(self.user, number),
             user: self.user,
-            play: play.name.clone(),
+            play: play.name.to_string(),
             message: step.message.to_string(),
             playbook: self.program.playbook().version.clone(),
             channel,

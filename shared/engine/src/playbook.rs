@@ -35,6 +35,7 @@ pub use rules::{
     ReadinessValue, Segment,
 };
 
+use crate::name::Name;
 use crate::time::Timestamp;
 
 /// The content hash of a compiled playbook.
@@ -84,7 +85,7 @@ pub struct Playbook {
     /// Segments that playbooks before had and this one has not: filled in by whoever publishes, so that those who
     /// were in them leave them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub retired_segments: Vec<String>,
+    pub retired_segments: Vec<Name>,
 }
 
 /// A place that events come from, with its public key.

@@ -17,6 +17,7 @@ use crate::cart::Cart;
 use crate::identifiers::{InputId, UserKey};
 use crate::moment::MomentState;
 use crate::money::Micros;
+use crate::name::Name;
 use crate::outcome::{OutcomeRecord, PlayOutcome};
 use crate::place::Position;
 use crate::playbook::{Channel, ContextFact, Interest, TraitValue};
@@ -68,7 +69,7 @@ pub struct UserState {
     /// Where they stand in each play, by its name.
     #[n(9)]
     #[cbor(skip_if = "BTreeMap::is_empty")]
-    pub plays: BTreeMap<String, PlayState>,
+    pub plays: BTreeMap<Name, PlayState>,
     /// The newest considerations, oldest first.
     #[n(10)]
     #[cbor(skip_if = "Vec::is_empty")]

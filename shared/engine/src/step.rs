@@ -3,7 +3,6 @@
 //! Pure. Time comes in with the inputs and as `now`; ids are derived; nothing is read, nothing sent.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -17,7 +16,7 @@ use crate::identifiers::{InputId, UserKey};
 use crate::local_time::LocalClock;
 use crate::mailbox::{Effect, Input};
 use crate::moment::MomentState;
-use crate::outcome::{InputOutcome, OutcomeRecord};
+use crate::outcome::{InputCounts, InputOutcome, OutcomeRecord};
 use crate::playbook::Interest;
 use crate::plays::Start;
 use crate::program::{Program, WatchedSet};
@@ -34,7 +33,7 @@ pub struct Stepped {
     /// What is to be done in the world.
     pub effects: Vec<Effect>,
     /// What became of the inputs: each is counted once.
-    pub inputs: BTreeMap<InputOutcome, u32>,
+    pub inputs: InputCounts,
     /// How plays' considerations ended, in order.
     pub considered: Vec<OutcomeRecord>,
 }
@@ -47,9 +46,10 @@ pub struct Stepped {
 pub fn step(program: &Program, user: UserKey, state: UserState, inputs: &[Input], now: Timestamp) -> Stepped {
     let mut stepped = Stepped::of(state);
     let mut run = Run::new(program, user, &mut stepped, now);
+    run.seats.find(program, &run.out.state);
     for input in inputs {
         let outcome = run.apply(input);
-        *run.out.inputs.entry(outcome).or_default() += 1;
+        run.out.inputs.add(outcome, 1);
     }
     // Plays come and go over the years: those that are gone are forgotten before they become too many.
     if run.out.state.plays.len() > PLAYS_MAX {
@@ -62,7 +62,7 @@ pub fn step(program: &Program, user: UserKey, state: UserState, inputs: &[Input]
 impl Stepped {
     /// A user to whom nothing has happened yet.
     pub(crate) fn of(state: UserState) -> Self {
-        Self { state, effects: Vec::new(), inputs: BTreeMap::new(), considered: Vec::new() }
+        Self { state, effects: Vec::new(), inputs: InputCounts::default(), considered: Vec::new() }
     }
 }
 
@@ -86,10 +86,10 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// One that goes on from here.
+    /// One that goes on from here, as soon as its seats are found.
     #[inline]
     pub(crate) fn new(program: &'a Program, user: UserKey, out: &'a mut Stepped, now: Timestamp) -> Self {
-        let mut run = Self {
+        Self {
             program,
             user,
             now,
@@ -99,9 +99,7 @@ impl<'a> Run<'a> {
             starts: Vec::new(),
             clock: None,
             steps_left: 0,
-        };
-        run.seats.find(program, &run.out.state);
-        run
+        }
     }
 
     fn apply(&mut self, input: &Input) -> InputOutcome {
@@ -274,6 +272,7 @@ impl<'a> Run<'a> {
                     let seen = register.apply(&mut value, *role, event, at, local);
                     if seen != Seen::Nothing {
                         self.seats.begin_register(program, registers, *index, value);
+                        self.dirty.add(program.touches.by_beginning[*index]);
                     }
                     seen
                 }
@@ -388,7 +387,7 @@ impl<'a> Run<'a> {
             carried.segment_changes += 1;
             self.out.effects.push(Effect::Member {
                 user: self.user,
-                segment: segment.to_string(),
+                segment: segment.clone(),
                 entered: false,
                 at: carried.clock,
                 number: carried.segment_changes,

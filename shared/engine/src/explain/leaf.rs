@@ -198,7 +198,7 @@ fn look(view: &View<'_>, leaf: &Condition, negated: bool) -> Found {
         },
         Condition::Segment(name) => {
             let members = view.program.memberships(view.state);
-            match members.iter().find(|(member, _)| member == name) {
+            match members.iter().find(|(member, _)| *member == name) {
                 Some((_, since)) => Found::new(format!("in it since {}", when(*since, at))),
                 None => Found::new("not in it").missing("what the segment asks for"),
             }

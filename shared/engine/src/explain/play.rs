@@ -12,6 +12,7 @@ use crate::check::View;
 use crate::describe::{self, Time};
 use crate::identifiers::UserKey;
 use crate::limits::{Quiet, draws, lot};
+use crate::name::Name;
 use crate::outcome::{OutcomeRecord, PlayOutcome};
 use crate::playbook::{Channel, Condition, Entry, InQuietHours, Play, Share, Step, Trigger};
 use crate::plays::Start;
@@ -26,7 +27,7 @@ use crate::time::{Span, Timestamp};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PlayExplanation {
     /// The play's name.
-    pub play: String,
+    pub play: Name,
     /// Its name for people.
     pub title: String,
     /// What starts it, in words.
@@ -202,7 +203,10 @@ impl<'a> About<'a> {
         'a: 'c,
     {
         let now = copy.state.clock;
-        Run { steps_left: STEPS_PER_INSTANT_MAX, ..Run::new(self.program, self.user, copy, now) }
+        let mut run = Run::new(self.program, self.user, copy, now);
+        run.seats.find(self.program, &run.out.state);
+        run.steps_left = STEPS_PER_INSTANT_MAX;
+        run
     }
 
     /// What the engine would do if the play's moment came now.

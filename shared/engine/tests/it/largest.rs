@@ -126,7 +126,7 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
             scheduled: Some(Scheduled { due_at: far, product: Some(long(number, PRODUCT_KEY_BYTES_MAX)) }),
             messaged_at: Some(far),
         };
-        state.plays.insert(long(number, PLAY_NAME_BYTES), standing);
+        state.plays.insert(long(number, PLAY_NAME_BYTES).into(), standing);
     }
     // Every register that a playbook may ask for, as one long list.
     state.registers.set(0, Some(RegisterValue::Recent(std::iter::repeat_n(far, REGISTER_BYTES_MAX / 9).collect())));
@@ -159,7 +159,7 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
             0 => PlayOutcome::Cancelled { by: long(number, EVENT_NAME_BYTES_MAX + 70) },
             _ => PlayOutcome::Sent { delivery, channel: Channel::Webhook, due_at: far },
         };
-        state.outcomes.push(OutcomeRecord { at: far, play, outcome });
+        state.outcomes.push(OutcomeRecord { at: far, play: play.into(), outcome });
     }
     state
 }
@@ -180,7 +180,7 @@ fn plays_that_are_gone_are_forgotten_before_they_are_too_many() {
             .state;
     assert_eq!(
         state.plays.into_iter().map(|(name, play)| (name, play.entered)).collect::<Vec<_>>(),
-        [("abandoned_cart".to_owned(), 7)]
+        [("abandoned_cart".into(), 7)]
     );
 }
 
