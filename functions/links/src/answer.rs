@@ -171,7 +171,6 @@ fn answer(status: u16) -> LambdaFunctionUrlResponse {
     response.status_code = i64::from(status);
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
     ] {
@@ -190,6 +189,8 @@ fn page(status: u16, language: Language, title: &str, body: &str, allowed: &str)
     let policy = format!(
         "default-src 'none'; {allowed}style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
+    // Where the page leads need not know by which link.
+    response.headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         response.headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
