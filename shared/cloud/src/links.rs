@@ -8,17 +8,12 @@
 //! | `play` (S) | a copy out of the record, for people and filters |
 //! | `expires_at` (N) | TTL, in seconds |
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use kairos_protocol::links::{LinkRecords, LinksId, LinksSaved, MessageLinks};
 use kairos_protocol::port::Fault;
 
 use crate::faults::{fault, without_content};
-
-type Item = HashMap<String, AttributeValue>;
+use crate::items::{Condition, Item, PutOutcome, number, put_if, text, text_in};
 
 /// The table of links.
 #[derive(Clone, Debug)]
@@ -36,62 +31,35 @@ impl LinksTable {
 
 impl LinkRecords for LinksTable {
     async fn load(&self, id: LinksId) -> Result<Option<MessageLinks>, Fault> {
-        let request = self.client.get_item().table_name(&self.table).key("id", text(&id.to_string()));
+        let request = self.client.get_item().table_name(&self.table).key("id", text(id.to_string()));
         let answer = request.consistent_read(true).send().await;
         let answer = answer.map_err(|error| fault("LinksTable GetItem", &error))?;
         answer.item.as_ref().map(read_item).transpose()
     }
 
     async fn save(&self, links: &MessageLinks, expected_revision: Option<u32>) -> Result<LinksSaved, Fault> {
-        let item = write_item(links)?;
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item.clone()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let request = match expected_revision {
-            None => request.condition_expression("attribute_not_exists(id)"),
-            Some(revision) => request
-                .condition_expression("revision = :expected")
-                .expression_attribute_values(":expected", number(revision)),
-        };
-        let Err(error) = request.send().await else { return Ok(LinksSaved::Written) };
-        match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(conflict)) => match conflict.item() {
-                // An attempt whose answer was lost has written it, and the client's next one finds it there.
-                Some(there) if *there == item => Ok(LinksSaved::Written),
-                Some(there) => Ok(LinksSaved::Conflict(Some(Box::new(read_item(there)?)))),
-                // Nothing there, or an engine that does not say what is.
-                None => Ok(LinksSaved::Conflict(self.load(links.id()).await?.map(Box::new))),
-            },
-            _ => Err(fault("LinksTable PutItem", &error)),
+        let condition = Condition::still(expected_revision, "id");
+        match put_if(&self.client, &self.table, write_item(links)?, condition, "LinksTable PutItem").await? {
+            PutOutcome::Written { .. } | PutOutcome::Same => Ok(LinksSaved::Written),
+            PutOutcome::Conflict(Some(there)) => Ok(LinksSaved::Conflict(Some(Box::new(read_item(&there)?)))),
+            PutOutcome::Conflict(None) => Ok(LinksSaved::Conflict(self.load(links.id()).await?.map(Box::new))),
         }
     }
 }
 
-fn text(value: &str) -> AttributeValue {
-    AttributeValue::S(value.to_owned())
-}
-
-fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
 fn write_item(links: &MessageLinks) -> Result<Item, Fault> {
     let json = links.to_json().map_err(|error| damaged(without_content(&error)))?;
-    Ok(HashMap::from([
-        ("id".to_owned(), text(&links.id().to_string())),
-        ("record".to_owned(), AttributeValue::S(json)),
+    Ok(Item::from([
+        ("id".to_owned(), text(links.id().to_string())),
+        ("record".to_owned(), text(json)),
         ("revision".to_owned(), number(links.revision)),
-        ("play".to_owned(), text(&links.play)),
+        ("play".to_owned(), text(&*links.play)),
         ("expires_at".to_owned(), number(links.expires_at_secs())),
     ]))
 }
 
 fn read_item(item: &Item) -> Result<MessageLinks, Fault> {
-    let json = item.get("record").and_then(|value| value.as_s().ok());
-    let json = json.ok_or_else(|| damaged("it has no `record`".to_owned()))?;
+    let json = text_in(item, "record").ok_or_else(|| damaged("it has no `record`".to_owned()))?;
     MessageLinks::from_json(json).map_err(|error| damaged(without_content(&error)))
 }
 
