@@ -8,6 +8,7 @@
 //! | [`carts`], [`welcomes`], [`identities`], [`duplicates`] | what shoppers get, and what they do not get |
 //! | [`catalogue`] | who hears of prices and stock, and what feeds are told |
 //! | [`promo_codes`] | that a message carries a code of its own, which is used once, online or in store |
+//! | [`links`] | that a link leads by device, a click is counted once and starts plays, and what is forged leads nowhere |
 //! | [`alike`] | that it decides what `step` alone and a backtest decide |
 //! | [`segments`] | who is in which segment, by events, by time and after a publication |
 //! | [`timing`] | when they get it: never early, hardly late, also when an alarm was lost |
@@ -33,6 +34,7 @@ mod envelopes;
 mod harness;
 mod identities;
 mod kills;
+mod links;
 mod messengers;
 mod permissions;
 mod promo_codes;

@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 31] = [
+const ATTEMPTS: [&str; 34] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -38,6 +38,8 @@ const ATTEMPTS: [&str; 31] = [
     "PutItem PromoCodesTable",
     "UpdateItem PromoCodesTable",
     "Query PromoCodesTable/pools",
+    "GetItem LinksTable",
+    "PutItem LinksTable",
     "SendMessage EventsQueueUrl",
     "SendMessage DeliveriesQueueUrl",
     "SendMessage AlarmsQueueUrl",
@@ -47,10 +49,11 @@ const ATTEMPTS: [&str; 31] = [
     "GetSecretValue CatalogueKeyArn",
     "GetSecretValue PromoCodeKeyArn",
     "GetSecretValue RedeemKeyArn",
+    "GetSecretValue LinkKeyArn",
     "GetSecretValue viber-token",
 ];
 
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("IngestFunction", &["PutItem RefusalsTable", "GetItem PlaybookTable", "SendMessage EventsQueueUrl"]),
     (
         "DecideFunction",
@@ -93,10 +96,13 @@ const ALLOWED: [(&str, &[&str]); 7] = [
             "PutItem PromoCodesTable",
             "UpdateItem PromoCodesTable",
             "Query PromoCodesTable/pools",
+            "GetItem LinksTable",
+            "PutItem LinksTable",
             "Publish SMS",
             "SendEmail",
             "GetSecretValue WebhookSecretArn",
             "GetSecretValue PromoCodeKeyArn",
+            "GetSecretValue LinkKeyArn",
             "GetSecretValue viber-token",
         ],
     ),
@@ -110,6 +116,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
             "GetSecretValue RedeemKeyArn",
         ],
     ),
+    ("LinksFunction", &["GetItem LinksTable", "SendMessage EventsQueueUrl", "GetSecretValue LinkKeyArn"]),
 ];
 
 #[test]
@@ -142,6 +149,8 @@ async fn wake_every_function(stage: &Stage) {
     stage.engine.invoke("CatalogueFunction", &json!({"action": "announce"})).await.unwrap();
     let request: Value = serde_json::from_str(include_str!("../../functions/redeem/events/redeem.json")).unwrap();
     stage.engine.invoke("RedeemFunction", &request).await.unwrap();
+    let request: Value = serde_json::from_str(include_str!("../../functions/links/events/click.json")).unwrap();
+    stage.engine.invoke("LinksFunction", &request).await.unwrap();
     stage.engine.invoke("SegmentationFunction", &json!({"action": "backfill"})).await.unwrap();
 }
 
@@ -169,7 +178,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         "DeliveriesTable" => "delivery",
         "PlaybookTable" => "name",
         "CatalogueTable" => "product",
-        "PromoCodesTable" => "id",
+        "PromoCodesTable" | "LinksTable" => "id",
         _ => "user",
     };
     let keys: &[&str] = if on == "PromoCodesTable" { &["id"] } else { &["index", "user"] };

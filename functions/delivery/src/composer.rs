@@ -11,6 +11,8 @@
 //! | `promo_…` | see [`crate::promo_codes`] | |
 //! | `secret` | the key that signs webhooks could not be read | configuration |
 //!
+//! Links are [kept](crate::links) and replaced by short ones; when that fails, they stand as they are.
+//!
 //! The key, and the tokens of [messengers](crate::messengers), are asked for here and not when the message is sent,
 //! because nothing that can take time may stand between a claim and its call; the sending then finds them known.
 
@@ -18,13 +20,14 @@ use std::sync::Arc;
 
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::playbooks::PlaybookStore;
-use kairos_engine::mailbox::{DeliveryOrder, MessageData};
-use kairos_engine::playbook::{LocalizedMessage, Message, Playbook};
-use kairos_messages::{Found, RenderedMessage, render_with};
+use kairos_engine::mailbox::DeliveryOrder;
+use kairos_engine::playbook::{LinkSettings, LocalizedMessage, Message, Playbook};
+use kairos_messages::{Found, RenderedMessage};
 use kairos_protocol::delivery::{Answer, AnswerClass, Composer, Content};
 use kairos_protocol::port::{Clock, Fault};
 
 use crate::enrichment::{Listings, Needs, completed, store};
+use crate::links::{ShortLinks, with_short_links};
 use crate::messengers::Messengers;
 use crate::promo_codes::{Codes, code_of};
 use crate::tokens::Tokens;
@@ -32,28 +35,36 @@ use crate::webhook::SigningKeys;
 
 /// Composes from published playbooks.
 #[derive(Debug)]
-pub struct PlaybookComposer<L, P, K, T> {
+pub struct PlaybookComposer<L, P, S, K, T> {
     playbooks: PlaybookStore,
     listings: L,
     codes: P,
+    links: S,
     keys: K,
     messengers: Arc<Messengers<T>>,
 }
 
-impl<L, P, K, T> PlaybookComposer<L, P, K, T> {
-    /// Composes from this store, this catalogue and these promo codes; `keys` are those that webhooks will be signed with,
-    /// `messengers` those that must be ready for what is composed.
-    pub fn new(playbooks: PlaybookStore, listings: L, codes: P, keys: K, messengers: Arc<Messengers<T>>) -> Self {
-        Self { playbooks, listings, codes, keys, messengers }
+impl<L, P, S, K, T> PlaybookComposer<L, P, S, K, T> {
+    /// Composes from this store, this catalogue, these promo codes and these links; `keys` are those that webhooks will
+    /// be signed with, `messengers` those that must be ready for what is composed.
+    pub fn new(
+        playbooks: PlaybookStore,
+        listings: L,
+        codes: P,
+        links: S,
+        keys: K,
+        messengers: Arc<Messengers<T>>,
+    ) -> Self {
+        Self { playbooks, listings, codes, links, keys, messengers }
     }
 }
 
-impl<L: Listings, P: Codes, K: SigningKeys, T: Tokens> Composer for PlaybookComposer<L, P, K, T> {
+impl<L: Listings, P: Codes, S: ShortLinks, K: SigningKeys, T: Tokens> Composer for PlaybookComposer<L, P, S, K, T> {
     async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
         self.messengers.ready(order.channel, &SystemClock).await?;
         match self.playbooks.version(&order.playbook).await {
             Ok(playbook) => {
-                let content = compose_from(&playbook, &self.listings, &self.codes, order).await?;
+                let content = compose_from(&playbook, &self.listings, &self.codes, &self.links, order).await?;
                 if let Content::Webhook { .. } = content {
                     self.keys.current(SystemClock.now()).await.map_err(|fault| no_key(&fault))?;
                 }
@@ -74,7 +85,7 @@ pub fn no_key(fault: &Fault) -> Answer {
     Answer::new(AnswerClass::Configuration, "secret").with_detail(&fault.to_string())
 }
 
-/// The content of an order, by this playbook and this catalogue, with a code of these.
+/// The content of an order, by this playbook and this catalogue, with a code of these and links of those.
 ///
 /// # Errors
 /// The answer that is recorded when there is none (see the module).
@@ -82,6 +93,7 @@ pub async fn compose_from(
     playbook: &Playbook,
     listings: &impl Listings,
     codes: &impl Codes,
+    links: &impl ShortLinks,
     order: &DeliveryOrder,
 ) -> Result<Content, Answer> {
     let (whole, message) = message_of(playbook, order)?;
@@ -95,7 +107,12 @@ pub async fn compose_from(
     let store = if needs.store { store(playbook, &order.data, listing.as_ref()) } else { None };
     let data = completed(&order.data, listing.as_ref());
     let promo_code = code_of(codes, playbook, whole, order).await?;
-    rendered(playbook, message, order, &data, &Found { store, promo_code })
+    let destinations = playbook.links.as_ref().map(LinkSettings::pages).unwrap_or_default();
+    let found = Found { store, promo_code, destinations };
+    let rendered = with_short_links(links, playbook, message, order, &data, &found).await;
+    let rendered = rendered
+        .map_err(|error| Answer::new(AnswerClass::PermanentMessage, "render").with_detail(&error.to_string()))?;
+    addressed(playbook, order, rendered)
 }
 
 fn message_of<'p>(
@@ -110,19 +127,12 @@ fn message_of<'p>(
     Ok((message, message.localized(order.locale.as_deref()).ok_or_else(unknown)?))
 }
 
-fn rendered(
-    playbook: &Playbook,
-    message: &LocalizedMessage,
-    order: &DeliveryOrder,
-    data: &MessageData,
-    found: &Found,
-) -> Result<Content, Answer> {
+/// What was rendered, with the sender that the playbook names.
+fn addressed(playbook: &Playbook, order: &DeliveryOrder, rendered: RenderedMessage) -> Result<Content, Answer> {
     let not_set_up = || {
         Answer::new(AnswerClass::Configuration, "channel_not_set_up")
             .with_detail(&format!("add {} to the playbook's channels", order.channel))
     };
-    let rendered = render_with(message, order.channel, data, found)
-        .map_err(|error| Answer::new(AnswerClass::PermanentMessage, "render").with_detail(&error.to_string()))?;
     let channels = &playbook.channels;
     Ok(match rendered {
         RenderedMessage::Email { subject, text, html } => {
@@ -156,6 +166,9 @@ mod tests {
     use kairos_engine::product::Product;
     use kairos_messages::PromoCode;
     use kairos_protocol::catalogue::{Listing, Stock};
+    use kairos_protocol::links::MessageLinks;
+
+    use crate::links::{NotShort, Short};
 
     /// A playbook with one message in English and French, and some channels.
     fn playbook() -> Playbook {
@@ -235,9 +248,19 @@ mod tests {
         }
     }
 
+    impl ShortLinks for Catalogue {
+        async fn short(&self, _: &MessageLinks, _: Option<&str>) -> Result<Short, NotShort> {
+            unreachable!("this playbook counts no links")
+        }
+
+        fn own_address(&self) -> &str {
+            "https://go.example"
+        }
+    }
+
     fn compose_with(is_down: bool, order: &DeliveryOrder) -> Result<Content, Answer> {
         let world = Catalogue { is_down };
-        compose_from(&playbook(), &world, &world, order).now_or_never().expect("nothing here waits")
+        compose_from(&playbook(), &world, &world, &world, order).now_or_never().expect("nothing here waits")
     }
 
     fn compose(order: &DeliveryOrder) -> Result<Content, Answer> {

@@ -9,6 +9,8 @@ use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::environment::{optional, required};
 use kairos_cloud::faults::without_content;
+use kairos_cloud::link_keys::LinkKeys;
+use kairos_cloud::links::LinksTable;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
 use kairos_cloud::{service, telemetry};
@@ -20,6 +22,7 @@ use lambda_runtime::{Error, LambdaEvent};
 
 use crate::composer::PlaybookComposer;
 use crate::email::Email;
+use crate::links::StoredLinks;
 use crate::messengers::{Bases, Messengers};
 use crate::promo_codes::StoredCodes;
 use crate::providers::{Providers, provider_config};
@@ -32,7 +35,7 @@ use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
 #[derive(Debug)]
 pub struct Delivery {
     records: DeliveriesTable,
-    composer: PlaybookComposer<CatalogueTable, StoredCodes, Arc<SecretsManagerKey>, SecretsManagerTokens>,
+    composer: PlaybookComposer<CatalogueTable, StoredCodes, StoredLinks, Arc<SecretsManagerKey>, SecretsManagerTokens>,
     providers: Providers<Arc<SecretsManagerKey>, SecretsManagerTokens, SystemClock>,
 }
 
@@ -56,12 +59,24 @@ impl Delivery {
         let messengers = Arc::new(Messengers::new(tokens, bases));
         let key = Arc::new(SecretsManagerKey::new(secrets.clone(), required("WEBHOOK_SECRET_ARN")?));
         let codes = PromoCodesTable::new(dynamodb.clone(), required("PROMO_CODES_TABLE")?);
-        let codes = StoredCodes::new(codes, secrets, required("PROMO_CODE_KEY_ARN")?);
+        let codes = StoredCodes::new(codes, secrets.clone(), required("PROMO_CODE_KEY_ARN")?);
+        let links = StoredLinks::new(
+            LinksTable::new(dynamodb.clone(), required("LINKS_TABLE")?),
+            LinkKeys::new(secrets, required("LINK_KEY_ARN")?),
+            &required("LINKS_URL")?,
+        );
         let private_hosts = PrivateHosts::parse(&optional("WEBHOOK_PRIVATE_HOSTS").unwrap_or_default())?;
         let catalogue = CatalogueTable::new(dynamodb.clone(), required("CATALOGUE_TABLE")?);
         Ok(Self {
             records: DeliveriesTable::new(dynamodb, required("DELIVERIES_TABLE")?),
-            composer: PlaybookComposer::new(playbooks, catalogue, codes, Arc::clone(&key), Arc::clone(&messengers)),
+            composer: PlaybookComposer::new(
+                playbooks,
+                catalogue,
+                codes,
+                links,
+                Arc::clone(&key),
+                Arc::clone(&messengers),
+            ),
             providers: Providers {
                 sms: Sms::new(
                     aws_sdk_sns::Client::new(&for_providers),

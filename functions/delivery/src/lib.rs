@@ -5,7 +5,7 @@
 //!
 //! - [`records`]: the table of deliveries (claims and what became of them).
 //! - [`composer`]: the playbook's templates, filled in; [`enrichment`]: with places and what the catalogue knows;
-//!   [`promo_codes`]: with a code of the message's own.
+//!   [`promo_codes`]: with a code of the message's own; [`links`]: with short links.
 //! - [`providers`]: one module per channel of the same shape (build the request, send it once,
 //!   classify the answer by the codes that the provider documents): [`sms`], [`email`], [`webhook`],
 //!   and over [`messengers`] [`telegram`], [`viber`], [`whatsapp`]. `docs/channels.md` has all tables.
@@ -20,6 +20,7 @@ pub mod email;
 pub mod enrichment;
 pub mod function;
 mod https;
+pub mod links;
 pub mod messengers;
 pub mod promo_codes;
 pub mod providers;

@@ -313,6 +313,33 @@ pub const SECRET_ASKED_AGAIN_AFTER: Span = Span::from_secs(30);
 /// How long the key that opens redemptions is used before it is asked for again.
 pub const REDEEM_KEY_REFRESH: Span = Span::from_mins(5);
 
+// ---- Links ----
+
+/// Most bytes that a signed link carries beside its signature.
+pub const SIGNED_LINK_PAYLOAD_BYTES_MAX: usize = 512;
+/// How long the keys that sign links are used before they are asked for again.
+pub const LINK_KEY_REFRESH: Span = Span::from_mins(15);
+/// A link that no known key has signed may be signed with a newer one, which is asked for at most so often.
+pub const LINK_KEY_ASKED_AGAIN_AFTER: Span = Span::from_secs(60);
+/// Most sites whose links a playbook counts.
+pub const LINK_HOSTS_MAX: usize = 50;
+/// Most destinations that a playbook names.
+pub const LINK_DESTINATIONS_MAX: usize = 50;
+/// Most links of one message that are counted; further ones stay as they stand.
+pub const LINKS_PER_MESSAGE_MAX: usize = 64;
+/// Longest link that is counted, in bytes; a longer one stays as it stands.
+pub const LINK_TARGET_BYTES_MAX: usize = 2_000;
+/// How long links lead where they should, where a playbook does not say.
+pub const LINK_EXPIRES_AFTER: Span = Span::from_secs(90 * 24 * 60 * 60);
+/// How long links lead to the fallback page after that, before they are forgotten.
+pub const LINK_FALLBACK_RETENTION: Span = Span::from_secs(90 * 24 * 60 * 60);
+/// How often a delivery's links are read again when another worker writes them at the same time.
+pub const LINK_ROUNDS_MAX: usize = 4;
+/// How long somebody who follows a link waits at most until their mailbox has the click.
+pub const CLICK_TOLD_WITHIN: Span = Span::from_secs(2);
+/// Longest user agent that is read, in bytes.
+pub const USER_AGENT_BYTES_MAX: usize = 512;
+
 // ---- Tools ----
 
 /// Most events of a recording that is replayed: it is held in memory, because all events of a user
@@ -470,6 +497,12 @@ const _: () = {
     assert!(PROMO_CODE_RETENTION.as_millis() >= DELIVERY_RETENTION.as_millis());
     assert!(SECRET_ASKED_AGAIN_AFTER.as_millis() < PROMO_CODE_KEY_REFRESH.as_millis());
     assert!(SECRET_ASKED_AGAIN_AFTER.as_millis() < WEBHOOK_SECRET_REFRESH.as_millis());
+    assert!(LINK_KEY_ASKED_AGAIN_AFTER.as_millis() < LINK_KEY_REFRESH.as_millis());
+    // A link's number is one byte of its token, and the links of a message fit into one item.
+    assert!(LINKS_PER_MESSAGE_MAX <= 256);
+    assert!(LINKS_PER_MESSAGE_MAX * (LINK_TARGET_BYTES_MAX + 200) < 400 * 1024);
+    // Whatever was read from an event as a link can be counted.
+    assert!(LINK_BYTES_MAX <= LINK_TARGET_BYTES_MAX);
     // A merge carries a whole state in base64 inside one mailbox message.
     assert!(STATE_BYTES_MAX * 4 / 3 + 4_096 <= MAILBOX_MESSAGE_BYTES_MAX);
     assert!(AWS_CONNECT_TIMEOUT.as_millis() < AWS_ATTEMPT_TIMEOUT.as_millis());

@@ -14,6 +14,10 @@ use crate::time::Timestamp;
 /// whoever knows it could tell of redemptions that never were.
 pub const REDEMPTIONS: &str = "redeem";
 
+/// The name of the source that tells of clicks and opened messages. No client may have it either, nor tell of what only
+/// signed links can ([`EventName::is_of_links`]).
+pub const LINKS: &str = "links";
+
 /// One interaction of one user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "EventWire", into = "EventWire")]

@@ -109,12 +109,29 @@ vocabulary! {
     PlaceEntered = "Place Entered";
     /// A place of the shop was left.
     PlaceLeft = "Place Left";
+    /// A link of a message was followed; only signed links tell it.
+    MessageLinkClicked = "Message Link Clicked";
+    /// A message was opened, by its reader or by their mail program; only signed links tell it.
+    MessageOpened = "Message Opened";
     /// Somebody left their address.
     LeadGenerated = "Lead Generated", "generate_lead";
     /// An account was made.
     SignedUp = "Signed Up", "sign_up";
     /// Somebody came back to their account.
     SignedIn = "Signed In", "login";
+}
+
+impl EventName {
+    /// Whether only signed links may tell of it.
+    pub const fn is_of_links(&self) -> bool {
+        matches!(self, Self::MessageLinkClicked | Self::MessageOpened)
+    }
+
+    /// Whether a program may have done it as well as a person: mail programs open messages by themselves. `any` does
+    /// not mean such events, or who has turned away would seem to be there.
+    pub const fn is_without_person(&self) -> bool {
+        matches!(self, Self::MessageOpened)
+    }
 }
 
 /// Equal but for ASCII case and for `_` standing in for a space.

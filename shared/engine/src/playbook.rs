@@ -5,6 +5,7 @@
 
 mod channels;
 mod condition;
+mod links;
 mod message;
 mod pattern;
 mod play;
@@ -22,6 +23,7 @@ pub use channels::{
     WhatsappSettings,
 };
 pub use condition::{CartTest, Condition, ContextFact, HabitSlot, HabitTest, LocalHours, ReachTest, Weekdays};
+pub use links::{AppLink, Destination, LinkSettings, PageOrPlace, Utm, host};
 pub use message::{
     ChatTemplate, EmailTemplate, LinkButton, LocalizedMessage, Message, SmsTemplate, WebhookTemplate, WhatsappTemplate,
 };
@@ -78,6 +80,9 @@ pub struct Playbook {
     /// What promo codes are good for, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub promotions: BTreeMap<String, Promotion>,
+    /// What becomes of links in messages; they stay as they stand without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<LinkSettings>,
     /// Since when each register is watched, by its id in hexadecimal: filled in by whoever publishes, from
     /// the playbook before. A register that is not named was there from the beginning.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

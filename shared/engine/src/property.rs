@@ -148,8 +148,9 @@ impl EventPattern {
             (Self::Identify, EventKind::Identify { .. })
             | (Self::Page, EventKind::Page { .. })
             | (Self::Screen, EventKind::Screen { .. })
-            | (Self::Group, EventKind::Group { .. })
-            | (Self::Any, _) => true,
+            | (Self::Group, EventKind::Group { .. }) => true,
+            (Self::Any, EventKind::Track { event, .. }) => !event.is_without_person(),
+            (Self::Any, _) => true,
             _ => false,
         }
     }

@@ -1,5 +1,7 @@
 //! The data of one message as a template sees it.
 
+use std::collections::BTreeMap;
+
 use kairos_engine::mailbox::{CartData, DeviceData, MessageData, PersonData};
 use kairos_engine::money::{Currency, Micros, Money};
 use kairos_engine::playbook::{Discount, TraitValue};
@@ -9,6 +11,7 @@ use liquid_core::model::{Object, Value};
 
 use crate::escape::is_web_link;
 use crate::filters::number;
+use crate::links::{Link, Links};
 
 /// A place as templates show it: `store`. Whoever sends the message looks for it, with the catalogue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +52,23 @@ pub struct Found {
     pub store: Option<Store>,
     /// The code to show.
     pub promo_code: Option<PromoCode>,
+    /// The pages of the playbook's destinations, by name.
+    pub destinations: BTreeMap<String, String>,
+}
+
+/// Links as they stand, and nobody counts.
+impl Links for Found {
+    fn page(&self, destination: &str) -> Option<String> {
+        self.destinations.get(destination).cloned()
+    }
+
+    fn instead(&self, _: &Link) -> Option<String> {
+        None
+    }
+
+    fn pixel(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What a template can name, in the order in which it is told.
@@ -209,6 +229,6 @@ pub(crate) fn samples() -> [(MessageData, Found); 2] {
         expires_at: Timestamp::from_millis(1_798_070_400_000),
     });
     // Whoever gets a message that shows a code has one.
-    let nothing_else = Found { store: None, promo_code: promo_code.clone() };
-    [(data, Found { store: Some(store), promo_code }), (MessageData::default(), nothing_else)]
+    let nothing_else = Found { promo_code: promo_code.clone(), ..Found::default() };
+    [(data, Found { store: Some(store), promo_code, ..Found::default() }), (MessageData::default(), nothing_else)]
 }

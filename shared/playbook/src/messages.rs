@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kairos_engine::playbook::{Channel, EmailTemplate, LocalizedMessage, Message, SmsTemplate, WebhookTemplate};
-use kairos_messages::{TemplateKind, check_template, names_in_message};
+use kairos_messages::{TemplateKind, check_template, destinations_in, names_in_message};
 
 use crate::diagnostic::{Found, Place, Report, Target};
 use crate::fields::{Fields, entries, text};
@@ -188,6 +188,10 @@ fn html_file(
         }
         return None;
     }
+    let mut report = Report::new(path, source, elsewhere);
+    for named in destinations_in(source) {
+        report.refer(Place { line: named.line, column: named.column }, Target::Destination(named.name));
+    }
     Some(source.clone())
 }
 
@@ -200,6 +204,10 @@ pub(crate) fn template(report: &mut Report<'_>, node: &Node, what: &str, kind: T
             report.problem(at, problem.message, problem.help.unwrap_or_default());
         }
         return None;
+    }
+    for named in destinations_in(source) {
+        let at = place_in_file(report.text(), node.at, source, named.line, named.column);
+        report.refer(at, Target::Destination(named.name));
     }
     Some(source.to_owned())
 }

@@ -1,6 +1,6 @@
 //! Reads `sources.yaml` and `channels.yaml`.
 
-use kairos_engine::event::REDEMPTIONS;
+use kairos_engine::event::{LINKS, REDEMPTIONS};
 use kairos_engine::playbook::{Channel, ChannelSettings, EmailSettings, SmsSettings, Source, WebhookSettings};
 
 use crate::diagnostic::Report;
@@ -27,9 +27,10 @@ pub(crate) fn sources(report: &mut Report<'_>, root: &Node) -> Vec<Source> {
         if !is_name(&entry.key) {
             report.problem(entry.at, format!("`{}` cannot be a source's name", entry.key), NAME_HELP);
         }
-        if entry.key == REDEMPTIONS {
-            let help = "give the source another name: redeemed promo codes are told under this one";
-            report.problem(entry.at, format!("`{REDEMPTIONS}` is Kairos' own source"), help);
+        let own = [(REDEMPTIONS, "redeemed promo codes are"), (LINKS, "followed links and opened messages are")];
+        if let Some((name, what)) = own.into_iter().find(|(name, _)| *name == entry.key) {
+            let help = format!("give the source another name: {what} told under this one");
+            report.problem(entry.at, format!("`{name}` is Kairos' own source"), help);
         }
         let what = format!("source `{}`", entry.key);
         let Some(fields) = Fields::read(report, &entry.node, &what, &["write_key"]) else {

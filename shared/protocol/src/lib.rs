@@ -9,12 +9,16 @@
 //! - [`delivery`]: `delivery` claims, renders, sends and records.
 //! - [`catalogue`]: `catalogue` takes feeds of products and tells the users who care.
 //! - [`promo_codes`]: `delivery` gives each message its code, `redeem` lets each be used once.
+//! - [`links`]: `delivery` keeps what the links of a message lead to, `links` leads there and tells the user.
+//! - [`signed_links`]: tokens that prove that we have written them, for links of all purposes.
 //! - [`segmentation`]: `segmentation` brings users who stay away to what a new playbook watches.
 
 pub mod alarms;
 pub mod catalogue;
 pub mod delivery;
+pub mod links;
 pub mod mailboxes;
 pub mod port;
 pub mod promo_codes;
 pub mod segmentation;
+pub mod signed_links;

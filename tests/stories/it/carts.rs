@@ -37,6 +37,43 @@ fn whoever_orders_in_time_hears_nothing_and_an_order_afterwards_is_its_goal() {
 }
 
 #[test]
+fn whoever_follows_the_reminder_and_does_not_buy_is_asked_what_is_in_the_way() {
+    story(
+        "cart_clicked",
+        r#"
+        Mon 10:00 ann is a customer with an email
+        Mon 12:00 ann adds Trail Runner (shoes, 89 EUR)
+        => Mon 12:30 ann: abandoned_cart by email "Ann, you left something in your cart"
+        Mon 13:00 ann does Message Link Clicked play=abandoned_cart channel=email link="https://shop.example/cart"
+        => Tue 13:00 ann: cart_clicked by email "Can we help with your order?"
+        Tue 18:00 ann orders Trail Runner
+        => Tue 18:00 ann: cart_clicked reached its goal 5 h after the message, worth 89.00
+        Wed 20:00 that's all
+        "#,
+    );
+}
+
+#[test]
+fn whoever_buys_within_a_day_or_followed_another_link_is_asked_nothing() {
+    story(
+        "cart_clicked",
+        r#"
+        Mon 10:00 ann is a customer with an email
+        Mon 10:00 ben is a customer with an email
+        Mon 12:00 ann adds Trail Runner (shoes, 89 EUR)
+        Mon 12:00 ben adds Trail Runner
+        => Mon 12:30 ann: abandoned_cart by email "Ann, you left something in your cart"
+        => Mon 12:30 ben: abandoned_cart by email "Ben, you left something in your cart"
+        Mon 13:00 ann does Message Link Clicked play=abandoned_cart channel=email
+        Mon 13:00 ben does Message Link Clicked play=how_to channel=email
+        Tue 12:59 ann orders Trail Runner
+        => Tue 12:59 ann: cart_clicked cancelled
+        Wed 20:00 that's all
+        "#,
+    );
+}
+
+#[test]
 fn a_big_cart_of_somebody_who_has_never_bought_gets_a_discount() {
     story(
         "abandoned_cart",

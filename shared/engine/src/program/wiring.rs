@@ -106,11 +106,17 @@ fn dispatch(program: &mut Program) {
         }
     }
     let mut found: BTreeMap<EventPattern, Dispatch> = BTreeMap::new();
-    let kinds: BTreeSet<&EventPattern> = watchers.iter().flat_map(|(_, of)| of.iter().map(|one| &one.event)).collect();
+    let without_person = EventName::STANDARD.iter().filter(|name| name.is_without_person());
+    let without_person: Vec<_> = without_person.cloned().map(EventPattern::Track).collect();
+    let mut kinds: BTreeSet<&EventPattern> =
+        watchers.iter().flat_map(|(_, of)| of.iter().map(|one| &one.event)).collect();
+    // Told by their own names or to nobody.
+    kinds.extend(&without_person);
     for kind in kinds {
+        let is_any = !without_person.contains(kind);
         let entry = found.entry(kind.clone()).or_default();
         for (watcher, of) in &watchers {
-            let meant = of.iter().filter(|one| one.event == *kind || one.event == EventPattern::Any);
+            let meant = of.iter().filter(|one| one.event == *kind || (is_any && one.event == EventPattern::Any));
             let ways: Vec<_> = meant.map(|one| one.filters.clone()).collect();
             if ways.is_empty() {
                 continue;

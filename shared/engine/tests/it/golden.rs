@@ -17,9 +17,10 @@ use kairos_engine::money::{Currency, Micros, Money};
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use kairos_engine::place::Position;
 use kairos_engine::playbook::{
-    Channel, ChannelCap, ChannelSettings, ChatTemplate, ContextFact, Discount, EventMatch, EventPattern, Holder,
-    Interest, LinkButton, LocalizedMessage, Message, Moment, Playbook, PlaybookVersion, Policy, Promotion, Share,
-    TelegramSettings, TraitValue, Trigger, ViberSettings, WhatsappSettings, WhatsappTemplate,
+    AppLink, Channel, ChannelCap, ChannelSettings, ChatTemplate, ContextFact, Destination, Discount, EventMatch,
+    EventPattern, Holder, Interest, LinkButton, LinkSettings, LocalizedMessage, Message, Moment, PageOrPlace,
+    PlaceSelector, Playbook, PlaybookVersion, Policy, Promotion, Share, TelegramSettings, TraitValue, Trigger, Utm,
+    ViberSettings, WhatsappSettings, WhatsappTemplate,
 };
 use kairos_engine::product::products_of;
 use kairos_engine::program::Program;
@@ -326,6 +327,41 @@ fn playbooks_of_every_age_are_read_and_mean_what_they_meant() {
     assert_eq!(playbook.policy, Policy::default());
     assert_eq!(serde_json::from_str::<Playbook>(&serde_json::to_string(&playbook).unwrap()).unwrap(), playbook);
     assert!(Program::new(playbook).unwrap().registers().is_empty());
+}
+
+#[test]
+fn links_are_written_as_ever() {
+    let app = |scheme: &str| {
+        let store = "https://apps.apple.com/app/id1".into();
+        Some(AppLink { deep_link: format!("{scheme}://rooms"), store })
+    };
+    let bare = Destination {
+        desktop: "https://shop.example/rooms".into(),
+        tablet: None,
+        phone: None,
+        ios_app: None,
+        android_app: None,
+    };
+    let full = Destination {
+        tablet: Some(PageOrPlace::Page("https://shop.example/touch".into())),
+        phone: Some(PageOrPlace::Nearest(PlaceSelector::Kind("showroom".into()))),
+        ios_app: app("shop"),
+        android_app: app("shop-android"),
+        ..bare.clone()
+    };
+    let links = LinkSettings {
+        hosts: vec!["shop.example".into()],
+        domain: Some("https://go.shop.example".into()),
+        fallback: Some("https://shop.example/".into()),
+        expires_after: Span::from_hours(24),
+        opens: true,
+        utm: Some(Utm { source: "kairos".into(), medium: BTreeMap::from([(Channel::Sms, "text".into())]) }),
+        banner_parameter: Some("kairos_message".into()),
+        destinations: BTreeMap::from([("bare".into(), bare), ("full".into(), full)]),
+    };
+    json_is_golden("playbook_v1_links.json", &Playbook { links: Some(links), ..Playbook::default() });
+    let short: LinkSettings = serde_json::from_str(r#"{"hosts": ["shop.example"]}"#).unwrap();
+    assert_eq!((short.expires_after, short.opens), (LinkSettings::usual_span(), false));
 }
 
 #[test]

@@ -117,6 +117,11 @@ steps:
         ),
         ("places.yaml", "places: {mitte: {title: X, latitude: 52, longitude: 13, radius: 100}}"),
         ("promotions.yaml", "promotions: {x: {title: X, discount: 10%, expires_after: 2d}}"),
+        (
+            "links.yaml",
+            "hosts: shop.example\nutm: {source: x, medium: {email: x}}\ndestinations: {x: {desktop: \"https://shop.example/\", \
+             phone: {nearest: any}, ios_app: {deep_link: \"x://\", store: \"https://shop.example/\"}}}",
+        ),
         ("tracking_plan.yaml", "events: {page: }"),
         ("segments/x.yaml", "title: X\nwho: {cart: empty}"),
         (
