@@ -1,7 +1,7 @@
 //! The only AWS code that functions share: how Kairos' ports look on DynamoDB, SQS and Lambda.
 //!
 //! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
-//! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`playbooks`], [`backfills`]: the
+//! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`inbox`], [`playbooks`], [`backfills`]: the
 //!   ports of `kairos-protocol` on AWS; [`items`]: what those in DynamoDB have in common.
 //! - [`secrets`]: keys from Secrets Manager; [`requests`]: what is asked of who has one.
 //! - [`batches`]: SQS events in and partial batch failures out.
@@ -16,6 +16,7 @@ pub mod clock;
 pub mod configuration;
 pub mod environment;
 pub mod faults;
+pub mod inbox;
 pub mod items;
 pub mod playbooks;
 pub mod promo_codes;

@@ -14,6 +14,9 @@ use crate::time::Timestamp;
 /// whoever knows it could tell of redemptions that never were.
 pub const REDEMPTIONS: &str = "redeem";
 
+/// The name of the source that tells what became of messages on the shop's pages. No client may have it, likewise.
+pub const INBOX: &str = "inbox";
+
 /// One interaction of one user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "EventWire", into = "EventWire")]

@@ -21,7 +21,7 @@ use crate::problem::Problem;
 use crate::{RenderError, RenderedMessage, TemplateKind, not_empty};
 
 /// Fills one template in.
-type Part<'p> = &'p dyn Fn(&str, TemplateKind, &'static str) -> Result<String, RenderError>;
+pub(crate) type Part<'p> = &'p dyn Fn(&str, TemplateKind, &'static str) -> Result<String, RenderError>;
 
 /// The elements of Telegram's HTML that make sense in a shop's message.
 const TELEGRAM_ELEMENTS: [&str; 14] =
@@ -72,7 +72,7 @@ pub(crate) fn whatsapp(whatsapp: &WhatsappTemplate, part: Part<'_>) -> Result<Re
     Ok(RenderedMessage::Whatsapp { template, language, parameters, picture })
 }
 
-fn button(button: Option<&LinkButton>, part: Part<'_>) -> Result<Option<LinkButton>, RenderError> {
+pub(crate) fn button(button: Option<&LinkButton>, part: Part<'_>) -> Result<Option<LinkButton>, RenderError> {
     let Some(button) = button else { return Ok(None) };
     let Some(link) = link(Some(&button.link), part)? else { return Ok(None) };
     let text = part(&button.text, TemplateKind::Line, "text of the button")?;
@@ -85,7 +85,7 @@ fn button(button: Option<&LinkButton>, part: Part<'_>) -> Result<Option<LinkButt
 }
 
 /// The link that came out, if it is one.
-fn link(template: Option<&str>, part: Part<'_>) -> Result<Option<String>, RenderError> {
+pub(crate) fn link(template: Option<&str>, part: Part<'_>) -> Result<Option<String>, RenderError> {
     let link = template.map(|template| part(template, TemplateKind::Link, "link")).transpose()?;
     Ok(link.filter(|link| is_web_link(link) && link.len() <= CHAT_LINK_BYTES_MAX))
 }
@@ -95,7 +95,7 @@ fn is_viber_picture(link: &str) -> bool {
     VIBER_PICTURES.iter().any(|end| path.ends_with(end))
 }
 
-fn within(length: usize, max: usize, part: &'static str) -> Result<(), RenderError> {
+pub(crate) fn within(length: usize, max: usize, part: &'static str) -> Result<(), RenderError> {
     if length > max { Err(RenderError::TooLong { part, length, max }) } else { Ok(()) }
 }
 

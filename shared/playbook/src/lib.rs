@@ -36,6 +36,7 @@ mod messages;
 mod messengers;
 mod moments;
 mod node;
+mod on_site;
 mod places;
 mod plays;
 mod policy;

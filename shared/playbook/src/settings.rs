@@ -1,12 +1,13 @@
 //! Reads `sources.yaml` and `channels.yaml`.
 
-use kairos_engine::event::REDEMPTIONS;
+use kairos_engine::event::{INBOX, REDEMPTIONS};
 use kairos_engine::playbook::{Channel, ChannelSettings, EmailSettings, SmsSettings, Source, WebhookSettings};
 
 use crate::diagnostic::Report;
 use crate::fields::{Fields, entries, is_name, text};
 use crate::messengers;
 use crate::node::{Node, Value};
+use crate::on_site;
 
 /// Shortest write key, in characters: public, but not to be guessed.
 const WRITE_KEY_CHARS_MIN: usize = 16;
@@ -30,6 +31,10 @@ pub(crate) fn sources(report: &mut Report<'_>, root: &Node) -> Vec<Source> {
         if entry.key == REDEMPTIONS {
             let help = "give the source another name: redeemed promo codes are told under this one";
             report.problem(entry.at, format!("`{REDEMPTIONS}` is Kairos' own source"), help);
+        }
+        if entry.key == INBOX {
+            let help = "give the source another name: what becomes of messages on the site is told under this one";
+            report.problem(entry.at, format!("`{INBOX}` is Kairos' own source"), help);
         }
         let what = format!("source `{}`", entry.key);
         let Some(fields) = Fields::read(report, &entry.node, &what, &["write_key"]) else {
@@ -92,6 +97,7 @@ pub(crate) fn channels(report: &mut Report<'_>, root: &Node) -> ChannelSettings 
             "telegram" => channels.telegram = messengers::telegram(report, &entry.node),
             "viber" => channels.viber = messengers::viber(report, &entry.node),
             "whatsapp" => channels.whatsapp = messengers::whatsapp(report, &entry.node),
+            "on_site" => channels.on_site = on_site::settings(report, &entry.node),
             _ => {}
         }
     }

@@ -8,12 +8,14 @@
 //! - [`alarms`]: `timers` finds due alarms, delays each to its second and puts a tick into the mailbox.
 //! - [`delivery`]: `delivery` claims, renders, sends and records.
 //! - [`catalogue`]: `catalogue` takes feeds of products and tells the users who care.
+//! - [`inbox`]: `delivery` puts messages for the shop's pages there, `inbox` gives them and hears what became of them.
 //! - [`promo_codes`]: `delivery` gives each message its code, `redeem` lets each be used once.
 //! - [`segmentation`]: `segmentation` brings users who stay away to what a new playbook watches.
 
 pub mod alarms;
 pub mod catalogue;
 pub mod delivery;
+pub mod inbox;
 pub mod mailboxes;
 pub mod port;
 pub mod promo_codes;
