@@ -45,7 +45,7 @@ demo-needs:
 .PHONY: web
 web: web/dist/kairos.min.js ## Build kairos.js for the shop's pages, as web/dist/kairos.min.js
 
-WEB_SOURCES := web/build.mjs web/kairos.js web/script.js $(wildcard web/src/*.js web/src/captures/*.js)
+WEB_SOURCES := web/build.mjs web/kairos.js web/kairos-messages.js web/script.js $(wildcard web/src/*.js web/src/captures/*.js)
 web/dist/kairos.min.js: web/package-lock.json $(WEB_SOURCES)
 	@if command -v npm >/dev/null; then \
 		cd web && npm ci --silent --ignore-scripts && node build.mjs \
