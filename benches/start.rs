@@ -22,8 +22,8 @@ use serde_json::json;
 const RUNS: usize = 40;
 /// A function that has not asked for an event by then has failed.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-const FUNCTIONS: [&str; 9] =
-    ["hello", "ingest", "decide", "timers", "segmentation", "catalogue", "delivery", "redeem", "links"];
+const FUNCTIONS: [&str; 10] =
+    ["hello", "ingest", "decide", "timers", "segmentation", "catalogue", "delivery", "redeem", "links", "inbox"];
 
 fn main() -> io::Result<()> {
     let platform = Platform::start()?;
@@ -180,6 +180,8 @@ impl Platform {
             ("LINKS_TABLE", "links"),
             ("LINKS_URL", "https://links.example/"),
             ("LINK_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:links"),
+            ("INBOX_TABLE", "inbox"),
+            ("INBOX_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:inbox"),
             ("WEBHOOK_SECRET_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:webhook"),
             ("WEBHOOK_PRIVATE_HOSTS", ""),
             ("MESSENGER_SECRETS", "kairos"),

@@ -37,7 +37,7 @@ impl Stack {
     pub fn built() -> Option<PathBuf> {
         let binaries = directories().remove(0);
         let missing: Vec<_> =
-            ["ingest", "decide", "timers", "segmentation", "catalogue", "delivery", "redeem", "links"]
+            ["ingest", "decide", "timers", "segmentation", "catalogue", "delivery", "redeem", "links", "inbox"]
                 .into_iter()
                 .filter(|name| !binaries.join(name).is_file())
                 .collect();

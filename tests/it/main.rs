@@ -15,6 +15,7 @@
 //! | [`envelopes`] | what is wrong with a request or with one event in it |
 //! | [`webhooks`] | a receiver on the other side |
 //! | [`messengers`] | Telegram, Viber and WhatsApp on the other side, with their failures |
+//! | [`on_site`] | messages on the shop's own pages, and who may see them; in a browser, too |
 //! | [`dead_letters`], [`kills`] | what happens when something breaks |
 //! | [`permissions`] | that a role may do what its function does and nothing else |
 //! | [`clients`] | what shops have installed already, unmodified, a browser included; and `kairos.js` in one |
@@ -36,6 +37,7 @@ mod identities;
 mod kills;
 mod links;
 mod messengers;
+mod on_site;
 mod permissions;
 mod promo_codes;
 mod segments;

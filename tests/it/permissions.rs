@@ -1,7 +1,7 @@
 //! Each role may do what its function does and nothing else. Tried with the credentials that the engine has given to
 //! the running functions, against the policies of template.yaml.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::fs;
 
@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 34] = [
+const ATTEMPTS: [&str; 40] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -40,6 +40,11 @@ const ATTEMPTS: [&str; 34] = [
     "Query PromoCodesTable/pools",
     "GetItem LinksTable",
     "PutItem LinksTable",
+    "GetItem InboxTable",
+    "PutItem InboxTable",
+    "UpdateItem InboxTable",
+    "DeleteItem InboxTable",
+    "Query InboxTable",
     "SendMessage EventsQueueUrl",
     "SendMessage DeliveriesQueueUrl",
     "SendMessage AlarmsQueueUrl",
@@ -50,10 +55,11 @@ const ATTEMPTS: [&str; 34] = [
     "GetSecretValue PromoCodeKeyArn",
     "GetSecretValue RedeemKeyArn",
     "GetSecretValue LinkKeyArn",
+    "GetSecretValue InboxKeyArn",
     "GetSecretValue viber-token",
 ];
 
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("IngestFunction", &["PutItem RefusalsTable", "GetItem PlaybookTable", "SendMessage EventsQueueUrl"]),
     (
         "DecideFunction",
@@ -98,6 +104,9 @@ const ALLOWED: [(&str, &[&str]); 8] = [
             "Query PromoCodesTable/pools",
             "GetItem LinksTable",
             "PutItem LinksTable",
+            "PutItem InboxTable",
+            "DeleteItem InboxTable",
+            "Query InboxTable",
             "Publish SMS",
             "SendEmail",
             "GetSecretValue WebhookSecretArn",
@@ -117,6 +126,18 @@ const ALLOWED: [(&str, &[&str]); 8] = [
         ],
     ),
     ("LinksFunction", &["GetItem LinksTable", "SendMessage EventsQueueUrl", "GetSecretValue LinkKeyArn"]),
+    (
+        "InboxFunction",
+        &[
+            "BatchGetItem UsersTable",
+            "GetItem PlaybookTable",
+            "GetItem InboxTable",
+            "UpdateItem InboxTable",
+            "Query InboxTable",
+            "SendMessage EventsQueueUrl",
+            "GetSecretValue InboxKeyArn",
+        ],
+    ),
 ];
 
 #[test]
@@ -151,6 +172,8 @@ async fn wake_every_function(stage: &Stage) {
     stage.engine.invoke("RedeemFunction", &request).await.unwrap();
     let request: Value = serde_json::from_str(include_str!("../../functions/links/events/click.json")).unwrap();
     stage.engine.invoke("LinksFunction", &request).await.unwrap();
+    let request: Value = serde_json::from_str(include_str!("../../functions/inbox/events/messages.json")).unwrap();
+    stage.engine.invoke("InboxFunction", &request).await.unwrap();
     stage.engine.invoke("SegmentationFunction", &json!({"action": "backfill"})).await.unwrap();
 }
 
@@ -181,9 +204,16 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         "PromoCodesTable" | "LinksTable" => "id",
         _ => "user",
     };
-    let keys: &[&str] = if on == "PromoCodesTable" { &["id"] } else { &["index", "user"] };
+    let keys: &[&str] = match on {
+        "PromoCodesTable" | "LinksTable" => &["id"],
+        "InboxTable" => &["user", "delivery"],
+        "AudiencesTable" => &["index", "user"],
+        _ => std::slice::from_ref(&key),
+    };
+    let keys: HashMap<String, AttributeValue> =
+        keys.iter().map(|key| ((*key).to_owned(), text("permission"))).collect();
     match action {
-        "GetItem" => verdict(dynamodb.get_item().table_name(table).key(key, text("permission")).send().await),
+        "GetItem" => verdict(dynamodb.get_item().table_name(table).set_key(Some(keys)).send().await),
         "BatchGetItem" => {
             let keys =
                 KeysAndAttributes::builder().keys([(key.to_owned(), text("permission"))].into()).build().unwrap();
@@ -198,6 +228,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .item("source", text("permission"))
                 .item("refused_at", text("permission"))
                 .item("index", text("permission"))
+                .item("delivery", text("permission"))
                 .condition_expression("attribute_exists(never)")
                 .send()
                 .await,
@@ -206,14 +237,14 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
             dynamodb
                 .update_item()
                 .table_name(table)
-                .set_key(Some(keys.iter().map(|key| ((*key).to_owned(), text("permission"))).collect()))
+                .set_key(Some(keys))
                 .update_expression("SET permission = :permission")
                 .condition_expression("attribute_exists(never)")
                 .expression_attribute_values(":permission", text("permission"))
                 .send()
                 .await,
         ),
-        "DeleteItem" => verdict(dynamodb.delete_item().table_name(table).key(key, text("permission")).send().await),
+        "DeleteItem" => verdict(dynamodb.delete_item().table_name(table).set_key(Some(keys)).send().await),
         "Scan" => verdict(dynamodb.scan().table_name(table).limit(1).send().await),
         "Query" if on == "AudiencesTable" => verdict(
             dynamodb
@@ -222,6 +253,16 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .key_condition_expression("#index = :index")
                 .expression_attribute_names("#index", "index")
                 .expression_attribute_values(":index", text("permission"))
+                .send()
+                .await,
+        ),
+        "Query" if on == "InboxTable" => verdict(
+            dynamodb
+                .query()
+                .table_name(table)
+                .key_condition_expression("#user = :user")
+                .expression_attribute_names("#user", "user")
+                .expression_attribute_values(":user", text("permission"))
                 .send()
                 .await,
         ),

@@ -213,6 +213,7 @@ fn the_template_gives_what_the_protocols_count_on() {
         "DeliveryFunction",
         "RedeemFunction",
         "LinksFunction",
+        "InboxFunction",
     ];
     for function in functions {
         assert!(figure(function, "Timeout") * 1_000 > calls_ms, "{function}");

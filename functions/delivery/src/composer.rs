@@ -96,7 +96,7 @@ pub async fn compose_from(
     links: &impl ShortLinks,
     order: &DeliveryOrder,
 ) -> Result<Content, Answer> {
-    let (whole, message) = message_of(playbook, order)?;
+    let (whole, language, message) = message_of(playbook, order)?;
     let needs = Needs::of(message, order.channel, &order.data);
     let listing = match order.data.product.as_ref().filter(|_| needs.listing) {
         Some(product) => listings.listing(&product.id).await.map_err(|fault| {
@@ -112,23 +112,29 @@ pub async fn compose_from(
     let rendered = with_short_links(links, playbook, message, order, &data, &found).await;
     let rendered = rendered
         .map_err(|error| Answer::new(AnswerClass::PermanentMessage, "render").with_detail(&error.to_string()))?;
-    addressed(playbook, order, rendered)
+    addressed(playbook, language, order, rendered)
 }
 
 fn message_of<'p>(
     playbook: &'p Playbook,
     order: &DeliveryOrder,
-) -> Result<(&'p Message, &'p LocalizedMessage), Answer> {
+) -> Result<(&'p Message, &'p str, &'p LocalizedMessage), Answer> {
     let unknown = || {
         Answer::new(AnswerClass::Configuration, "message_unknown")
             .with_detail(&format!("the playbook has no message `{}`", order.message))
     };
     let message = playbook.messages.get(&order.message).ok_or_else(unknown)?;
-    Ok((message, message.localized(order.locale.as_deref()).ok_or_else(unknown)?))
+    let (language, templates) = message.language_for(order.locale.as_deref()).ok_or_else(unknown)?;
+    Ok((message, language, templates))
 }
 
-/// What was rendered, with the sender that the playbook names.
-fn addressed(playbook: &Playbook, order: &DeliveryOrder, rendered: RenderedMessage) -> Result<Content, Answer> {
+/// What was rendered in this language, with the sender that the playbook names.
+fn addressed(
+    playbook: &Playbook,
+    language: &str,
+    order: &DeliveryOrder,
+    rendered: RenderedMessage,
+) -> Result<Content, Answer> {
     let not_set_up = || {
         Answer::new(AnswerClass::Configuration, "channel_not_set_up")
             .with_detail(&format!("add {} to the playbook's channels", order.channel))
@@ -154,6 +160,11 @@ fn addressed(playbook: &Playbook, order: &DeliveryOrder, rendered: RenderedMessa
             let sender = channels.whatsapp.clone().ok_or_else(not_set_up)?;
             Content::Whatsapp { sender, template, language, parameters, picture }
         }
+        RenderedMessage::OnSite(message) => {
+            channels.on_site.as_ref().ok_or_else(not_set_up)?;
+            let priority = playbook.play(&order.play).map_or(0, |play| play.priority);
+            Content::OnSite { message: Box::new(message), language: language.to_owned(), priority }
+        }
     })
 }
 
@@ -174,7 +185,7 @@ mod tests {
     fn playbook() -> Playbook {
         serde_json::from_value(serde_json::json!({
             "version": "v1", "sources": [], "plays": [],
-            "channels": { "email": { "from": "Shop <hello@shop.example>" }, "sms": {}, "telegram": {} },
+            "channels": { "email": { "from": "Shop <hello@shop.example>" }, "sms": {}, "telegram": {}, "on_site": { "verify_identity": true } },
             "places": [{ "name": "old_town", "title": "Old Town", "latitude": 52.51, "longitude": 13.4, "radius_m": 100 }],
             "promotions": { "SPRING": { "title": "Spring", "discount": { "percent": 1000 }, "expires_after": 86400000 } },
             "messages": { "present": { "promotion": "SPRING", "default_locale": "en", "locales": { "en": { "sms": {
@@ -186,7 +197,10 @@ mod tests {
             } } } }, "chat": { "default_locale": "en", "locales": { "en": {
                 "telegram": { "text": "<b>{{ user.first_name }}</b>", "picture": "{{ product.image_url }}" },
                 "whatsapp": { "template": "x", "language": "en" },
-            } } }, "reminder": { "default_locale": "en", "locales": {
+            } } }, "page": { "default_locale": "en", "locales": {
+                "en": { "on_site": { "kind": "banner", "text": "Hello" } },
+                "de": { "on_site": { "kind": "banner", "text": "Hallo {{ user.first_name }}" } },
+            } }, "reminder": { "default_locale": "en", "locales": {
                 "en": {
                     "email": { "subject": "{{ user.first_name | default: 'Hello' }}, still there",
                         "text": "{% for item in cart.items %}{{ item.name }}{% endfor %}" },
@@ -311,6 +325,18 @@ mod tests {
         assert_eq!((text.as_str(), picture, button), ("<b>&lt;Ada&gt;</b>", None, None));
         let answer = compose(&chat(Channel::Whatsapp)).unwrap_err();
         assert_eq!((answer.class, answer.code.as_str()), (AnswerClass::Configuration, "channel_not_set_up"));
+    }
+
+    #[test]
+    fn a_message_for_a_page_is_composed_with_its_language_and_its_plays_priority() {
+        let order = order(|order| {
+            order.channel = Channel::OnSite;
+            order.message = "page".into();
+            order.locale = Some("de-AT".into());
+            order.data.user.first_name = Some("<b>Ada".into());
+        });
+        let Ok(Content::OnSite { message, language, priority }) = compose(&order) else { panic!("no message") };
+        assert_eq!((message.text.as_str(), language.as_str(), priority), ("Hallo <b>Ada", "de", 0));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::environment::{optional, required};
 use kairos_cloud::faults::without_content;
+use kairos_cloud::inbox::InboxTable;
 use kairos_cloud::link_keys::LinkKeys;
 use kairos_cloud::links::LinksTable;
 use kairos_cloud::playbooks::PlaybookStore;
@@ -67,6 +68,7 @@ impl Delivery {
         );
         let private_hosts = PrivateHosts::parse(&optional("WEBHOOK_PRIVATE_HOSTS").unwrap_or_default())?;
         let catalogue = CatalogueTable::new(dynamodb.clone(), required("CATALOGUE_TABLE")?);
+        let inbox = InboxTable::new(dynamodb.clone(), required("INBOX_TABLE")?);
         Ok(Self {
             records: DeliveriesTable::new(dynamodb, required("DELIVERIES_TABLE")?),
             composer: PlaybookComposer::new(
@@ -86,6 +88,7 @@ impl Delivery {
                 email: Email::new(aws_sdk_sesv2::Client::new(&for_providers)),
                 webhook: Webhook::new(private_hosts, key),
                 messengers,
+                inbox,
                 clock: SystemClock,
             },
         })
@@ -210,6 +213,7 @@ mod tests {
             (include_str!("../events/telegram.json"), "telegram"),
             (include_str!("../events/viber.json"), "viber"),
             (include_str!("../events/whatsapp.json"), "whatsapp"),
+            (include_str!("../events/on_site.json"), "on_site"),
         ] {
             let event: SqsEvent = serde_json::from_str(file).unwrap();
             let read = incoming(&event.records[0]);

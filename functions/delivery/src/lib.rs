@@ -8,7 +8,8 @@
 //!   [`promo_codes`]: with a code of the message's own; [`links`]: with short links.
 //! - [`providers`]: one module per channel of the same shape (build the request, send it once,
 //!   classify the answer by the codes that the provider documents): [`sms`], [`email`], [`webhook`],
-//!   and over [`messengers`] [`telegram`], [`viber`], [`whatsapp`]. `docs/channels.md` has all tables.
+//!   and over [`messengers`] [`telegram`], [`viber`], [`whatsapp`]. [`on_site`] writes to
+//!   the inbox. `docs/channels.md` has all tables.
 //! - [`function`]: the batch in, the failures and the counters out.
 //!
 //! **Invariant:** no client of a provider retries by itself: after an answer that did not arrive, only
@@ -22,6 +23,7 @@ pub mod function;
 mod https;
 pub mod links;
 pub mod messengers;
+pub mod on_site;
 pub mod promo_codes;
 pub mod providers;
 pub mod records;

@@ -1,7 +1,7 @@
 //! The only AWS code that functions share: how Kairos' ports look on DynamoDB, SQS and Lambda.
 //!
 //! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
-//! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`links`], [`playbooks`], [`backfills`]: the
+//! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`links`], [`inbox`], [`playbooks`], [`backfills`]: the
 //!   ports of `kairos-protocol` on AWS; [`items`]: what those in DynamoDB have in common.
 //! - [`secrets`]: keys from Secrets Manager; [`link_keys`]: those that sign links; [`requests`]: what is asked of who has one.
 //! - [`batches`]: SQS events in and partial batch failures out.
@@ -16,6 +16,7 @@ pub mod clock;
 pub mod configuration;
 pub mod environment;
 pub mod faults;
+pub mod inbox;
 pub mod items;
 pub mod link_keys;
 pub mod links;

@@ -178,6 +178,11 @@ fn platform(event: &Event) -> Option<&'static str> {
     })
 }
 
+/// Whether whoever did this was on the shop's pages or in its app: not when a server tells of it.
+pub(crate) fn is_on_site(event: &Event) -> bool {
+    platform(event).is_some()
+}
+
 /// The time zone that a client tells, when it is one.
 pub(crate) fn time_zone(context: &Map<String, Value>) -> Option<&str> {
     let name = context.get("timezone")?.as_str()?;

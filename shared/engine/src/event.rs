@@ -17,6 +17,8 @@ pub const REDEMPTIONS: &str = "redeem";
 /// The name of the source that tells of clicks and opened messages. No client may have it either, nor tell of what only
 /// signed links can ([`EventName::is_of_links`]).
 pub const LINKS: &str = "links";
+/// The name of the source that tells what became of messages on the shop's pages. No client may have it, likewise.
+pub const INBOX: &str = "inbox";
 
 /// One interaction of one user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -36,6 +36,7 @@ impl UserState {
             viewed,
             interests,
             messaged,
+            on_site_at,
         } = self;
         anonymous_id.is_some()
             || !seen.is_empty()
@@ -53,6 +54,7 @@ impl UserState {
             || !viewed.is_empty()
             || !interests.is_empty()
             || !messaged.is_empty()
+            || on_site_at.is_some()
     }
 
     /// Takes in what a visitor had done who turned out to be this user. No cart, purchase or used cap
@@ -90,6 +92,7 @@ impl UserState {
         if visitor_is_newer || self.time_zone.is_none() {
             self.time_zone = visitor.time_zone.or(self.time_zone.take());
         }
+        self.on_site_at = self.on_site_at.max(visitor.on_site_at);
         if visitor_is_newer || self.position.is_none() {
             self.position = visitor.position.or(self.position);
         }

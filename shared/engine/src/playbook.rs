@@ -7,6 +7,7 @@ mod channels;
 mod condition;
 mod links;
 mod message;
+mod on_site;
 mod pattern;
 mod play;
 mod promotion;
@@ -19,14 +20,15 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use channels::{
-    Channel, ChannelSettings, EmailSettings, SmsSettings, TelegramSettings, ViberSettings, WebhookSettings,
-    WhatsappSettings,
+    Channel, ChannelSettings, EmailSettings, OnSiteSettings, SmsSettings, TelegramSettings, ViberSettings,
+    WebhookSettings, WhatsappSettings,
 };
 pub use condition::{CartTest, Condition, ContextFact, HabitSlot, HabitTest, LocalHours, ReachTest, Weekdays};
 pub use links::{AppLink, Destination, LinkSettings, PageOrPlace, Utm, host};
 pub use message::{
     ChatTemplate, EmailTemplate, LinkButton, LocalizedMessage, Message, SmsTemplate, WebhookTemplate, WhatsappTemplate,
 };
+pub use on_site::{OnSiteKind, OnSiteMessage, OnSitePosition};
 pub use pattern::{EventMatch, EventPattern, ProductField, Property, PropertyFilter, TraitValue, ValueTest};
 pub use play::{
     Cap, CatalogueTest, Change, Entry, Goal, InQuietHours, Interest, Play, Schedule, Share, Step, Trigger, Variant,

@@ -132,6 +132,9 @@ pub struct UserState {
     #[n(25)]
     #[cbor(skip_if = "Vec::is_empty")]
     pub messaged: Vec<Messaged>,
+    /// When the user was last on the shop's pages or in its app, when the playbook has messages there.
+    #[n(26)]
+    pub on_site_at: Option<Timestamp>,
 }
 
 /// A place the user is in.

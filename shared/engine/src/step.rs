@@ -198,7 +198,7 @@ impl<'a> Run<'a> {
         let late = event.at < self.out.state.clock;
         self.advance(event.at);
         let at = self.out.state.clock;
-        self.know(event);
+        self.know(event, at);
         let state = &mut self.out.state;
         match &event.kind {
             EventKind::Track { event: name, .. } => {
@@ -231,7 +231,7 @@ impl<'a> Run<'a> {
     }
 
     /// Takes in who the user is, and where the event comes from.
-    fn know(&mut self, event: &Event) {
+    fn know(&mut self, event: &Event, at: Timestamp) {
         let program = self.program;
         let state = &mut self.out.state;
         keep_newest(&mut state.user_id, event.user_id.as_ref());
@@ -239,6 +239,9 @@ impl<'a> Run<'a> {
         state.profile.apply_context(&event.context);
         if !program.needs.facts.is_empty() && context::apply(state, &program.needs.facts, event) {
             self.dirty.add(program.touches.facts);
+        }
+        if program.playbook().channels.on_site.is_some() && context::is_on_site(event) {
+            state.on_site_at = state.on_site_at.max(Some(at));
         }
         if program.needs.time_zone
             && let Some(zone) = context::time_zone(&event.context)

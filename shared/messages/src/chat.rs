@@ -22,7 +22,7 @@ use crate::problem::Problem;
 use crate::{RenderError, RenderedMessage, TemplateKind, not_empty};
 
 /// Fills one template in.
-type Part<'p> = &'p dyn Fn(&str, TemplateKind, &'static str) -> Result<String, RenderError>;
+pub(crate) type Part<'p> = &'p dyn Fn(&str, TemplateKind, &'static str) -> Result<String, RenderError>;
 
 /// The elements of Telegram's HTML that make sense in a shop's message.
 const TELEGRAM_ELEMENTS: [&str; 14] =
@@ -40,7 +40,11 @@ pub(crate) fn telegram(chat: &ChatTemplate, part: Part<'_>, links: &dyn Links) -
         Some(_) => within(units, TELEGRAM_CAPTION_CHARS_MAX, "text of a Telegram message with a picture")?,
         None => within(units, TELEGRAM_CHARS_MAX, "Telegram message")?,
     }
-    Ok(RenderedMessage::Telegram { text, picture, button: button(chat.button.as_ref(), part, links)? })
+    Ok(RenderedMessage::Telegram {
+        text,
+        picture,
+        button: button(chat.button.as_ref(), part, |link| counted(link, links))?,
+    })
 }
 
 pub(crate) fn viber(chat: &ChatTemplate, part: Part<'_>, links: &dyn Links) -> Result<RenderedMessage, RenderError> {
@@ -54,7 +58,11 @@ pub(crate) fn viber(chat: &ChatTemplate, part: Part<'_>, links: &dyn Links) -> R
     let written =
         |character: char| if matches!(character, '"' | '\\' | '\n' | '\t') { 2 } else { character.len_utf8() };
     within(text.chars().map(written).sum(), VIBER_TEXT_BYTES_MAX, "Viber message, in bytes,")?;
-    Ok(RenderedMessage::Viber { text, picture, button: button(chat.button.as_ref(), part, links)? })
+    Ok(RenderedMessage::Viber {
+        text,
+        picture,
+        button: button(chat.button.as_ref(), part, |link| counted(link, links))?,
+    })
 }
 
 pub(crate) fn whatsapp(
@@ -77,10 +85,15 @@ pub(crate) fn whatsapp(
     Ok(RenderedMessage::Whatsapp { template, language, parameters, picture })
 }
 
-fn button(button: Option<&LinkButton>, part: Part<'_>, links: &dyn Links) -> Result<Option<LinkButton>, RenderError> {
+/// The button whose link came out, if it is one; `lead` says what stands there instead of it.
+pub(crate) fn button(
+    button: Option<&LinkButton>,
+    part: Part<'_>,
+    lead: impl Fn(&str) -> String,
+) -> Result<Option<LinkButton>, RenderError> {
     let Some(button) = button else { return Ok(None) };
     let link = part(&button.link, TemplateKind::Link, "link")?;
-    let Some(link) = as_link(counted(&link, links)) else { return Ok(None) };
+    let Some(link) = as_link(lead(&link)) else { return Ok(None) };
     let text = part(&button.text, TemplateKind::Line, "text of the button")?;
     // A long name is no reason not to write.
     let text = match text.char_indices().nth(BUTTON_CHARS_MAX) {
@@ -91,7 +104,11 @@ fn button(button: Option<&LinkButton>, part: Part<'_>, links: &dyn Links) -> Res
 }
 
 /// The picture whose link came out, if it is one.
-fn picture(template: Option<&str>, part: Part<'_>, links: &dyn Links) -> Result<Option<String>, RenderError> {
+pub(crate) fn picture(
+    template: Option<&str>,
+    part: Part<'_>,
+    links: &dyn Links,
+) -> Result<Option<String>, RenderError> {
     let link = template.map(|template| part(template, TemplateKind::Link, "link")).transpose()?;
     Ok(link.and_then(|link| as_link(plain(&link, links))))
 }
@@ -105,7 +122,7 @@ fn is_viber_picture(link: &str) -> bool {
     VIBER_PICTURES.iter().any(|end| path.ends_with(end))
 }
 
-fn within(length: usize, max: usize, part: &'static str) -> Result<(), RenderError> {
+pub(crate) fn within(length: usize, max: usize, part: &'static str) -> Result<(), RenderError> {
     if length > max { Err(RenderError::TooLong { part, length, max }) } else { Ok(()) }
 }
 

@@ -31,7 +31,7 @@
 //! | long outputs | the writer stops at its limit (`render`) |
 //!
 //! Reading order: `scan` (pieces of a template), `check` with `names` and `filters` (what there is), `html`
-//! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`, `links`; `used` (what a
+//! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`, `on_site`, `links`; `used` (what a
 //! template names).
 
 mod chat;
@@ -43,6 +43,7 @@ mod filters;
 mod html;
 mod links;
 mod names;
+mod on_site;
 mod problem;
 mod render;
 mod scan;
@@ -54,7 +55,7 @@ use kairos_engine::bounds::{
     RENDERED_BYTES_MAX, SMS_CHARS_MAX, TEMPLATE_ITERATIONS_MAX, TEMPLATE_SOURCE_BYTES_MAX, TEMPLATE_WORK_BYTES_MAX,
 };
 use kairos_engine::mailbox::MessageData;
-use kairos_engine::playbook::{Channel, LinkButton, LocalizedMessage};
+use kairos_engine::playbook::{Channel, LinkButton, LocalizedMessage, OnSiteMessage};
 
 pub use data::{Found, PromoCode, Store};
 pub use links::{Link, Links, untracked};
@@ -70,13 +71,13 @@ use scan::Piece;
 /// What a template becomes, which decides how data is written into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TemplateKind {
-    /// One line: an email's subject.
+    /// One line: an email's subject, a heading, what stands on a button.
     Line,
-    /// Text without markup: an email's text part, an SMS, a webhook's text, a Viber message.
+    /// Text without markup: an email's text part, an SMS, a webhook's text, a Viber message, a message on a page.
     Text,
     /// HTML (a Telegram message's, too): values are escaped, and refused where escaping would not be enough.
     Html,
-    /// The link of a picture or a button in a chat: a web link, or nothing.
+    /// The link of a picture or a button, in a chat or on a page: a web link, or nothing.
     Link,
     /// One gap of a WhatsApp template: one line that is never empty.
     Parameter,
@@ -137,6 +138,8 @@ pub enum RenderedMessage {
         /// The link of the picture of its header.
         picture: Option<String>,
     },
+    /// A message on the shop's pages or in its app.
+    OnSite(OnSiteMessage),
 }
 
 /// Why a message was not rendered. None of these goes away by trying again, and none quotes data.
@@ -280,6 +283,7 @@ pub fn render_linked(
         Channel::Telegram => chat::telegram(message.telegram.as_ref().ok_or_else(missing)?, &render_part, links),
         Channel::Viber => chat::viber(message.viber.as_ref().ok_or_else(missing)?, &render_part, links),
         Channel::Whatsapp => chat::whatsapp(message.whatsapp.as_ref().ok_or_else(missing)?, &render_part, links),
+        Channel::OnSite => on_site::on_site(message.on_site.as_ref().ok_or_else(missing)?, &render_part, links),
     }
 }
 

@@ -10,7 +10,7 @@
 //! | HTML, Telegram | `href` of `<a>` and `<area>` |
 //! | buttons of chats | their link |
 //!
-//! In all other places (subjects, pictures, text between tags) marks are put right, and nothing is replaced.
+//! In all other places (subjects, pictures, text between tags, messages on the page, whose clicks the inbox counts) marks are put right, and nothing is replaced.
 
 use crate::escape::{Place, escaped, is_web_link};
 

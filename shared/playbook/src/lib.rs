@@ -38,6 +38,7 @@ mod messages;
 mod messengers;
 mod moments;
 mod node;
+mod on_site;
 mod places;
 mod plays;
 mod policy;

@@ -9,6 +9,7 @@ use crate::diagnostic::{Found, Place, Report, Target};
 use crate::fields::{Fields, entries, text};
 use crate::messengers;
 use crate::node::Node;
+use crate::on_site;
 
 /// Reads one file of `messages/`. `files` are the texts beside it, for `html_file`; problems in those
 /// go to `elsewhere`.
@@ -125,6 +126,7 @@ fn localized(
     let webhook = only_text("webhook").map(|text| WebhookTemplate { text });
     let mut message = LocalizedMessage { email, sms, webhook, ..LocalizedMessage::default() };
     messengers::messages(report, &fields, &mut message);
+    on_site::message(report, &fields, &mut message);
     Some(message)
 }
 

@@ -1,12 +1,13 @@
 //! Reads `sources.yaml` and `channels.yaml`.
 
-use kairos_engine::event::{LINKS, REDEMPTIONS};
+use kairos_engine::event::{INBOX, LINKS, REDEMPTIONS};
 use kairos_engine::playbook::{Channel, ChannelSettings, EmailSettings, SmsSettings, Source, WebhookSettings};
 
 use crate::diagnostic::Report;
 use crate::fields::{Fields, entries, is_name, text};
 use crate::messengers;
 use crate::node::{Node, Value};
+use crate::on_site;
 
 /// Shortest write key, in characters: public, but not to be guessed.
 const WRITE_KEY_CHARS_MIN: usize = 16;
@@ -27,7 +28,11 @@ pub(crate) fn sources(report: &mut Report<'_>, root: &Node) -> Vec<Source> {
         if !is_name(&entry.key) {
             report.problem(entry.at, format!("`{}` cannot be a source's name", entry.key), NAME_HELP);
         }
-        let own = [(REDEMPTIONS, "redeemed promo codes are"), (LINKS, "followed links and opened messages are")];
+        let own = [
+            (REDEMPTIONS, "redeemed promo codes are"),
+            (LINKS, "followed links and opened messages are"),
+            (INBOX, "what becomes of messages on the site is"),
+        ];
         if let Some((name, what)) = own.into_iter().find(|(name, _)| *name == entry.key) {
             let help = format!("give the source another name: {what} told under this one");
             report.problem(entry.at, format!("`{name}` is Kairos' own source"), help);
@@ -93,6 +98,7 @@ pub(crate) fn channels(report: &mut Report<'_>, root: &Node) -> ChannelSettings 
             "telegram" => channels.telegram = messengers::telegram(report, &entry.node),
             "viber" => channels.viber = messengers::viber(report, &entry.node),
             "whatsapp" => channels.whatsapp = messengers::whatsapp(report, &entry.node),
+            "on_site" => channels.on_site = on_site::settings(report, &entry.node),
             _ => {}
         }
     }

@@ -132,10 +132,24 @@ fn just_before_leaving_free_shipping_and_then_no_reminder_of_the_same_cart() {
         Mon 17:00 ann is a customer with a phone
         Mon 18:00 ann adds Trail Runner (shoes, 89 EUR)
         Mon 18:05 ann is about to leave
-        => Mon 18:05 ann: exit_intent by sms "Ann, before you go: free shipping for your cart with SHIPFREE, for 24 hours: https://shop.example/cart"
+        => Mon 18:05 ann: exit_intent by on_site "Ann, before you go: We pay the shipping for what is in your cart. Your code SHIPFREE is good for 24 hours."
         Mon 19:00 ann orders Trail Runner
         => Mon 19:00 ann: exit_intent reached its goal 55 min after the message, worth 89.00
         Mon 22:00 that's all
+        "#,
+    );
+}
+
+#[test]
+fn who_has_left_already_hears_of_free_shipping_elsewhere() {
+    story(
+        "exit_intent",
+        r#"
+        Mon 17:00 ann is a customer with a phone
+        Mon 18:00 ann adds Trail Runner (shoes, 89 EUR)
+        Mon 18:05 ann does Exit Intended by="server"
+        => Mon 18:05 ann: exit_intent by sms "Ann, before you go: free shipping for your cart with SHIPFREE, for 24 hours: https://shop.example/cart"
+        Mon 18:20 that's all
         "#,
     );
 }
@@ -153,7 +167,7 @@ fn leaving_with_little_in_the_cart_or_again_next_week_brings_nothing() {
         => Mon 18:11 ann: exit_intent not sent: `who` did not hold
         Mon 18:12 ann adds Trail Runner (shoes, 89 EUR)
         Mon 18:13 ann is about to leave
-        => Mon 18:13 ann: exit_intent by sms "Ann, before you go: free shipping for your cart with SHIPFREE, for 24 hours: https://shop.example/cart"
+        => Mon 18:13 ann: exit_intent by on_site "Ann, before you go: We pay the shipping for what is in your cart. Your code SHIPFREE is good for 24 hours."
         1 Dec 18:00 ann is about to leave
         => 1 Dec 18:00 ann: exit_intent not sent: too soon, again from 8 Dec 18:13
         1 Dec 20:00 that's all

@@ -170,6 +170,9 @@ impl Story {
                 format!("by sms \"{text}\"")
             }
             RenderedMessage::Webhook { text } => format!("by webhook \"{text}\""),
+            RenderedMessage::OnSite(message) => {
+                format!("by on_site \"{}: {}\"", message.title.unwrap_or_default(), message.text)
+            }
             other => panic!("the shipped plays use no messenger: {other:?}"),
         };
         if self.arrives != Arrives::Late && order.decided_at != order.due_at {

@@ -451,8 +451,8 @@ impl<'a> About<'a> {
                 continue;
             }
             seen.push((message, channels));
-            let ways: Vec<(Channel, String)> =
-                channels.iter().filter_map(|channel| Some((*channel, engine.address(message, *channel)?))).collect();
+            let way = |channel: &Channel| Some((*channel, engine.address(message, *channel, self.at)?));
+            let ways: Vec<(Channel, String)> = channels.iter().filter_map(way).collect();
             let text = match ways.first() {
                 Some((channel, address)) => format!("{message} by {channel} to {address}"),
                 None => {
@@ -475,6 +475,7 @@ impl<'a> About<'a> {
         match (playbook.channels.has(channel), has_text) {
             (false, _) => format!("{channel} is not set up in channels.yaml"),
             (true, false) => format!("the message has no text for {channel}"),
+            (true, true) if channel == Channel::OnSite => "the user is not on the site".to_owned(),
             (true, true) => format!("no address for {channel} is known"),
         }
     }

@@ -18,9 +18,9 @@ use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use kairos_engine::place::Position;
 use kairos_engine::playbook::{
     AppLink, Channel, ChannelCap, ChannelSettings, ChatTemplate, ContextFact, Destination, Discount, EventMatch,
-    EventPattern, Holder, Interest, LinkButton, LinkSettings, LocalizedMessage, Message, Moment, PageOrPlace,
-    PlaceSelector, Playbook, PlaybookVersion, Policy, Promotion, Share, TelegramSettings, TraitValue, Trigger, Utm,
-    ViberSettings, WhatsappSettings, WhatsappTemplate,
+    EventPattern, Holder, Interest, LinkButton, LinkSettings, LocalizedMessage, Message, Moment, OnSiteKind,
+    OnSiteMessage, OnSitePosition, OnSiteSettings, PageOrPlace, PlaceSelector, Playbook, PlaybookVersion, Policy,
+    Promotion, Share, TelegramSettings, TraitValue, Trigger, Utm, ViberSettings, WhatsappSettings, WhatsappTemplate,
 };
 use kairos_engine::product::products_of;
 use kairos_engine::program::Program;
@@ -496,6 +496,50 @@ fn messengers_of_playbooks_are_written_as_ever() {
     let settings: ChannelSettings = serde_json::from_str(short).unwrap();
     assert_eq!(settings.whatsapp.unwrap().api_version, "v25.0");
     assert_eq!(settings.telegram, Some(TelegramSettings::default()));
+}
+
+#[test]
+fn states_of_users_on_the_site_are_stored_as_ever() {
+    let mut state = full_state();
+    state.on_site_at = Some(at(12));
+    state.messaged.push(Messaged { at: at(12), channel: Channel::OnSite });
+    let today = hex(&state.encode());
+    let text = golden("state_v1_on_site.hex", &today);
+    assert_eq!(text, today, "what is stored must stay readable; add a field or a version instead");
+    assert_eq!(UserState::decode(&unhex(&text)).unwrap(), state);
+}
+
+/// What a playbook says about messages on the site: who may see them, and one that says everything.
+#[test]
+fn messages_on_the_site_are_written_as_ever() {
+    let full = OnSiteMessage {
+        kind: OnSiteKind::Embedded,
+        title: Some("{{ user.first_name }}".into()),
+        text: "Your {{ product.name }}".into(),
+        picture: Some("{{ product.image_url }}".into()),
+        button: Some(LinkButton { text: "To the cart".into(), link: "https://shop.example/cart".into() }),
+        position: OnSitePosition::Top,
+        slot: Some("cart".into()),
+        dismissible: false,
+        close: Some("Close".into()),
+    };
+    let plain = OnSiteMessage { text: "Hello".into(), dismissible: true, ..OnSiteMessage::default() };
+    let locales = [("de", full), ("en", plain)].map(|(locale, message)| {
+        (locale.to_owned(), LocalizedMessage { on_site: Some(message), ..LocalizedMessage::default() })
+    });
+    let playbook = Playbook {
+        version: PlaybookVersion("0123456789abcdef".into()),
+        channels: ChannelSettings {
+            on_site: Some(OnSiteSettings { verify_identity: true }),
+            ..ChannelSettings::default()
+        },
+        messages: BTreeMap::from([(
+            "cart".into(),
+            Message { default_locale: "en".into(), locales: locales.into(), promotion: None },
+        )]),
+        ..Playbook::default()
+    };
+    json_is_golden("playbook_v1_on_site.json", &playbook);
 }
 
 #[test]

@@ -150,6 +150,7 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
         let product = long(number, PRODUCT_KEY_BYTES_MAX);
         state.interests.push(ProductInterest { product, interest: Interest::Wished, at: far, told_at: far });
     }
+    state.on_site_at = Some(far);
     let message = Messaged { at: far, channel: Channel::Webhook };
     state.messaged = vec![message; Channel::ALL.len() * CAP_AT_MOST_MAX as usize];
     let delivery = DeliveryId::of_decision(UserKey::known("x"), u64::MAX);

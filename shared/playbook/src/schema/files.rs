@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use kairos_engine::bounds::{
-    CAP_AT_MOST_MAX, LINK_HOSTS_MAX, LOW_STOCK_AT_MOST_MAX, PLACE_RADIUS_M_MAX, PRIORITY_MAX,
+    CAP_AT_MOST_MAX, LINK_HOSTS_MAX, LOW_STOCK_AT_MOST_MAX, ON_SITE_SLOT_CHARS_MAX, PLACE_RADIUS_M_MAX, PRIORITY_MAX,
     PROMO_CODE_PREFIX_CHARS_MAX, PROMO_CODES_AT_MOST_MAX, VARIANT_WEIGHT_MAX, VARIANTS_MAX,
 };
-use kairos_engine::playbook::{Channel, Interest, Moment};
+use kairos_engine::playbook::{Channel, Interest, Moment, OnSiteKind, OnSitePosition};
 
 use super::conditions;
 use super::parts::{
@@ -98,6 +98,8 @@ fn channels() -> Value {
             ("api_version", version, "The version of the Graph API: v25.0"),
         ],
     );
+    let verify = "Messages of a known user are only given to who proves to be that user; true without it";
+    let on_site = group(&[], vec![("verify_identity", flag(), verify)]);
     let keys = vec![
         (
             "email",
@@ -112,9 +114,10 @@ fn channels() -> Value {
         ),
         ("sms", any_of(vec![nothing.clone(), sms]), "SMS"),
         ("webhook", group(&["url"], vec![("url", url, "Gets a signed request for each message")]), "The webhook"),
-        ("telegram", any_of(vec![nothing, telegram]), "The Telegram bot; its token is a secret"),
+        ("telegram", any_of(vec![nothing.clone(), telegram]), "The Telegram bot; its token is a secret"),
         ("viber", viber, "The Viber bot; its token is a secret"),
         ("whatsapp", whatsapp, "The WhatsApp number; its token is a secret"),
+        ("on_site", any_of(vec![nothing, on_site]), "Messages on the shop's pages and in its app"),
     ];
     or_nothing(group(&[], keys))
 }
@@ -351,6 +354,29 @@ fn message() -> Value {
             ("picture", text(), "The link of the picture of its header, a Liquid template"),
         ],
     );
+    let slot = format!("^[A-Za-z0-9_-]{{1,{ON_SITE_SLOT_CHARS_MAX}}}$");
+    let on_site = group(
+        &["kind", "text"],
+        vec![
+            ("kind", words(&OnSiteKind::ALL.map(|(name, _)| name)), "How it stands on the page"),
+            ("title", text(), "Its heading, a Liquid template"),
+            ("text", text(), "The text, a Liquid template"),
+            ("picture", text(), "The link of a picture, a Liquid template"),
+            ("button", button(), "A button that opens a link"),
+            (
+                "position",
+                words(&OnSitePosition::ALL.map(|(name, _)| name)),
+                "Where a banner stands; at the bottom without it",
+            ),
+            (
+                "slot",
+                json!({ "type": "string", "pattern": slot }),
+                "Where an embedded message stands: the page's data-kairos-slot",
+            ),
+            ("dismissible", flag(), "Whether it can be closed; true without it"),
+            ("close", text(), "What the button that closes it is called, a Liquid template"),
+        ],
+    );
     let channels = group(
         &[],
         vec![
@@ -360,6 +386,7 @@ fn message() -> Value {
             ("telegram", chat(), "As a message of the Telegram bot"),
             ("viber", chat(), "As a message of the Viber bot"),
             ("whatsapp", whatsapp, "As a WhatsApp message"),
+            ("on_site", on_site, "As a message on the shop's pages and in its app"),
         ],
     );
     group(

@@ -104,7 +104,8 @@ steps:
         (
             "channels.yaml",
             "email: {from: a@shop.example}\nsms: {sender_id: Shop}\nwebhook: {url: \"https://shop.example/\"}\n\
-             telegram: {silent: true}\nviber: {sender: Shop}\nwhatsapp: {phone_number_id: \"1\"}",
+             telegram: {silent: true}\nviber: {sender: Shop}\nwhatsapp: {phone_number_id: \"1\"}\n\
+             on_site: {verify_identity: false}",
         ),
         (
             "policy.yaml",
@@ -128,7 +129,7 @@ steps:
             "messages/hi.yaml",
             "locales: {en: {email: {subject: x, text: x}, sms: {text: x}, \
              viber: {text: x, button: {text: x, link: \"https://shop.example/\"}}, \
-             whatsapp: {template: x, language: en}}}",
+             whatsapp: {template: x, language: en}, on_site: {kind: embedded, text: x, slot: top}}}",
         ),
     ]
     .map(|(path, text)| (path.to_owned(), text.to_owned()))
