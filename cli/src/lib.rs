@@ -4,6 +4,7 @@
 //! - [`target`], [`records`], [`local`]: the installation that a command speaks to.
 //! - [`rees46`], [`shop_day`]: where events come from. [`calls`], [`sender`]: how they are sent.
 //! - [`feed`]: a file of products, sent to the catalogue. [`pool_file`]: a file of promo codes, brought into a pool.
+//! - [`preview`]: what messages look like, before anybody gets them.
 //! - [`demo`]: what `make demo` does. [`terminal`]: how it looks.
 
 pub mod calls;
@@ -12,6 +13,7 @@ pub mod demo;
 pub mod feed;
 pub mod local;
 pub mod pool_file;
+pub mod preview;
 pub mod records;
 pub mod rees46;
 pub mod sender;
