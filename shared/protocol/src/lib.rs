@@ -17,6 +17,8 @@
 pub mod alarms;
 pub mod catalogue;
 pub mod delivery;
+#[cfg(test)]
+mod golden;
 pub mod inbox;
 pub mod links;
 pub mod mailboxes;

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::fs;
 
 use futures_util::FutureExt;
 use kairos_engine::bounds::INBOX_RETENTION;
@@ -13,6 +12,7 @@ use kairos_engine::state::UserState;
 use kairos_engine::time::Span;
 
 use super::*;
+use crate::golden::is_golden;
 use crate::mailboxes::Saved;
 
 const NOON: Timestamp = Timestamp::from_millis(1_763_726_400_000);
@@ -302,20 +302,6 @@ fn a_message_waits_no_longer_than_inboxes_keep_them() {
     world.deliver(&long).unwrap();
     world.after.set(INBOX_RETENTION);
     assert_eq!(world.asked(&unproved(visitor())), <[&str; 0]>::default());
-}
-
-/// Today's code writes exactly the golden file.
-#[track_caller]
-fn is_golden(name: &str, today: &str) -> String {
-    let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
-    let pretty: serde_json::Value = serde_json::from_str(today).unwrap();
-    let today = serde_json::to_string_pretty(&pretty).unwrap() + "\n";
-    let Ok(text) = fs::read_to_string(&path) else {
-        fs::write(&path, today).unwrap();
-        panic!("{path} was not there and has been written: look at it, then commit it");
-    };
-    assert_eq!(text, today, "{name}: what is stored must stay readable; add a version instead");
-    text
 }
 
 #[test]

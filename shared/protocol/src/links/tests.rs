@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
 use futures_util::FutureExt;
 use kairos_engine::bounds::LINKS_PER_MESSAGE_MAX;
@@ -13,6 +12,7 @@ use kairos_engine::time::{Span, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
+use crate::golden::is_golden;
 
 const START: Timestamp = Timestamp::from_millis(1_763_726_400_000);
 const PHONE: Device = Device { kind: DeviceKind::Phone, os: Os::Other };
@@ -220,20 +220,6 @@ fn a_message_of_too_many_links_counts_the_first() {
     let links = MessageLinks::new(&order(1), &settings(), many.clone());
     assert_eq!(links.links.len(), LINKS_PER_MESSAGE_MAX);
     assert_eq!(links.with(&many), None);
-}
-
-/// Today's code writes exactly the golden file.
-#[track_caller]
-fn is_golden(name: &str, today: &str) -> String {
-    let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
-    let value: serde_json::Value = serde_json::from_str(today).unwrap();
-    let today = serde_json::to_string_pretty(&value).unwrap() + "\n";
-    let Ok(text) = fs::read_to_string(&path) else {
-        fs::write(&path, today).unwrap();
-        panic!("{path} was not there and has been written: look at it, then commit it");
-    };
-    assert_eq!(text, today, "{name}: what is stored must stay readable; add a version instead");
-    text
 }
 
 #[test]

@@ -1,27 +1,10 @@
 //! What is stored of a code, and what travels.
 
-use std::fs;
-
 use super::*;
-
-/// Today's code writes exactly the golden file.
-#[track_caller]
-fn is_golden(name: &str, today: &str) -> String {
-    let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
-    let Ok(text) = fs::read_to_string(&path) else {
-        fs::write(&path, today).unwrap();
-        panic!("{path} was not there and has been written: look at it, then commit it");
-    };
-    assert_eq!(text, today, "{name}: what is stored must stay readable; add a version instead");
-    text
-}
+use crate::golden::is_golden;
 
 #[test]
 fn everything_that_is_stored_and_travels_reads_as_it_was_first_written() {
-    let pretty = |json: &str| {
-        let value: serde_json::Value = serde_json::from_str(json).unwrap();
-        serde_json::to_string_pretty(&value).unwrap() + "\n"
-    };
     let full = Promotion {
         minimum_total: Some(money(50)),
         maximum_discount: Some(money(20)),
@@ -38,12 +21,12 @@ fn everything_that_is_stored_and_travels_reads_as_it_was_first_written() {
         ("promo_code_v1_redeemed.json", redeemed),
         ("promo_code_v1_free.json", free),
     ] {
-        let text = is_golden(name, &pretty(&code.to_json().unwrap()));
+        let text = is_golden(name, &code.to_json().unwrap());
         assert_eq!(PromoCode::from_json(&text).unwrap(), code, "{name}");
     }
     let told = world.told.borrow();
     let [message] = told.as_slice() else { panic!("one message") };
-    let text = is_golden("promo_code_redeemed_message_v1.json", &pretty(&serde_json::to_string(message).unwrap()));
+    let text = is_golden("promo_code_redeemed_message_v1.json", &serde_json::to_string(message).unwrap());
     assert_eq!(&serde_json::from_str::<MailboxMessage>(&text).unwrap(), message);
     let [Input::Event { event, .. }] = message.inputs() else { panic!("{message:?}") };
     assert!(event.products.is_empty(), "it is about an order, not about a product");
