@@ -367,3 +367,20 @@ impl core::fmt::Display for PlayOutcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_outcome_of_inputs_is_counted_under_its_own_name() {
+        // They are counted by their place: a new one has to stand in the list, in the order of the enum.
+        assert!(InputOutcome::ALL.iter().enumerate().all(|(place, outcome)| *outcome as usize == place));
+        assert_eq!(InputOutcome::TickStale as usize + 1, InputOutcome::ALL.len());
+        let mut counts = InputCounts::default();
+        counts.add(InputOutcome::Merged, 2);
+        counts.add_all(&counts.clone());
+        assert_eq!((counts.of(InputOutcome::Merged), counts.of(InputOutcome::Applied)), (4, 0));
+        assert!(counts.iter().eq([(InputOutcome::Merged, 4)]));
+    }
+}
