@@ -3,7 +3,7 @@
 //! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
 //! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`playbooks`], [`backfills`]: the
 //!   ports of `kairos-protocol` on AWS; [`items`]: what those in DynamoDB have in common.
-//! - [`secrets`]: keys from Secrets Manager; [`requests`]: what is asked of who has one.
+//! - [`secrets`]: keys from Secrets Manager; [`link_keys`]: those that sign links; [`requests`]: what is asked of who has one.
 //! - [`batches`]: SQS events in and partial batch failures out.
 //! - [`telemetry`]: structured logs and counters, without personal data.
 //! - [`clock`]: the one place where the time of day is read.
@@ -17,6 +17,7 @@ pub mod configuration;
 pub mod environment;
 pub mod faults;
 pub mod items;
+pub mod link_keys;
 pub mod playbooks;
 pub mod promo_codes;
 pub mod queues;

@@ -28,8 +28,21 @@ pub struct Secret<T> {
     id: String,
     refresh: Span,
     read: fn(&str) -> Result<T, String>,
-    known: Mutex<Option<(Timestamp, T)>>,
+    /// Of the secret before the present one: what there is when there was none.
+    absent: Option<T>,
+    known: Mutex<Option<Known<T>>>,
 }
+
+#[derive(Clone)]
+struct Known<T> {
+    secret: T,
+    read_at: Timestamp,
+    /// Until then it is not asked for again, because that has just failed.
+    left_alone_until: Timestamp,
+}
+
+/// The stage of the secret that was in use before the present one.
+const PREVIOUS: &str = "AWSPREVIOUS";
 
 impl<T> fmt::Debug for Secret<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,7 +54,20 @@ impl<T: Clone> Secret<T> {
     /// The secret with this ARN, asked for anew after `refresh`. `read` says what is wrong with one that cannot be
     /// used, without showing it.
     pub fn new(client: Client, id: String, refresh: Span, read: fn(&str) -> Result<T, String>) -> Self {
-        Self { client, id, refresh, read, known: Mutex::new(None) }
+        Self { client, id, refresh, read, absent: None, known: Mutex::new(None) }
+    }
+
+    /// The same of the secret that was in use before it was replaced; `absent` while it never was.
+    pub fn previous(client: Client, id: String, refresh: Span, read: fn(&str) -> Result<T, String>, absent: T) -> Self {
+        Self { client, id, refresh, read, absent: Some(absent), known: Mutex::new(None) }
+    }
+
+    /// The secret as it was at most `age` ago. When it cannot be asked for anew, the one known stays in use.
+    ///
+    /// # Errors
+    /// When none is known, and Secrets Manager fails or gives one that cannot be used.
+    pub async fn not_older_than(&self, age: Span, now: Timestamp) -> Result<T, Fault> {
+        self.known_within(age.min(self.refresh), now).await
     }
 
     /// The secret as it is now. When it cannot be asked for anew, the one known stays in use.
@@ -49,32 +75,42 @@ impl<T: Clone> Secret<T> {
     /// # Errors
     /// When none is known, and Secrets Manager fails or gives one that cannot be used.
     pub async fn current(&self, now: Timestamp) -> Result<T, Fault> {
+        self.known_within(self.refresh, now).await
+    }
+
+    async fn known_within(&self, age: Span, now: Timestamp) -> Result<T, Fault> {
         // A secret is sound whatever a panicking thread left behind.
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((read_at, secret)) = &known
-            && now.since(*read_at) < self.refresh
+        if let Some(known) = &known
+            && (now.since(known.read_at) < age || now < known.left_alone_until)
         {
-            return Ok(secret.clone());
+            return Ok(known.secret.clone());
         }
-        match (self.ask().await, known) {
-            (Ok(secret), _) => {
-                *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, secret.clone()));
-                Ok(secret)
-            }
-            (Err(error), Some((_, secret))) => {
+        let known = match (self.ask().await, known) {
+            (Ok(secret), _) => Known { secret, read_at: now, left_alone_until: now },
+            (Err(error), Some(known)) => {
                 tracing::warn!(%error, "a secret could not be asked for anew; the one known stays in use");
                 // Not with every request: whoever asks meanwhile would wait for a service that does not answer.
-                let asked_at = now.minus(self.refresh).plus(SECRET_ASKED_AGAIN_AFTER);
-                *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((asked_at, secret.clone()));
-                Ok(secret)
+                Known { left_alone_until: now.plus(SECRET_ASKED_AGAIN_AFTER), ..known }
             }
-            (Err(error), None) => Err(error),
-        }
+            (Err(error), None) => return Err(error),
+        };
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
+        Ok(known.secret)
     }
 
     async fn ask(&self) -> Result<T, Fault> {
-        let answer = self.client.get_secret_value().secret_id(&self.id).send().await;
-        let answer = answer.map_err(|error| fault("SecretsManager GetSecretValue", &error))?;
+        let stage = self.absent.as_ref().map(|_| PREVIOUS.to_owned());
+        let answer = self.client.get_secret_value().secret_id(&self.id).set_version_stage(stage).send().await;
+        let answer = match (answer, &self.absent) {
+            (Ok(answer), _) => answer,
+            (Err(error), Some(absent))
+                if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) =>
+            {
+                return Ok(absent.clone());
+            }
+            (Err(error), _) => return Err(fault("SecretsManager GetSecretValue", &error)),
+        };
         (self.read)(answer.secret_string().unwrap_or_default())
             .map_err(|why| Fault::Permanent { what: "reading a secret", why })
     }

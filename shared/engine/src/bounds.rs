@@ -313,6 +313,15 @@ pub const SECRET_ASKED_AGAIN_AFTER: Span = Span::from_secs(30);
 /// How long the key that opens redemptions is used before it is asked for again.
 pub const REDEEM_KEY_REFRESH: Span = Span::from_mins(5);
 
+// ---- Links ----
+
+/// Most bytes that a signed link carries beside its signature.
+pub const SIGNED_LINK_PAYLOAD_BYTES_MAX: usize = 512;
+/// How long the keys that sign links are used before they are asked for again.
+pub const LINK_KEY_REFRESH: Span = Span::from_mins(15);
+/// A link that no known key has signed may be signed with a newer one, which is asked for at most so often.
+pub const LINK_KEY_ASKED_AGAIN_AFTER: Span = Span::from_secs(60);
+
 // ---- Tools ----
 
 /// Most events of a recording that is replayed: it is held in memory, because all events of a user

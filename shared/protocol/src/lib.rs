@@ -9,6 +9,7 @@
 //! - [`delivery`]: `delivery` claims, renders, sends and records.
 //! - [`catalogue`]: `catalogue` takes feeds of products and tells the users who care.
 //! - [`promo_codes`]: `delivery` gives each message its code, `redeem` lets each be used once.
+//! - [`signed_links`]: tokens that prove that we have written them, for links of all purposes.
 //! - [`segmentation`]: `segmentation` brings users who stay away to what a new playbook watches.
 
 pub mod alarms;
@@ -18,3 +19,4 @@ pub mod mailboxes;
 pub mod port;
 pub mod promo_codes;
 pub mod segmentation;
+pub mod signed_links;
