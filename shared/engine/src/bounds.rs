@@ -19,7 +19,7 @@ pub const EVENT_NAME_BYTES_MAX: usize = 200;
 /// Longest single text that is kept from an event (product name, trait, address), in bytes.
 pub const TEXT_BYTES_MAX: usize = 512;
 /// Longest link (picture, product page) that is kept, in bytes.
-pub const LINK_BYTES_MAX: usize = 720;
+pub const LINK_BYTES_MAX: usize = 680;
 /// Deepest nesting of an event's JSON that is read.
 pub const JSON_DEPTH_MAX: usize = 32;
 /// Most products that are read from one event.
@@ -105,6 +105,8 @@ pub const EVENT_PROPERTIES_MAX: usize = 6;
 pub const EVENT_PROPERTY_NAME_BYTES_MAX: usize = 48;
 /// Longest property of an event that a play on its way keeps, in bytes.
 pub const EVENT_PROPERTY_BYTES_MAX: usize = 96;
+/// Longest version of the words that somebody agrees to, in bytes.
+pub const WORDING_BYTES_MAX: usize = 32;
 /// Places in which one user can be at once.
 pub const PLACES_INSIDE_MAX: usize = 8;
 /// How long somebody counts as being in a place without news of where they are.

@@ -14,6 +14,14 @@ use crate::time::Timestamp;
 /// whoever knows it could tell of redemptions that never were.
 pub const REDEMPTIONS: &str = "redeem";
 
+/// The name of the source of what the shop's server says with its secret key. No playbook can give a source this name, or
+/// those below: names there have no hyphens.
+pub const SHOP_SERVER: &str = "shop-server";
+/// The name of the source of what people say by signed links: on the preferences page, by unsubscribing, by confirming.
+pub const PREFERENCES: &str = "kairos-preferences";
+/// The name of the source of what comes back for messages: keywords sent by SMS, bounces, complaints.
+pub const FEEDBACK: &str = "kairos-feedback";
+
 /// One interaction of one user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "EventWire", into = "EventWire")]

@@ -36,6 +36,7 @@ impl UserState {
             viewed,
             interests,
             messaged,
+            consent,
         } = self;
         anonymous_id.is_some()
             || !seen.is_empty()
@@ -53,6 +54,7 @@ impl UserState {
             || !viewed.is_empty()
             || !interests.is_empty()
             || !messaged.is_empty()
+            || !consent.is_empty()
     }
 
     /// Takes in what a visitor had done who turned out to be this user. No cart, purchase or used cap
@@ -125,6 +127,7 @@ impl UserState {
         self.messaged.sort_unstable();
         let too_many = self.messaged.len().saturating_sub(Channel::ALL.len() * CAP_AT_MOST_MAX as usize);
         self.messaged.drain(..too_many);
+        self.consent.merge(&visitor.consent, at);
         self.seen.merge(&visitor.seen);
         self.profile.merge(visitor.profile, &program.needs.traits);
         if self.anonymous_id.is_none() {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::bounds::{MESSAGES_REMEMBERED_MAX, OUTCOMES_KEPT_MAX, SEEN_INPUTS_MAX, STATE_BYTES_MAX};
 use crate::cart::Cart;
+use crate::consent::Consent;
 use crate::identifiers::{InputId, UserKey};
 use crate::moment::MomentState;
 use crate::money::Micros;
@@ -131,6 +132,10 @@ pub struct UserState {
     #[n(25)]
     #[cbor(skip_if = "Vec::is_empty")]
     pub messaged: Vec<Messaged>,
+    /// What they have agreed to and refused.
+    #[n(26)]
+    #[cbor(default, skip_if = "Consent::is_empty")]
+    pub consent: Consent,
 }
 
 /// A place the user is in.
