@@ -22,7 +22,8 @@ use serde_json::json;
 const RUNS: usize = 40;
 /// A function that has not asked for an event by then has failed.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-const FUNCTIONS: [&str; 8] = ["hello", "ingest", "decide", "timers", "segmentation", "catalogue", "delivery", "redeem"];
+const FUNCTIONS: [&str; 9] =
+    ["hello", "ingest", "decide", "timers", "segmentation", "catalogue", "delivery", "redeem", "preferences"];
 
 fn main() -> io::Result<()> {
     let platform = Platform::start()?;
@@ -176,6 +177,10 @@ impl Platform {
             ("PROMO_CODES_TABLE", "promo-codes"),
             ("PROMO_CODE_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:promo-codes"),
             ("REDEEM_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:redeem"),
+            ("SERVER_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:server"),
+            ("LINK_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:links"),
+            ("SUPPRESSIONS_TABLE", "suppressions"),
+            ("PREFERENCES_URL", "https://preferences.shop.example/"),
             ("WEBHOOK_SECRET_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:webhook"),
             ("WEBHOOK_PRIVATE_HOSTS", ""),
             ("MESSENGER_SECRETS", "kairos"),

@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 31] = [
+const ATTEMPTS: [&str; 35] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -38,11 +38,15 @@ const ATTEMPTS: [&str; 31] = [
     "PutItem PromoCodesTable",
     "UpdateItem PromoCodesTable",
     "Query PromoCodesTable/pools",
+    "BatchGetItem SuppressionsTable",
+    "PutItem SuppressionsTable",
     "SendMessage EventsQueueUrl",
     "SendMessage DeliveriesQueueUrl",
     "SendMessage AlarmsQueueUrl",
     "Publish SMS",
     "SendEmail",
+    "GetSecretValue ServerKeyArn",
+    "GetSecretValue LinkKeyArn",
     "GetSecretValue WebhookSecretArn",
     "GetSecretValue CatalogueKeyArn",
     "GetSecretValue PromoCodeKeyArn",
@@ -50,8 +54,16 @@ const ATTEMPTS: [&str; 31] = [
     "GetSecretValue viber-token",
 ];
 
-const ALLOWED: [(&str, &[&str]); 7] = [
-    ("IngestFunction", &["PutItem RefusalsTable", "GetItem PlaybookTable", "SendMessage EventsQueueUrl"]),
+const ALLOWED: [(&str, &[&str]); 8] = [
+    (
+        "IngestFunction",
+        &[
+            "PutItem RefusalsTable",
+            "GetItem PlaybookTable",
+            "SendMessage EventsQueueUrl",
+            "GetSecretValue ServerKeyArn",
+        ],
+    ),
     (
         "DecideFunction",
         &[
@@ -86,6 +98,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
     (
         "DeliveryFunction",
         &[
+            "BatchGetItem UsersTable",
             "GetItem DeliveriesTable",
             "GetItem PlaybookTable",
             "GetItem CatalogueTable",
@@ -93,8 +106,10 @@ const ALLOWED: [(&str, &[&str]); 7] = [
             "PutItem PromoCodesTable",
             "UpdateItem PromoCodesTable",
             "Query PromoCodesTable/pools",
+            "BatchGetItem SuppressionsTable",
             "Publish SMS",
             "SendEmail",
+            "GetSecretValue LinkKeyArn",
             "GetSecretValue WebhookSecretArn",
             "GetSecretValue PromoCodeKeyArn",
             "GetSecretValue viber-token",
@@ -108,6 +123,15 @@ const ALLOWED: [(&str, &[&str]); 7] = [
             "PutItem PromoCodesTable",
             "SendMessage EventsQueueUrl",
             "GetSecretValue RedeemKeyArn",
+        ],
+    ),
+    (
+        "PreferencesFunction",
+        &[
+            "BatchGetItem UsersTable",
+            "GetItem PlaybookTable",
+            "SendMessage EventsQueueUrl",
+            "GetSecretValue LinkKeyArn",
         ],
     ),
 ];
@@ -142,6 +166,8 @@ async fn wake_every_function(stage: &Stage) {
     stage.engine.invoke("CatalogueFunction", &json!({"action": "announce"})).await.unwrap();
     let request: Value = serde_json::from_str(include_str!("../../functions/redeem/events/redeem.json")).unwrap();
     stage.engine.invoke("RedeemFunction", &request).await.unwrap();
+    let request = include_str!("../../functions/preferences/events/preferences.json");
+    stage.engine.invoke("PreferencesFunction", &serde_json::from_str::<Value>(request).unwrap()).await.unwrap();
     stage.engine.invoke("SegmentationFunction", &json!({"action": "backfill"})).await.unwrap();
 }
 
@@ -169,7 +195,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         "DeliveriesTable" => "delivery",
         "PlaybookTable" => "name",
         "CatalogueTable" => "product",
-        "PromoCodesTable" => "id",
+        "PromoCodesTable" | "SuppressionsTable" => "id",
         _ => "user",
     };
     let keys: &[&str] = if on == "PromoCodesTable" { &["id"] } else { &["index", "user"] };

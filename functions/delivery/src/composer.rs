@@ -9,7 +9,7 @@
 //! | `catalogue_unavailable` | a template shows what only the catalogue knows, and it could not be read now | retryable |
 //! | `render` | the templates and the data do not go together | permanent_message |
 //! | `promo_…` | see [`crate::promo_codes`] | |
-//! | `secret` | the key that signs webhooks could not be read | configuration |
+//! | `secret`, `link_key` | the key that signs webhooks, or links, could not be read | configuration |
 //!
 //! The key, and the tokens of [messengers](crate::messengers), are asked for here and not when the message is sent,
 //! because nothing that can take time may stand between a claim and its call; the sending then finds them known.
@@ -24,6 +24,7 @@ use kairos_messages::{Found, RenderedMessage, render_with};
 use kairos_protocol::delivery::{Answer, AnswerClass, Composer, Content};
 use kairos_protocol::port::{Clock, Fault};
 
+use crate::consent_links::{ConsentLinks, has_header, needs_links};
 use crate::enrichment::{Listings, Needs, completed, store};
 use crate::messengers::Messengers;
 use crate::promo_codes::{Codes, code_of};
@@ -32,28 +33,36 @@ use crate::webhook::SigningKeys;
 
 /// Composes from published playbooks.
 #[derive(Debug)]
-pub struct PlaybookComposer<L, P, K, T> {
+pub struct PlaybookComposer<L, P, C, K, T> {
     playbooks: PlaybookStore,
     listings: L,
     codes: P,
+    consent: C,
     keys: K,
     messengers: Arc<Messengers<T>>,
 }
 
-impl<L, P, K, T> PlaybookComposer<L, P, K, T> {
-    /// Composes from this store, this catalogue and these promo codes; `keys` are those that webhooks will be signed with,
-    /// `messengers` those that must be ready for what is composed.
-    pub fn new(playbooks: PlaybookStore, listings: L, codes: P, keys: K, messengers: Arc<Messengers<T>>) -> Self {
-        Self { playbooks, listings, codes, keys, messengers }
+impl<L, P, C, K, T> PlaybookComposer<L, P, C, K, T> {
+    /// Composes from this store, this catalogue, these promo codes and links; `keys` are those that webhooks will be signed
+    /// with, `messengers` those that must be ready for what is composed.
+    pub fn new(
+        playbooks: PlaybookStore,
+        listings: L,
+        codes: P,
+        consent: C,
+        keys: K,
+        messengers: Arc<Messengers<T>>,
+    ) -> Self {
+        Self { playbooks, listings, codes, consent, keys, messengers }
     }
 }
 
-impl<L: Listings, P: Codes, K: SigningKeys, T: Tokens> Composer for PlaybookComposer<L, P, K, T> {
+impl<L: Listings, P: Codes, C: ConsentLinks, K: SigningKeys, T: Tokens> Composer for PlaybookComposer<L, P, C, K, T> {
     async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
         self.messengers.ready(order.channel, &SystemClock).await?;
         match self.playbooks.version(&order.playbook).await {
             Ok(playbook) => {
-                let content = compose_from(&playbook, &self.listings, &self.codes, order).await?;
+                let content = compose_from(&playbook, &self.listings, &self.codes, &self.consent, order).await?;
                 if let Content::Webhook { .. } = content {
                     self.keys.current(SystemClock.now()).await.map_err(|fault| no_key(&fault))?;
                 }
@@ -74,7 +83,7 @@ pub fn no_key(fault: &Fault) -> Answer {
     Answer::new(AnswerClass::Configuration, "secret").with_detail(&fault.to_string())
 }
 
-/// The content of an order, by this playbook and this catalogue, with a code of these.
+/// The content of an order, by this playbook and this catalogue, with a code and links of these.
 ///
 /// # Errors
 /// The answer that is recorded when there is none (see the module).
@@ -82,6 +91,7 @@ pub async fn compose_from(
     playbook: &Playbook,
     listings: &impl Listings,
     codes: &impl Codes,
+    consent: &impl ConsentLinks,
     order: &DeliveryOrder,
 ) -> Result<Content, Answer> {
     let (whole, message) = message_of(playbook, order)?;
@@ -95,7 +105,8 @@ pub async fn compose_from(
     let store = if needs.store { store(playbook, &order.data, listing.as_ref()) } else { None };
     let data = completed(&order.data, listing.as_ref());
     let promo_code = code_of(codes, playbook, whole, order).await?;
-    rendered(playbook, message, order, &data, &Found { store, promo_code })
+    let consent = if needs_links(message, order) { Some(consent.urls(order).await?) } else { None };
+    rendered(playbook, message, order, &data, &Found { store, promo_code, consent })
 }
 
 fn message_of<'p>(
@@ -126,7 +137,9 @@ fn rendered(
     let channels = &playbook.channels;
     Ok(match rendered {
         RenderedMessage::Email { subject, text, html } => {
-            Content::Email { sender: channels.email.clone().ok_or_else(not_set_up)?, subject, text, html }
+            let unsubscribe = found.consent.as_ref().filter(|_| has_header(order));
+            let unsubscribe = unsubscribe.map(|urls| urls.unsubscribe.clone());
+            Content::Email { sender: channels.email.clone().ok_or_else(not_set_up)?, subject, text, html, unsubscribe }
         }
         RenderedMessage::Sms { text, .. } => {
             Content::Sms { sender: channels.sms.clone().ok_or_else(not_set_up)?, text }
@@ -152,9 +165,10 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
     use kairos_engine::place::Position;
+    use kairos_engine::playbook::Purpose;
     use kairos_engine::playbook::{Channel, Promotion};
     use kairos_engine::product::Product;
-    use kairos_messages::PromoCode;
+    use kairos_messages::{ConsentUrls, PromoCode};
     use kairos_protocol::catalogue::{Listing, Stock};
 
     /// A playbook with one message in English and French, and some channels.
@@ -166,7 +180,10 @@ mod tests {
             "promotions": { "SPRING": { "title": "Spring", "discount": { "percent": 1000 }, "expires_after": 86400000 } },
             "messages": { "present": { "promotion": "SPRING", "default_locale": "en", "locales": { "en": { "sms": {
                 "text": "{{ promo_code.percent }} % with {{ promo_code.code }}",
-            } } } }, "past": { "promotion": "WINTER", "default_locale": "en", "locales": { "en": { "sms": {
+            } } } }, "links": { "default_locale": "en", "locales": { "en": {
+                "email": { "subject": "Hi", "text": "{{ unsubscribe_url }} {{ preferences_url }} {{ confirm_url }}" },
+                "telegram": { "text": "{{ unsubscribe_url }} {{ preferences_url }} {{ confirm_url }}" },
+            } } }, "past": { "promotion": "WINTER", "default_locale": "en", "locales": { "en": { "sms": {
                 "text": "{{ promo_code.code }}",
             } } } }, "nearest": { "default_locale": "en", "locales": { "en": { "sms": {
                 "text": "{{ product.name }}: {{ store.title }}, {{ store.distance_m | distance }}",
@@ -235,9 +252,17 @@ mod tests {
         }
     }
 
+    /// Links that tell what they are.
+    impl ConsentLinks for Catalogue {
+        async fn urls(&self, order: &DeliveryOrder) -> Result<ConsentUrls, Answer> {
+            let url = |path: &str| format!("https://p.example/{path}/{}", order.delivery);
+            Ok(ConsentUrls { unsubscribe: url("u"), preferences: url("p"), confirm: url("c") })
+        }
+    }
+
     fn compose_with(is_down: bool, order: &DeliveryOrder) -> Result<Content, Answer> {
         let world = Catalogue { is_down };
-        compose_from(&playbook(), &world, &world, order).now_or_never().expect("nothing here waits")
+        compose_from(&playbook(), &world, &world, &world, order).now_or_never().expect("nothing here waits")
     }
 
     fn compose(order: &DeliveryOrder) -> Result<Content, Answer> {
@@ -294,7 +319,7 @@ mod tests {
     fn an_order_becomes_content_in_the_users_language() {
         let composed = |locale: Option<&str>| {
             let order = order(|order| order.locale = locale.map(str::to_owned));
-            let Ok(Content::Email { sender, subject, text, html: None }) = compose(&order) else {
+            let Ok(Content::Email { sender, subject, text, html: None, .. }) = compose(&order) else {
                 panic!("no email for {locale:?}")
             };
             assert_eq!(sender.from, "Shop <hello@shop.example>");
@@ -302,6 +327,29 @@ mod tests {
         };
         assert_eq!(composed(None), ("Ada, still there".into(), "Blue Mug".into()));
         assert_eq!(composed(Some("fr-CA")), ("Votre panier".into(), "Toujours là".into()));
+    }
+
+    #[test]
+    fn only_marketing_by_email_says_in_its_header_how_to_unsubscribe() {
+        for (purpose, channel, has_header) in [
+            (Purpose::Marketing, Channel::Email, true),
+            (Purpose::Transactional, Channel::Email, false),
+            (Purpose::Marketing, Channel::Telegram, false),
+        ] {
+            let order = order(|order| {
+                (order.purpose, order.channel) = (purpose, channel);
+                order.message = "links".into();
+            });
+            let shown = format!("p.example/u/{0} p.example/p/{0} p.example/c/{0}", order.delivery);
+            match compose(&order) {
+                Ok(Content::Email { unsubscribe, text, .. }) => {
+                    assert_eq!(unsubscribe.is_some(), has_header, "{purpose:?}");
+                    assert_eq!(text.replace("https://", ""), shown);
+                }
+                Ok(Content::Telegram { text, .. }) => assert_eq!(text.replace("https://", ""), shown),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]

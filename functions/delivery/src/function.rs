@@ -9,6 +9,8 @@ use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::environment::{optional, required};
 use kairos_cloud::faults::without_content;
+use kairos_cloud::link_keys::LinkKeys;
+use kairos_cloud::permissions::StoredPermissions;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
 use kairos_cloud::{service, telemetry};
@@ -19,6 +21,7 @@ use kairos_protocol::port::Clock;
 use lambda_runtime::{Error, LambdaEvent};
 
 use crate::composer::PlaybookComposer;
+use crate::consent_links::SignedConsentLinks;
 use crate::email::Email;
 use crate::messengers::{Bases, Messengers};
 use crate::promo_codes::StoredCodes;
@@ -32,7 +35,9 @@ use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
 #[derive(Debug)]
 pub struct Delivery {
     records: DeliveriesTable,
-    composer: PlaybookComposer<CatalogueTable, StoredCodes, Arc<SecretsManagerKey>, SecretsManagerTokens>,
+    permissions: StoredPermissions,
+    composer:
+        PlaybookComposer<CatalogueTable, StoredCodes, SignedConsentLinks, Arc<SecretsManagerKey>, SecretsManagerTokens>,
     providers: Providers<Arc<SecretsManagerKey>, SecretsManagerTokens, SystemClock>,
 }
 
@@ -56,12 +61,23 @@ impl Delivery {
         let messengers = Arc::new(Messengers::new(tokens, bases));
         let key = Arc::new(SecretsManagerKey::new(secrets.clone(), required("WEBHOOK_SECRET_ARN")?));
         let codes = PromoCodesTable::new(dynamodb.clone(), required("PROMO_CODES_TABLE")?);
-        let codes = StoredCodes::new(codes, secrets, required("PROMO_CODE_KEY_ARN")?);
+        let codes = StoredCodes::new(codes, secrets.clone(), required("PROMO_CODE_KEY_ARN")?);
+        let links = LinkKeys::new(secrets, required("LINK_KEY_ARN")?);
+        let links = SignedConsentLinks::new(links, required("PREFERENCES_URL")?);
+        let (users, suppressions) = (required("USERS_TABLE")?, required("SUPPRESSIONS_TABLE")?);
         let private_hosts = PrivateHosts::parse(&optional("WEBHOOK_PRIVATE_HOSTS").unwrap_or_default())?;
         let catalogue = CatalogueTable::new(dynamodb.clone(), required("CATALOGUE_TABLE")?);
         Ok(Self {
-            records: DeliveriesTable::new(dynamodb, required("DELIVERIES_TABLE")?),
-            composer: PlaybookComposer::new(playbooks, catalogue, codes, Arc::clone(&key), Arc::clone(&messengers)),
+            records: DeliveriesTable::new(dynamodb.clone(), required("DELIVERIES_TABLE")?),
+            permissions: StoredPermissions::new(dynamodb, users, suppressions),
+            composer: PlaybookComposer::new(
+                playbooks,
+                catalogue,
+                codes,
+                links,
+                Arc::clone(&key),
+                Arc::clone(&messengers),
+            ),
             providers: Providers {
                 sms: Sms::new(
                     aws_sdk_sns::Client::new(&for_providers),
@@ -82,8 +98,13 @@ impl Delivery {
     /// # Errors
     /// None: what goes wrong goes wrong for one message, and is reported there.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
-        let ports =
-            Ports { records: &self.records, composer: &self.composer, provider: &self.providers, clock: &SystemClock };
+        let ports = Ports {
+            records: &self.records,
+            permissions: &self.permissions,
+            composer: &self.composer,
+            provider: &self.providers,
+            clock: &SystemClock,
+        };
         let batch = event.payload.records.iter().map(incoming).collect();
         let delivered = ports.deliver_batch(&event.context.request_id, batch).await;
         delivered.reports.iter().for_each(tell);
@@ -122,6 +143,7 @@ fn tell(report: &Report) {
                 AnswerClass::PermanentMessage => "answer_permanent_message",
                 AnswerClass::Configuration => "answer_configuration",
                 AnswerClass::Unknown => "answer_unknown",
+                AnswerClass::NotAllowed => "answer_not_allowed",
             },
             1,
         );

@@ -1,8 +1,10 @@
 //! The only AWS code that functions share: how Kairos' ports look on DynamoDB, SQS and Lambda.
 //!
 //! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
-//! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`playbooks`], [`backfills`]: the
-//!   ports of `kairos-protocol` on AWS; [`items`]: what those in DynamoDB have in common.
+//! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`playbooks`], [`backfills`],
+//!   [`permissions`], [`suppressions`]: the
+//!   ports of `kairos-protocol` on AWS.
+//! - [`items`]: what those in DynamoDB have in common.
 //! - [`secrets`]: keys from Secrets Manager; [`link_keys`]: those that sign links; [`requests`]: what is asked of who has one.
 //! - [`batches`]: SQS events in and partial batch failures out.
 //! - [`telemetry`]: structured logs and counters, without personal data.
@@ -18,11 +20,13 @@ pub mod environment;
 pub mod faults;
 pub mod items;
 pub mod link_keys;
+pub mod permissions;
 pub mod playbooks;
 pub mod promo_codes;
 pub mod queues;
 pub mod requests;
 pub mod secrets;
 pub mod service;
+pub mod suppressions;
 pub mod telemetry;
 pub mod users;

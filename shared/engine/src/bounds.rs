@@ -215,6 +215,8 @@ pub const TEMPLATE_DEPTH_MAX: usize = 16;
 pub const TEMPLATE_WORK_BYTES_MAX: usize = 8 * RENDERED_BYTES_MAX;
 /// Longest SMS, in characters: ten concatenated segments of 153 (SNS refuses more than 1,600).
 pub const SMS_CHARS_MAX: usize = 1_530;
+/// Longest answer to HELP by SMS, in characters: two segments in any alphabet.
+pub const HELP_CHARS_MAX: usize = 134;
 /// Longest Telegram message, in UTF-16 units after its markup is read (Bot API, `sendMessage`).
 pub const TELEGRAM_CHARS_MAX: usize = 4_096;
 /// Longest text of a Telegram message with a picture, counted likewise (`sendPhoto`).
@@ -312,6 +314,8 @@ pub const PROMO_CODE_RETENTION: Span = Span::from_secs(180 * 24 * 60 * 60);
 pub const PROMO_CODE_KEY_REFRESH: Span = Span::from_mins(15);
 /// After how long a secret that is known, and could not be asked for anew, is asked for again.
 pub const SECRET_ASKED_AGAIN_AFTER: Span = Span::from_secs(30);
+/// How long the write key of the shop's server is used before it is asked for again.
+pub const SERVER_KEY_REFRESH: Span = Span::from_mins(5);
 /// How long the key that opens redemptions is used before it is asked for again.
 pub const REDEEM_KEY_REFRESH: Span = Span::from_mins(5);
 
@@ -421,6 +425,12 @@ pub const PROVIDER_TIMEOUT: Span = Span::from_secs(10);
 pub const DELIVERY_ATTEMPTS_MAX: u32 = 20;
 /// How often a worker looks again when others change a delivery's record while it claims it.
 pub const DELIVERY_CLAIM_ROUNDS_MAX: u32 = 4;
+/// How old the answer may be to whether a receiver still wants to be written to, when the provider is called.
+pub const CONSENT_FRESH: Span = Span::from_secs(1);
+/// How often a worker asks that in a row, when the answers take longer.
+pub const CONSENT_ASKED_MAX: u32 = 3;
+/// Largest form of the preferences page, in bytes: some words.
+pub const PREFERENCES_FORM_BYTES_MAX: usize = 4 * 1024;
 /// How often a worker tries to record what the provider said, before it leaves that to the log.
 pub const DELIVERY_RECORD_TRIES_MAX: u32 = 3;
 /// Most of a subject, and of a text, that a delivery record keeps, in bytes.

@@ -14,6 +14,7 @@
 
 pub mod alarms;
 pub mod catalogue;
+pub mod consent_links;
 pub mod delivery;
 pub mod mailboxes;
 pub mod port;

@@ -160,7 +160,7 @@ impl Story {
         let listing = product.map(|product| self.listing(&product.id));
         let data = completed(&order.data, listing.as_ref());
         let store = if needs.store { store(playbook, &order.data, listing.as_ref()) } else { None };
-        let found = Found { store, promo_code: None };
+        let found = Found { store, ..Found::default() };
         let mut shown = match render_with(templates, order.channel, &data, &found).unwrap() {
             RenderedMessage::Email { subject, .. } => format!("by email \"{subject}\""),
             RenderedMessage::Sms { text, segments, .. } => {

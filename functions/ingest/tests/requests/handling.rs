@@ -8,9 +8,10 @@ use std::task::{Context, Poll, Waker};
 
 use aws_lambda_events::event::lambda_function_urls::LambdaFunctionUrlRequest;
 use kairos_engine::bounds::{REFUSAL_RETENTION, REFUSALS_KEPT_PER_REQUEST_MAX};
+use kairos_engine::event::SHOP_SERVER;
 use kairos_engine::identifiers::InputId;
-use kairos_engine::mailbox::MailboxMessage;
-use kairos_engine::playbook::Playbook;
+use kairos_engine::mailbox::{Input, MailboxMessage};
+use kairos_engine::playbook::{Playbook, Source};
 use kairos_engine::time::Timestamp;
 use kairos_ingest::refusals::{KeptRefusal, Refusals};
 use kairos_ingest::{Handled, Ingest, Playbooks};
@@ -29,6 +30,10 @@ impl Playbooks for Published {
     async fn current(&self) -> Result<Arc<Playbook>, Fault> {
         let playbook = Playbook { sources: sources(), ..Playbook::default() };
         if self.0 { Ok(Arc::new(playbook)) } else { Err(fault()) }
+    }
+
+    async fn server(&self, _now: Timestamp) -> Option<Source> {
+        Some(Source { name: SHOP_SERVER.into(), write_key: "the-secret-of-the-server".into() })
     }
 }
 
@@ -108,6 +113,22 @@ fn what_the_queue_has_is_answered_with_success() {
     assert_eq!((handled.response.status_code, json_of(&handled.response)), (200, json!({"success": true})));
     assert_eq!(queue.taken.borrow().len(), 3);
     assert_eq!((counted(&handled, "events_accepted"), counted(&handled, "mailbox_messages")), (3, 3));
+}
+
+#[test]
+fn the_shops_server_is_known_by_its_secret_and_by_no_other_key() {
+    for (key, source) in [("the-secret-of-the-server", Some(SHOP_SERVER)), ("the-secret-of-the-serve", None)] {
+        let (queue, table) = (Queue::default(), Table::default());
+        let event = json!({"type": "page", "userId": 1, "messageId": 1});
+        let handled = handle(&queue, &table, &post("/v1/batch", &[("x-write-key", key)], &json!({ "batch": [event] })));
+        assert_eq!(handled.response.status_code == 200, source.is_some(), "{key}");
+        let taken = queue.taken.borrow();
+        let sources = taken.iter().flat_map(MailboxMessage::inputs).filter_map(|input| match input {
+            Input::Event { event, .. } => Some(event.source.as_str()),
+            _ => None,
+        });
+        assert_eq!(sources.collect::<Vec<_>>(), source.into_iter().collect::<Vec<_>>(), "{key}");
+    }
 }
 
 #[test]

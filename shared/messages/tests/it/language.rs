@@ -159,7 +159,7 @@ fn a_place_is_shown_with_how_far_it_is() {
             url: Some("javascript:x".into()),
             distance_m,
         };
-        let found = Found { store: Some(store), promo_code: None };
+        let found = Found { store: Some(store), ..Found::default() };
         let rendered = render_with(&message, Channel::Webhook, &data(), &found).unwrap();
         let expected = format!("Old Town ({expected}), 1 High Street");
         assert_eq!(rendered, RenderedMessage::Webhook { text: expected }, "{distance_m:?}");
@@ -188,7 +188,7 @@ fn a_promo_code_is_shown_with_what_it_is_good_for() {
             maximum_discount: None,
             expires_at: Timestamp::from_millis(0),
         };
-        let found = Found { store: None, promo_code: Some(code) };
+        let found = Found { promo_code: Some(code), ..Found::default() };
         let rendered = render_with(&message, Channel::Webhook, &data(), &found).unwrap();
         assert_eq!(rendered, RenderedMessage::Webhook { text: expected.into() });
     }

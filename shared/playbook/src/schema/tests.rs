@@ -107,6 +107,10 @@ steps:
              telegram: {silent: true}\nviber: {sender: Shop}\nwhatsapp: {phone_number_id: \"1\"}",
         ),
         (
+            "consent.yaml",
+            "shop: X\nchannels: {email: {opt_in: implied, wording: {version: x, text: {en: x}}}}\nhelp: {en: x}",
+        ),
+        (
             "policy.yaml",
             "caps: [{channel: sms, at_most: 1, per: 1d}]\nquiet_hours: {from: \"21:00\", until: \"08:00\"}",
         ),
