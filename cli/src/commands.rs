@@ -11,6 +11,7 @@ pub mod publish;
 pub mod refused;
 pub mod replay;
 pub mod segments;
+pub mod suppressions;
 pub mod why;
 
 /// How a command ends.

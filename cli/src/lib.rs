@@ -4,6 +4,7 @@
 //! - [`target`], [`records`], [`local`]: the installation that a command speaks to.
 //! - [`rees46`], [`shop_day`]: where events come from. [`calls`], [`sender`]: how they are sent.
 //! - [`feed`]: a file of products, sent to the catalogue. [`pool_file`]: a file of promo codes, brought into a pool.
+//!   [`suppression_file`]: one of dead addresses, brought into the suppression list.
 //! - [`demo`]: what `make demo` does. [`terminal`]: how it looks.
 
 pub mod calls;
@@ -16,5 +17,6 @@ pub mod records;
 pub mod rees46;
 pub mod sender;
 pub mod shop_day;
+pub mod suppression_file;
 pub mod target;
 pub mod terminal;

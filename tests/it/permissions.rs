@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 35] = [
+const ATTEMPTS: [&str; 39] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -40,6 +40,10 @@ const ATTEMPTS: [&str; 35] = [
     "Query PromoCodesTable/pools",
     "BatchGetItem SuppressionsTable",
     "PutItem SuppressionsTable",
+    "DeleteItem SuppressionsTable",
+    "PutItem AddressesTable",
+    "UpdateItem AddressesTable",
+    "Query AddressesTable",
     "SendMessage EventsQueueUrl",
     "SendMessage DeliveriesQueueUrl",
     "SendMessage AlarmsQueueUrl",
@@ -54,7 +58,7 @@ const ATTEMPTS: [&str; 35] = [
     "GetSecretValue viber-token",
 ];
 
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     (
         "IngestFunction",
         &[
@@ -107,6 +111,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
             "UpdateItem PromoCodesTable",
             "Query PromoCodesTable/pools",
             "BatchGetItem SuppressionsTable",
+            "PutItem AddressesTable",
             "Publish SMS",
             "SendEmail",
             "GetSecretValue LinkKeyArn",
@@ -123,6 +128,18 @@ const ALLOWED: [(&str, &[&str]); 8] = [
             "PutItem PromoCodesTable",
             "SendMessage EventsQueueUrl",
             "GetSecretValue RedeemKeyArn",
+        ],
+    ),
+    (
+        "FeedbackFunction",
+        &[
+            "GetItem PlaybookTable",
+            "PutItem SuppressionsTable",
+            "DeleteItem SuppressionsTable",
+            "UpdateItem AddressesTable",
+            "Query AddressesTable",
+            "SendMessage EventsQueueUrl",
+            "Publish SMS",
         ],
     ),
     (
@@ -160,7 +177,7 @@ fn each_role_may_do_what_its_function_does_and_nothing_else() {
 async fn wake_every_function(stage: &Stage) {
     let shopper = Shopper::new("permissions");
     stage.accept(&[shopper.adds(left_so_that_due_in(600), "Mug")]).await;
-    for function in ["DecideFunction", "TimersFunction", "DeliveryFunction"] {
+    for function in ["DecideFunction", "TimersFunction", "DeliveryFunction", "FeedbackFunction"] {
         stage.engine.invoke(function, &json!({"Records": []})).await.unwrap();
     }
     stage.engine.invoke("CatalogueFunction", &json!({"action": "announce"})).await.unwrap();
@@ -198,7 +215,11 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         "PromoCodesTable" | "SuppressionsTable" => "id",
         _ => "user",
     };
-    let keys: &[&str] = if on == "PromoCodesTable" { &["id"] } else { &["index", "user"] };
+    let keys: &[&str] = match on {
+        "PromoCodesTable" => &["id"],
+        "AddressesTable" => &["address", "user"],
+        _ => &["index", "user"],
+    };
     match action {
         "GetItem" => verdict(dynamodb.get_item().table_name(table).key(key, text("permission")).send().await),
         "BatchGetItem" => {
@@ -215,6 +236,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .item("source", text("permission"))
                 .item("refused_at", text("permission"))
                 .item("index", text("permission"))
+                .item("address", text("permission"))
                 .condition_expression("attribute_exists(never)")
                 .send()
                 .await,
@@ -239,6 +261,15 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .key_condition_expression("#index = :index")
                 .expression_attribute_names("#index", "index")
                 .expression_attribute_values(":index", text("permission"))
+                .send()
+                .await,
+        ),
+        "Query" if on == "AddressesTable" => verdict(
+            dynamodb
+                .query()
+                .table_name(table)
+                .key_condition_expression("address = :address")
+                .expression_attribute_values(":address", text("permission"))
                 .send()
                 .await,
         ),

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::Client as DynamoDb;
+use futures_util::future::join_all;
+use kairos_cloud::addresses::AddressesTable;
 use kairos_cloud::batches::{receipt, response};
 use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::clock::SystemClock;
@@ -14,6 +16,7 @@ use kairos_cloud::permissions::StoredPermissions;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
 use kairos_cloud::{service, telemetry};
+use kairos_engine::identifiers::{AddressKey, UserKey};
 use kairos_engine::mailbox::DeliveryMessage;
 use kairos_engine::playbook::Channel;
 use kairos_protocol::delivery::{AnswerClass, Incoming, Outcome, Ports, Report};
@@ -36,6 +39,7 @@ use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
 pub struct Delivery {
     records: DeliveriesTable,
     permissions: StoredPermissions,
+    addresses: AddressesTable,
     composer:
         PlaybookComposer<CatalogueTable, StoredCodes, SignedConsentLinks, Arc<SecretsManagerKey>, SecretsManagerTokens>,
     providers: Providers<Arc<SecretsManagerKey>, SecretsManagerTokens, SystemClock>,
@@ -69,6 +73,7 @@ impl Delivery {
         let catalogue = CatalogueTable::new(dynamodb.clone(), required("CATALOGUE_TABLE")?);
         Ok(Self {
             records: DeliveriesTable::new(dynamodb.clone(), required("DELIVERIES_TABLE")?),
+            addresses: AddressesTable::new(dynamodb.clone(), required("ADDRESSES_TABLE")?),
             permissions: StoredPermissions::new(dynamodb, users, suppressions),
             composer: PlaybookComposer::new(
                 playbooks,
@@ -92,6 +97,15 @@ impl Delivery {
         })
     }
 
+    /// Notes who was written to where. Without it, a STOP still ends all messages to the number; only the user's plays would
+    /// not take another channel.
+    async fn note(&self, (channel, key, user): (Channel, AddressKey, UserKey)) {
+        if let Err(error) = self.addresses.note(channel, key, user, SystemClock.now()).await {
+            telemetry::count("address_not_noted", 1);
+            tracing::warn!(%error, "who was written to at an address could not be noted");
+        }
+    }
+
     /// One batch of the deliveries queue. The failures it gives come again, or go to the dead-letter
     /// queue after the last time.
     ///
@@ -105,13 +119,23 @@ impl Delivery {
             provider: &self.providers,
             clock: &SystemClock,
         };
-        let batch = event.payload.records.iter().map(incoming).collect();
+        let batch: Vec<Incoming> = event.payload.records.iter().map(incoming).collect();
+        let written_to: Vec<_> = batch.iter().map(written_to).collect();
         let delivered = ports.deliver_batch(&event.context.request_id, batch).await;
         delivered.reports.iter().for_each(tell);
+        let reached = |report: &Report| matches!(report.outcome, Outcome::Sent | Outcome::SentUnrecorded);
+        let reached = delivered.reports.iter().zip(written_to).filter(|(report, _)| reached(report));
+        join_all(reached.filter_map(|(_, written_to)| Some(self.note(written_to?)))).await;
         telemetry::count("messages_failed", delivered.failed.len());
         telemetry::flush("delivery", SystemClock.now());
         Ok(response(delivered.failed))
     }
+}
+
+/// A user and the address at which they are written to, when something comes back from there that does not say to what.
+fn written_to(incoming: &Incoming) -> Option<(Channel, AddressKey, UserKey)> {
+    let order = incoming.message.as_ref().ok()?.order();
+    (order.channel == Channel::Sms).then(|| (Channel::Sms, AddressKey::of(Channel::Sms, &order.address), order.user))
 }
 
 /// A message of the deliveries queue, read as far as it can be.

@@ -2,14 +2,15 @@
 //!
 //! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
 //! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`playbooks`], [`backfills`],
-//!   [`permissions`], [`suppressions`]: the
-//!   ports of `kairos-protocol` on AWS.
+//!   [`permissions`]: the ports of `kairos-protocol` on AWS; [`suppressions`], [`addresses`]: which addresses are dead, and
+//!   who was written to where.
 //! - [`items`]: what those in DynamoDB have in common.
 //! - [`secrets`]: keys from Secrets Manager; [`link_keys`]: those that sign links; [`requests`]: what is asked of who has one.
 //! - [`batches`]: SQS events in and partial batch failures out.
 //! - [`telemetry`]: structured logs and counters, without personal data.
 //! - [`clock`]: the one place where the time of day is read.
 
+pub mod addresses;
 pub mod audiences;
 pub mod backfills;
 pub mod batches;

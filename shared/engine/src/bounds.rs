@@ -429,6 +429,14 @@ pub const DELIVERY_CLAIM_ROUNDS_MAX: u32 = 4;
 pub const CONSENT_FRESH: Span = Span::from_secs(1);
 /// How often a worker asks that in a row, when the answers take longer.
 pub const CONSENT_ASKED_MAX: u32 = 3;
+/// Most rows of a file of dead addresses.
+pub const SUPPRESSIONS_FILE_ROWS_MAX: usize = 1_000_000;
+/// Addresses that an import writes at the same time.
+pub const SUPPRESSIONS_LANES_MAX: usize = 16;
+/// How often HELP by SMS is answered to one number in a day: nobody is to make the shop pay for a talk with a machine.
+pub const HELP_ANSWERS_PER_DAY_MAX: u32 = 3;
+/// How long it is remembered what an address was answered to.
+pub const ANSWER_MEMORY: Span = Span::from_secs(2 * 24 * 60 * 60);
 /// Largest form of the preferences page, in bytes: some words.
 pub const PREFERENCES_FORM_BYTES_MAX: usize = 4 * 1024;
 /// How often a worker tries to record what the provider said, before it leaves that to the log.

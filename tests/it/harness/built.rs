@@ -10,8 +10,8 @@ use super::root;
 const OVERRIDE: &str = "KAIROS_BINARIES";
 
 /// The binaries that the template's functions are made of.
-pub(crate) const FUNCTIONS: [&str; 8] =
-    ["ingest", "decide", "timers", "segmentation", "catalogue", "delivery", "redeem", "preferences"];
+pub(crate) const FUNCTIONS: [&str; 9] =
+    ["ingest", "decide", "timers", "segmentation", "catalogue", "delivery", "redeem", "preferences", "feedback"];
 
 /// The directory with the built functions.
 ///
