@@ -289,31 +289,6 @@ mod tests {
     }
 
     #[test]
-    fn zz_screens() {
-        let settings = {
-            let mut settings = settings();
-            settings.shop = Some("Teehaus Mitte".into());
-            settings.channels.get_mut(&Channel::Email).unwrap().wording.as_mut().unwrap().text = [
-                ("en".to_owned(), "Offers, news and reminders by email. I can end that at any time.".to_owned()),
-                ("de".to_owned(), "Angebote, Neuigkeiten und Erinnerungen per E-Mail. Das kann ich jederzeit beenden.".to_owned()),
-            ].into();
-            settings
-        };
-        let shown = [
-            Shown { channel: Channel::Email, address: Some("a…@shop.example".into()), is_on: true, is_pending: false },
-            Shown { channel: Channel::Sms, address: Some("…678".into()), is_on: false, is_pending: true },
-            Shown { channel: Channel::Whatsapp, address: Some("…678".into()), is_on: false, is_pending: false },
-        ];
-        for locale in ["en", "de"] {
-            let page = context(&settings, locale);
-            for (name, response) in [("p", page.preferences(&shown)), ("u", page.unsubscribe()), ("ud", page.unsubscribed()), ("c", page.confirm()), ("n", not_found(page.words))] {
-                std::fs::create_dir_all("/tmp/wt/consent/pages").unwrap();
-                std::fs::write(format!("/tmp/wt/consent/pages/{locale}-{name}.html"), response.body.unwrap()).unwrap();
-            }
-        }
-    }
-
-    #[test]
     fn the_preferences_show_what_is_on_and_the_words_in_the_users_language() {
         let settings = settings();
         let shown = [
