@@ -162,7 +162,7 @@ impl Shopper<'_> {
         // Often at once, when a message has just been decided.
         self.at += *self.random.pick(&[0, 0, SECOND, MINUTE, HOUR]);
         let channel = *self.random.pick(&["all", "all", "email", "sms"]);
-        let choice = *self.random.pick(&["refused", "refused", "given"]);
+        let choice = *self.random.pick(&["refused", "refused", "given", "pending"]);
         let purpose = *self.random.pick(&["marketing", "marketing", "transactional"]);
         let source = *self.random.pick(&["web", PREFERENCES, SHOP_SERVER]);
         let said = json!({"channel": channel, "choice": choice, "purpose": purpose});

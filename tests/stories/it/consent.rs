@@ -26,7 +26,7 @@ fn a_refusal_of_one_channel_leaves_the_other() {
         Mon 10:00 ann is a customer with a phone and an email
         Mon 10:30 ann does Unsubscribed
         Mon 12:00 ann adds Trail Runner (shoes, 89 EUR)
-        => Mon 12:30 ann: abandoned_cart by sms "Hello Ann"
+        => Mon 12:30 ann: abandoned_cart by sms "Hello Ann, Trail Runner (89.00 EUR) is still in your cart: https://shop.example/cart"
         Mon 14:00 ann does Consent Updated channel=sms choice=refused
         Wed 12:00 ann adds Rain Jacket (jackets, 120 EUR)
         => Wed 12:30 ann: abandoned_cart not sent: no consent to messages by email
