@@ -32,7 +32,6 @@ impl Purpose {
     }
 
     /// Whether it is marketing, as everything is of which nothing else is said.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
     pub fn is_marketing(&self) -> bool {
         *self == Self::Marketing
     }

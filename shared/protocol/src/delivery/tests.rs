@@ -633,6 +633,7 @@ fn the_stored_record_is_the_golden_file() {
         subject: "Still there".into(),
         text: "Your mug is waiting.".into(),
         html: None,
+        unsubscribe: None,
     };
     let mut record = claimed.answered(answer, false, NOON.plus(Span::from_millis(80))).with_text(&content);
     record.doubtful = true;
