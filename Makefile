@@ -5,7 +5,7 @@ PYTHON ?= python3
 CARGO ?= cargo
 
 # One crate per function and the command line; built together, so that shared crates are compiled once.
-FUNCTIONS := ingest decide timers segmentation catalogue delivery redeem preferences feedback
+FUNCTIONS := ingest decide timers segmentation catalogue delivery redeem links inbox preferences feedback
 PACKAGES := $(FUNCTIONS:%=--package kairos-%) --package kairos-cli
 
 # Each is a target; add to the list to check more.
@@ -45,7 +45,7 @@ demo-needs:
 .PHONY: web
 web: web/dist/kairos.min.js ## Build kairos.js for the shop's pages, as web/dist/kairos.min.js
 
-WEB_SOURCES := web/build.mjs web/kairos.js web/script.js $(wildcard web/src/*.js web/src/captures/*.js)
+WEB_SOURCES := web/build.mjs web/kairos.js web/kairos-messages.js web/script.js $(wildcard web/src/*.js web/src/captures/*.js)
 web/dist/kairos.min.js: web/package-lock.json $(WEB_SOURCES)
 	@if command -v npm >/dev/null; then \
 		cd web && npm ci --silent --ignore-scripts && node build.mjs \

@@ -22,7 +22,7 @@ use serde_json::json;
 const RUNS: usize = 40;
 /// A function that has not asked for an event by then has failed.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-const FUNCTIONS: [&str; 10] = [
+const FUNCTIONS: [&str; 12] = [
     "hello",
     "ingest",
     "decide",
@@ -31,6 +31,8 @@ const FUNCTIONS: [&str; 10] = [
     "catalogue",
     "delivery",
     "redeem",
+    "links",
+    "inbox",
     "preferences",
     "feedback",
 ];
@@ -187,8 +189,12 @@ impl Platform {
             ("PROMO_CODES_TABLE", "promo-codes"),
             ("PROMO_CODE_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:promo-codes"),
             ("REDEEM_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:redeem"),
-            ("SERVER_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:server"),
+            ("LINKS_TABLE", "links"),
+            ("LINKS_URL", "https://links.example/"),
             ("LINK_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:links"),
+            ("INBOX_TABLE", "inbox"),
+            ("INBOX_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:inbox"),
+            ("SERVER_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:server"),
             ("SUPPRESSIONS_TABLE", "suppressions"),
             ("ADDRESSES_TABLE", "addresses"),
             ("SMS_REPLIES_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:sms-replies"),

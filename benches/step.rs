@@ -33,6 +33,10 @@ static SHOP: LazyLock<Option<Shop>> = LazyLock::new(|| Shop::read(REES46));
 static SHIPPED: LazyLock<Program> =
     LazyLock::new(|| Program::new(plays::shipped()).expect("the shipped playbook runs"));
 
+/// That of the command line, which plays through millions of events.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::io::Result<()> {
     let Some(shop) = &*SHOP else { return Ok(()) };
     divan::main();

@@ -1,4 +1,5 @@
-// Builds dist/kairos.min.js (for <script>) and dist/kairos.min.mjs (for import) from kairos.js.
+// Builds dist/kairos.min.js (for <script>) and dist/kairos.min.mjs (for import) from kairos.js, and beside them
+// dist/kairos-messages.min.js, which both bring in when there is a message.
 //
 //   node build.mjs
 
@@ -7,22 +8,37 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
+/** What is brought in later stays a file of its own, beside the others. */
+const apart = {
+  name: "apart",
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /kairos-messages\.js$/ }, ({ kind }) =>
+      kind === "dynamic-import" ? { path: "./kairos-messages.min.js", external: true } : undefined,
+    ),
+};
+
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-for (const [entry, format, out] of [
-  ["script.js", "iife", "dist/kairos.min.js"],
-  ["kairos.js", "esm", "dist/kairos.min.mjs"],
+// A script that is no module keeps its names to itself. (esbuild's own way, "iife", adds a loader that nothing needs.)
+const alone = { banner: { js: "(()=>{" }, footer: { js: "})();" } };
+
+for (const [entry, out, wrapping] of [
+  ["script.js", "dist/kairos.min.js", alone],
+  ["kairos.js", "dist/kairos.min.mjs"],
+  ["kairos-messages.js", "dist/kairos-messages.min.js"],
 ]) {
   await build({
     entryPoints: [here(entry)],
     outfile: here(out),
-    format,
+    format: "esm",
+    ...wrapping,
     bundle: true,
     minify: true,
     // What browsers of 2021 understand: Chrome 92, Firefox 90, Safari 15.
     target: ["chrome92", "firefox90", "safari15"],
     legalComments: "none",
     charset: "utf8",
+    plugins: [apart],
     logLevel: "warning",
   });
   const bytes = await readFile(here(out));

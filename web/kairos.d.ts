@@ -16,7 +16,51 @@ export interface KairosOptions {
   search?: string | readonly string[];
   /** What is not to be captured. */
   without?: string | readonly KairosCapture[];
+  /** The stack's `InboxUrl`, when the playbook has messages on the page. Without it nobody asks for any. */
+  inbox?: string;
+  /** What proves that the user is who `identify` says: made by the shop's server (docs/channels.md). */
+  userHash?: string;
+  /** For the styles of messages in browsers of before 2023, where the page's policy asks for one; a `<script>` has its own. */
+  nonce?: string;
+  /** Shows messages in the shop's own way; see `onMessage` of {@link Kairos}. */
+  onMessage?: KairosMessageHandler;
 }
+
+/** A message for the page. All of it is text, to be written as such. */
+export interface KairosOnSiteMessage {
+  id: string;
+  /** The message's name in the playbook. */
+  name: string;
+  /** A BCP 47 tag. */
+  language: string;
+  kind: "banner" | "modal" | "embedded";
+  title?: string;
+  text: string;
+  /** A web link. */
+  picture?: string;
+  button?: { text: string; link: string };
+  /** Of a banner. */
+  position?: "bottom" | "top";
+  /** Of an embedded message. */
+  slot?: string;
+  dismissible: boolean;
+  /** What the button that closes it is called. */
+  close?: string;
+  priority: number;
+  expires_in_ms: number;
+  /** Whether it was seen before. */
+  seen: boolean;
+}
+
+/** Tells what became of a message; each counts once. */
+export interface KairosMessageTells {
+  seen(): void;
+  clicked(): void;
+  dismissed(): void;
+}
+
+/** Gives `true` when it shows the message, and then tells what becomes of it. */
+export type KairosMessageHandler = (message: KairosOnSiteMessage, tell: KairosMessageTells) => boolean | void;
 
 export type KairosCapture = "pages" | "clicks" | "hover" | "dwell" | "scroll" | "forms" | "media" | "exit";
 
@@ -104,9 +148,13 @@ export interface Kairos {
   /** A page was viewed that is none by its address. */
   page(name?: string, properties?: Record<string, unknown>): void;
   /** Says who the visitor is. Beside analytics.js, its `identify` is enough. */
-  identify(userId: string, traits?: Record<string, unknown>): void;
+  identify(userId: string, traits?: Record<string, unknown>, userHash?: string): void;
   /** Forgets who the visitor is, as on signing out. Beside analytics.js, its `reset` is enough. */
   reset(): void;
+  /** Asks now, and a few times more, whether there is a message for the page: for events that others have sent. */
+  messages(): void;
+  /** Lets the shop show messages in its own way. */
+  onMessage(handler: KairosMessageHandler): void;
   /** Sends now what waits, unless there is no network or the server has asked for a pause. */
   flush(): Promise<void>;
   /** Calls `listener` with every event that is sent. Gives a function that ends it. */

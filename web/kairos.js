@@ -13,6 +13,7 @@ import { media } from "./src/captures/media.js";
 import { pages, view } from "./src/captures/pages.js";
 import { scroll } from "./src/captures/scroll.js";
 import { begins, consents, happened, listeners, track } from "./src/events.js";
+import { expect, hush, look as lookUp } from "./src/inbox.js";
 import { leave, leaving, on, options } from "./src/lifecycle.js";
 import { counts, flush, handOver } from "./src/outbox.js";
 import { erased, forget } from "./src/visitor.js";
@@ -27,7 +28,7 @@ function look() {
   for (const name in CAPTURES) if (!options.without.includes(name)) CAPTURES[name]();
   // And this last, so that it goes with what the others had to tell.
   leaving((how) => how === "navigated" || handOver());
-  on("visibilitychange", () => (document.hidden ? leave("hidden") : flush()));
+  on("visibilitychange", () => (document.hidden ? leave("hidden") : (flush(), lookUp())));
   on("pagehide", () => leave("gone"), window);
   on("online", flush, window);
 }
@@ -67,9 +68,22 @@ export const kairos = {
 
   page: view,
 
-  identify: (userId, traits = {}) => happened({ type: "identify", userId, traits }, true),
+  identify(userId, traits = {}, userHash) {
+    options.userHash = userHash ?? options.userHash;
+    happened({ type: "identify", userId, traits }, true);
+  },
 
-  reset: () => erased() || forget({}),
+  reset() {
+    hush();
+    options.userHash = undefined;
+    erased() || forget({});
+  },
+
+  messages: () => expect(),
+
+  onMessage(handler) {
+    options.onMessage = handler;
+  },
 
   on(listener) {
     listeners.add(listener);

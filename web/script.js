@@ -3,7 +3,7 @@
 
 import { kairos } from "./kairos.js";
 
-const { dataset } = document.currentScript ?? {};
+const { dataset, nonce } = document.currentScript ?? {};
 const waiting = window.kairos;
 // Tag managers bring scripts twice.
 if (!waiting?.start) {
@@ -17,5 +17,5 @@ if (!waiting?.start) {
       console.error(error);
     }
   }
-  if (dataset?.writeKey) kairos.start({ ...dataset });
+  if (dataset?.writeKey) kairos.start({ nonce, ...dataset });
 }

@@ -169,7 +169,7 @@ pub fn twenty_plays_thirty_segments(playbook: &Playbook) -> Playbook {
         .into_iter()
         .enumerate()
         .map(|(number, trigger)| Play {
-            name: format!("play_{number:02}"),
+            name: format!("play_{number:02}").into(),
             title: format!("Play {number}"),
             trigger,
             who: Condition::Reachable(ReachTest::Anyhow),

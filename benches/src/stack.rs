@@ -44,6 +44,8 @@ impl Stack {
             "catalogue",
             "delivery",
             "redeem",
+            "links",
+            "inbox",
             "preferences",
             "feedback",
         ]

@@ -54,7 +54,7 @@ pub fn address_on(channel: Channel, address: &str) -> Option<String> {
         Channel::Whatsapp => "whatsapp",
         Channel::Telegram => "telegram_chat_id",
         Channel::Viber => "viber_id",
-        Channel::Webhook => return None,
+        Channel::Webhook | Channel::OnSite => return None,
     };
     let mut profile = Profile::default();
     profile.apply(&Map::from_iter([(name.to_owned(), Value::from(address))]), &[]);

@@ -49,7 +49,7 @@ struct Client {
 const SERVER: Client =
     Client { library: "analytics-node", source: SOURCE, takes_context: true, takes_time: true, adds_to_pages: false };
 
-fn clients() -> PathBuf {
+pub(crate) fn clients() -> PathBuf {
     root().join("tests/clients")
 }
 
@@ -323,7 +323,7 @@ async fn events_of(stage: &Stage, shopper: &Shopper) -> Vec<Event> {
 }
 
 /// Node with the clients' packages, or says why they are not tried.
-fn node() -> Option<PathBuf> {
+pub(crate) fn node() -> Option<PathBuf> {
     if !clients().join("node_modules").is_dir() {
         skipped(
             "the clients for Node and browsers",
@@ -335,7 +335,7 @@ fn node() -> Option<PathBuf> {
 }
 
 /// A Chromium, or says why there is none.
-fn chromium() -> Option<PathBuf> {
+pub(crate) fn chromium() -> Option<PathBuf> {
     let found = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].map(PathBuf::from);
     let found = found.into_iter().find(|path| path.is_file());
     if found.is_none() {
@@ -345,7 +345,7 @@ fn chromium() -> Option<PathBuf> {
 }
 
 /// Says what was not tried and why; where CI runs, everything must be tried.
-fn skipped(what: &str, why: &str) {
+pub(crate) fn skipped(what: &str, why: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{what} must be tried where CI=true: {why}");
     tell(format!("skipped: {what}: {why}"));
 }

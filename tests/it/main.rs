@@ -8,6 +8,7 @@
 //! | [`carts`], [`welcomes`], [`identities`], [`duplicates`] | what shoppers get, and what they do not get |
 //! | [`catalogue`] | who hears of prices and stock, and what feeds are told |
 //! | [`promo_codes`] | that a message carries a code of its own, which is used once, online or in store |
+//! | [`links`] | that a link leads by device, a click is counted once and starts plays, and what is forged leads nowhere |
 //! | [`consent`] | that nobody gets what they have refused, whatever way they said it |
 //! | [`alike`] | that it decides what `step` alone and a backtest decide |
 //! | [`segments`] | who is in which segment, by events, by time and after a publication |
@@ -15,6 +16,7 @@
 //! | [`envelopes`] | what is wrong with a request or with one event in it |
 //! | [`webhooks`] | a receiver on the other side |
 //! | [`messengers`] | Telegram, Viber and WhatsApp on the other side, with their failures |
+//! | [`on_site`] | messages on the shop's own pages, and who may see them; in a browser, too |
 //! | [`dead_letters`], [`kills`] | what happens when something breaks |
 //! | [`permissions`] | that a role may do what its function does and nothing else |
 //! | [`clients`] | what shops have installed already, unmodified, a browser included; and `kairos.js` in one |
@@ -35,7 +37,9 @@ mod envelopes;
 mod harness;
 mod identities;
 mod kills;
+mod links;
 mod messengers;
+mod on_site;
 mod permissions;
 mod promo_codes;
 mod segments;

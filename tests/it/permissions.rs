@@ -1,7 +1,7 @@
 //! Each role may do what its function does and nothing else. Tried with the credentials that the engine has given to
 //! the running functions, against the policies of template.yaml.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::fs;
 
@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 39] = [
+const ATTEMPTS: [&str; 47] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -38,6 +38,13 @@ const ATTEMPTS: [&str; 39] = [
     "PutItem PromoCodesTable",
     "UpdateItem PromoCodesTable",
     "Query PromoCodesTable/pools",
+    "GetItem LinksTable",
+    "PutItem LinksTable",
+    "GetItem InboxTable",
+    "PutItem InboxTable",
+    "UpdateItem InboxTable",
+    "DeleteItem InboxTable",
+    "Query InboxTable",
     "BatchGetItem SuppressionsTable",
     "PutItem SuppressionsTable",
     "DeleteItem SuppressionsTable",
@@ -50,15 +57,16 @@ const ATTEMPTS: [&str; 39] = [
     "Publish SMS",
     "SendEmail",
     "GetSecretValue ServerKeyArn",
-    "GetSecretValue LinkKeyArn",
     "GetSecretValue WebhookSecretArn",
     "GetSecretValue CatalogueKeyArn",
     "GetSecretValue PromoCodeKeyArn",
     "GetSecretValue RedeemKeyArn",
+    "GetSecretValue LinkKeyArn",
+    "GetSecretValue InboxKeyArn",
     "GetSecretValue viber-token",
 ];
 
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     (
         "IngestFunction",
         &[
@@ -110,13 +118,18 @@ const ALLOWED: [(&str, &[&str]); 9] = [
             "PutItem PromoCodesTable",
             "UpdateItem PromoCodesTable",
             "Query PromoCodesTable/pools",
+            "GetItem LinksTable",
+            "PutItem LinksTable",
+            "PutItem InboxTable",
+            "DeleteItem InboxTable",
+            "Query InboxTable",
             "BatchGetItem SuppressionsTable",
             "PutItem AddressesTable",
             "Publish SMS",
             "SendEmail",
-            "GetSecretValue LinkKeyArn",
             "GetSecretValue WebhookSecretArn",
             "GetSecretValue PromoCodeKeyArn",
+            "GetSecretValue LinkKeyArn",
             "GetSecretValue viber-token",
         ],
     ),
@@ -128,6 +141,19 @@ const ALLOWED: [(&str, &[&str]); 9] = [
             "PutItem PromoCodesTable",
             "SendMessage EventsQueueUrl",
             "GetSecretValue RedeemKeyArn",
+        ],
+    ),
+    ("LinksFunction", &["GetItem LinksTable", "SendMessage EventsQueueUrl", "GetSecretValue LinkKeyArn"]),
+    (
+        "InboxFunction",
+        &[
+            "BatchGetItem UsersTable",
+            "GetItem PlaybookTable",
+            "GetItem InboxTable",
+            "UpdateItem InboxTable",
+            "Query InboxTable",
+            "SendMessage EventsQueueUrl",
+            "GetSecretValue InboxKeyArn",
         ],
     ),
     (
@@ -183,6 +209,10 @@ async fn wake_every_function(stage: &Stage) {
     stage.engine.invoke("CatalogueFunction", &json!({"action": "announce"})).await.unwrap();
     let request: Value = serde_json::from_str(include_str!("../../functions/redeem/events/redeem.json")).unwrap();
     stage.engine.invoke("RedeemFunction", &request).await.unwrap();
+    let request: Value = serde_json::from_str(include_str!("../../functions/links/events/click.json")).unwrap();
+    stage.engine.invoke("LinksFunction", &request).await.unwrap();
+    let request: Value = serde_json::from_str(include_str!("../../functions/inbox/events/messages.json")).unwrap();
+    stage.engine.invoke("InboxFunction", &request).await.unwrap();
     let request = include_str!("../../functions/preferences/events/preferences.json");
     stage.engine.invoke("PreferencesFunction", &serde_json::from_str::<Value>(request).unwrap()).await.unwrap();
     stage.engine.invoke("SegmentationFunction", &json!({"action": "backfill"})).await.unwrap();
@@ -212,16 +242,20 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         "DeliveriesTable" => "delivery",
         "PlaybookTable" => "name",
         "CatalogueTable" => "product",
-        "PromoCodesTable" | "SuppressionsTable" => "id",
+        "PromoCodesTable" | "LinksTable" | "SuppressionsTable" => "id",
         _ => "user",
     };
     let keys: &[&str] = match on {
-        "PromoCodesTable" => &["id"],
+        "PromoCodesTable" | "LinksTable" => &["id"],
+        "InboxTable" => &["user", "delivery"],
         "AddressesTable" => &["address", "user"],
-        _ => &["index", "user"],
+        "AudiencesTable" => &["index", "user"],
+        _ => std::slice::from_ref(&key),
     };
+    let keys: HashMap<String, AttributeValue> =
+        keys.iter().map(|key| ((*key).to_owned(), text("permission"))).collect();
     match action {
-        "GetItem" => verdict(dynamodb.get_item().table_name(table).key(key, text("permission")).send().await),
+        "GetItem" => verdict(dynamodb.get_item().table_name(table).set_key(Some(keys)).send().await),
         "BatchGetItem" => {
             let keys =
                 KeysAndAttributes::builder().keys([(key.to_owned(), text("permission"))].into()).build().unwrap();
@@ -236,6 +270,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .item("source", text("permission"))
                 .item("refused_at", text("permission"))
                 .item("index", text("permission"))
+                .item("delivery", text("permission"))
                 .item("address", text("permission"))
                 .condition_expression("attribute_exists(never)")
                 .send()
@@ -245,14 +280,14 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
             dynamodb
                 .update_item()
                 .table_name(table)
-                .set_key(Some(keys.iter().map(|key| ((*key).to_owned(), text("permission"))).collect()))
+                .set_key(Some(keys))
                 .update_expression("SET permission = :permission")
                 .condition_expression("attribute_exists(never)")
                 .expression_attribute_values(":permission", text("permission"))
                 .send()
                 .await,
         ),
-        "DeleteItem" => verdict(dynamodb.delete_item().table_name(table).key(key, text("permission")).send().await),
+        "DeleteItem" => verdict(dynamodb.delete_item().table_name(table).set_key(Some(keys)).send().await),
         "Scan" => verdict(dynamodb.scan().table_name(table).limit(1).send().await),
         "Query" if on == "AudiencesTable" => verdict(
             dynamodb
@@ -261,6 +296,16 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .key_condition_expression("#index = :index")
                 .expression_attribute_names("#index", "index")
                 .expression_attribute_values(":index", text("permission"))
+                .send()
+                .await,
+        ),
+        "Query" if on == "InboxTable" => verdict(
+            dynamodb
+                .query()
+                .table_name(table)
+                .key_condition_expression("#user = :user")
+                .expression_attribute_names("#user", "user")
+                .expression_attribute_values(":user", text("permission"))
                 .send()
                 .await,
         ),

@@ -212,6 +212,8 @@ fn the_template_gives_what_the_protocols_count_on() {
         "SegmentationFunction",
         "DeliveryFunction",
         "RedeemFunction",
+        "LinksFunction",
+        "InboxFunction",
     ];
     for function in functions {
         assert!(figure(function, "Timeout") * 1_000 > calls_ms, "{function}");

@@ -24,6 +24,9 @@ export const RETRY_ASKED_MAX = 3_600_000;
 /** How long a request may take. */
 export const REQUEST_TIMEOUT = 15_000;
 
+/** How long it is waited before each question for a message that may come; the pauses follow each other. */
+export const ASK_AFTER = [100, 250, 500, 1_000, 2_000];
+
 /** A visit begins after this time without an event: as the engine has it. */
 export const VISIT_GAP = 1_800_000;
 /** Longest name or text that is taken from a page, in characters. */

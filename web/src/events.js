@@ -2,6 +2,7 @@
 
 import { VISIT_GAP } from "./bounds.js";
 import { context } from "./context.js";
+import { admit } from "./inbox.js";
 import { options } from "./lifecycle.js";
 import { add, close, counts, empty, open, withhold } from "./outbox.js";
 import { allow, becomes, erased, forget, ids, newId, remember, remembered } from "./visitor.js";
@@ -61,6 +62,7 @@ export const track = (event, properties, urgent) => happened(tracked(event, prop
 
 function grant() {
   granted = true;
+  admit(true);
   const waiting = empty();
   open();
   for (const message of waiting) deliver(message);
@@ -95,6 +97,8 @@ export function consents({ analytics, marketing }) {
     deliver(made(tracked("Segment Consent Preference Updated", {})), true);
     open();
   }
+  // Messages are advertising, too.
+  admit(analytics && preferences.marketing);
   if (analytics) remember({ told });
   else {
     forget();

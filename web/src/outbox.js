@@ -5,6 +5,7 @@
 // looked at next takes it from there.
 
 import * as bounds from "./bounds.js";
+import { expect } from "./inbox.js";
 import { now, options } from "./lifecycle.js";
 import { allow, erased, keep, read, remember, remembered } from "./visitor.js";
 
@@ -135,6 +136,7 @@ async function sendAll() {
       const refused = answer?.refused?.length ?? 0;
       counts.refused += refused;
       counts[status < 300 ? "sent" : "rejected"] += batch.length - refused;
+      if (answer?.on_site) expect();
       if (refused || status >= 300) console.warn("kairos.js:", status, answer);
     }
   }

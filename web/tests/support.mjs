@@ -31,7 +31,7 @@ function missing() {
 function built() {
   const file = (path) => new URL(`../${path}`, import.meta.url);
   const changed = (path) => statSync(file(path)).mtimeMs;
-  const sources = ["kairos.js", "script.js", "build.mjs"];
+  const sources = ["kairos.js", "kairos-messages.js", "script.js", "build.mjs"];
   for (const folder of ["src", "src/captures"]) {
     sources.push(
       ...readdirSync(file(folder))
@@ -40,7 +40,7 @@ function built() {
     );
   }
   const newest = Math.max(...sources.map(changed));
-  return ["dist/kairos.min.js", "dist/kairos.min.mjs"].every(
+  return ["dist/kairos.min.js", "dist/kairos.min.mjs", "dist/kairos-messages.min.js"].every(
     (path) => existsSync(file(path)) && changed(path) >= newest,
   );
 }
@@ -54,7 +54,7 @@ async function start() {
 /**
  * Within `describe`: starts a browser for its tests, and gives `on(title, page, run)`, which runs a test on a page of
  * its own, in a world of its own that `use` is given before. `page` is what `put` and `visit` take, and the page's `path`
- * and `query`; where it does not say something, `usual` does. Is `quiet`, the console must have had nothing to say.
+ * and `query`, or is made of the world; where it does not say something, `usual` does. Is `quiet`, the console must have had nothing to say.
  */
 export function tests(use, { quiet = false, ...usual } = {}) {
   let browser;
@@ -65,7 +65,7 @@ export function tests(use, { quiet = false, ...usual } = {}) {
       const shop = await world();
       use(shop);
       try {
-        const all = { ...usual, ...page };
+        const all = { ...usual, ...(typeof page === "function" ? page(shop) : page) };
         const opened = await visit(browser, shop.put(all.path ?? "/", all) + (all.query ?? ""), all);
         await run(opened);
         if (quiet) assert.deepEqual(opened.complaints, [], "the console has nothing to say");
@@ -116,11 +116,14 @@ const TYPES = { js: "text/javascript", mjs: "text/javascript", wav: "audio/wav" 
 
 /**
  * The two servers. `requests` are what `ingest` was sent, `events` all events in them; `answers` are given first, each
- * once, as `{status, headers, body}`.
+ * once, as `{status, headers, body}`. The inbox is at the same address: `inbox.messages` are what waits there,
+ * `inbox.asked` the questions, `inbox.told` what was reported. While `inbox.expected`, `ingest` says that there may be a
+ * message.
  */
 async function world() {
   const requests = [];
   const answers = [];
+  const inbox = { messages: [], asked: [], told: [], expected: false };
   /** Answers wait for it. */
   let held;
   let release;
@@ -130,11 +133,19 @@ async function world() {
     const parts = [];
     for await (const part of request) parts.push(part);
     const text = Buffer.concat(parts).toString();
-    const { status = 200, headers = {}, body = { success: true } } = answers.shift() ?? {};
+    response.setHeader("access-control-allow-origin", request.headers.origin ?? "*");
+    if (request.url.startsWith("/v1/inbox")) {
+      const question = JSON.parse(text);
+      const [, , , what] = request.url.split("/");
+      if (what) inbox.told.push([what, question.id]);
+      else inbox.asked.push(question);
+      return void response.end(JSON.stringify(what ? { ok: true } : { messages: inbox.messages }));
+    }
+    const usual = inbox.expected ? { success: true, on_site: true } : { success: true };
+    const { status = 200, headers = {}, body = usual } = answers.shift() ?? {};
     const received = { method: request.method, url: request.url, headers: request.headers, status };
     requests.push({ ...received, text, body: text && JSON.parse(text) });
     // As `ingest` does.
-    response.setHeader("access-control-allow-origin", request.headers.origin ?? "*");
     response.setHeader("access-control-allow-credentials", "true");
     response.setHeader("access-control-expose-headers", "retry-after");
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
@@ -184,6 +195,7 @@ async function world() {
   return {
     requests,
     answers,
+    inbox,
     endpoint,
     origin,
     scripts,

@@ -82,6 +82,7 @@ fn describe(stack: &Stack) {
     for (what, value) in [
         ("events go to", stack.ingest_url.clone()),
         ("from browsers", stack.ingest_browser_url.clone()),
+        ("messages", stack.browser_url("InboxUrl").unwrap_or_default()),
         ("AWS clients", format!("AWS_ENDPOINT_URL={} AWS_REGION={}", stack.endpoint, stack.region)),
         (
             "",

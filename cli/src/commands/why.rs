@@ -199,9 +199,14 @@ fn answer(arguments: &Arguments, known: &Known) -> Result<Answer, Problem> {
         play: play.transpose()?,
         segments,
         moments: whole.then(|| explain::moments(program, state, *at)).filter(|found| !found.moments.is_empty()),
-        under_way: state.plays.iter().filter(|(_, play)| play.run.is_some()).map(|(name, _)| name.clone()).collect(),
+        under_way: state
+            .plays
+            .iter()
+            .filter(|(_, play)| play.run.is_some())
+            .map(|(name, _)| name.to_string())
+            .collect(),
         considered: considered
-            .map(|record| OfPlay { play: record.play.clone(), considered: Considered::of(record) })
+            .map(|record| OfPlay { play: record.play.to_string(), considered: Considered::of(record) })
             .collect(),
     })
 }

@@ -44,9 +44,18 @@ pub struct Stack {
 impl Stack {
     /// Where a Function URL, named by its output, is reached here without name resolution.
     pub fn function_url(&self, output: &str) -> Option<String> {
+        Some(format!("{}/_aws/lambda-url/{}", self.endpoint, self.url_id(output)?))
+    }
+
+    /// The same for browsers, which resolve names under `localhost` by themselves.
+    pub fn browser_url(&self, output: &str) -> Option<String> {
+        let id = self.url_id(output)?;
+        Some(format!("http://{id}.lambda-url.{}.localhost:{}", self.region, self.port))
+    }
+
+    fn url_id(&self, output: &str) -> Option<&str> {
         let (_, address) = self.outputs.get(output)?.split_once("://")?;
-        let id = address.split('.').next()?;
-        Some(format!("{}/_aws/lambda-url/{id}", self.endpoint))
+        address.split('.').next()
     }
 }
 
@@ -118,6 +127,8 @@ mod tests {
         assert_eq!(stack.outputs["UsersTable"], "users");
         assert_eq!(stack.functions["DecideFunction"].environment["USERS_TABLE"], "users");
         assert_eq!(stack.function_url("CatalogueUrl").as_deref(), Some("http://127.0.0.1:4566/_aws/lambda-url/u1"));
+        let browser_url = stack.browser_url("CatalogueUrl");
+        assert_eq!(browser_url.as_deref(), Some("http://u1.lambda-url.us-east-1.localhost:4566"));
         assert_eq!(stack.function_url("UsersTable"), None);
         assert!(!stack.started);
     }

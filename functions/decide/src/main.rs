@@ -90,8 +90,8 @@ impl Decide {
 }
 
 fn report(applied: &Applied) {
-    for (outcome, count) in &applied.inputs {
-        telemetry::count(outcome.as_str(), *count as usize);
+    for (outcome, count) in applied.inputs.iter() {
+        telemetry::count(outcome.as_str(), count as usize);
     }
     for record in &applied.considered {
         telemetry::count(record.outcome.as_str(), 1);

@@ -11,6 +11,8 @@
 //! | `promo_…` | see [`crate::promo_codes`] | |
 //! | `secret`, `link_key` | the key that signs webhooks, or links, could not be read | configuration |
 //!
+//! Links are [kept](crate::links) and replaced by short ones; when that fails, they stand as they are.
+//!
 //! The key, and the tokens of [messengers](crate::messengers), are asked for here and not when the message is sent,
 //! because nothing that can take time may stand between a claim and its call; the sending then finds them known.
 
@@ -18,14 +20,15 @@ use std::sync::Arc;
 
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::playbooks::PlaybookStore;
-use kairos_engine::mailbox::{DeliveryOrder, MessageData};
-use kairos_engine::playbook::{LocalizedMessage, Message, Playbook};
-use kairos_messages::{Found, RenderedMessage, render_with};
+use kairos_engine::mailbox::DeliveryOrder;
+use kairos_engine::playbook::{LinkSettings, LocalizedMessage, Message, Playbook};
+use kairos_messages::{Found, RenderedMessage};
 use kairos_protocol::delivery::{Answer, AnswerClass, Composer, Content};
 use kairos_protocol::port::{Clock, Fault};
 
 use crate::consent_links::{ConsentLinks, has_header, needs_links};
 use crate::enrichment::{Listings, Needs, completed, store};
+use crate::links::{ShortLinks, with_short_links};
 use crate::messengers::Messengers;
 use crate::promo_codes::{Codes, code_of};
 use crate::tokens::Tokens;
@@ -33,36 +36,47 @@ use crate::webhook::SigningKeys;
 
 /// Composes from published playbooks.
 #[derive(Debug)]
-pub struct PlaybookComposer<L, P, C, K, T> {
+pub struct PlaybookComposer<L, P, C, S, K, T> {
     playbooks: PlaybookStore,
     listings: L,
     codes: P,
     consent: C,
+    links: S,
     keys: K,
     messengers: Arc<Messengers<T>>,
 }
 
-impl<L, P, C, K, T> PlaybookComposer<L, P, C, K, T> {
-    /// Composes from this store, this catalogue, these promo codes and links; `keys` are those that webhooks will be signed
-    /// with, `messengers` those that must be ready for what is composed.
+impl<L, P, C, S, K, T> PlaybookComposer<L, P, C, S, K, T> {
+    /// Composes from this store, this catalogue, these promo codes, these links for consent and these short ones; `keys`
+    /// are those that webhooks will be signed with, `messengers` those that must be ready for what is composed.
     pub fn new(
         playbooks: PlaybookStore,
         listings: L,
         codes: P,
         consent: C,
+        links: S,
         keys: K,
         messengers: Arc<Messengers<T>>,
     ) -> Self {
-        Self { playbooks, listings, codes, consent, keys, messengers }
+        Self { playbooks, listings, codes, consent, links, keys, messengers }
     }
 }
 
-impl<L: Listings, P: Codes, C: ConsentLinks, K: SigningKeys, T: Tokens> Composer for PlaybookComposer<L, P, C, K, T> {
+impl<L, P, C, S, K, T> Composer for PlaybookComposer<L, P, C, S, K, T>
+where
+    L: Listings,
+    P: Codes,
+    C: ConsentLinks,
+    S: ShortLinks,
+    K: SigningKeys,
+    T: Tokens,
+{
     async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
         self.messengers.ready(order.channel, &SystemClock).await?;
         match self.playbooks.version(&order.playbook).await {
             Ok(playbook) => {
-                let content = compose_from(&playbook, &self.listings, &self.codes, &self.consent, order).await?;
+                let (consent, links) = (&self.consent, &self.links);
+                let content = compose_from(&playbook, &self.listings, &self.codes, consent, links, order).await?;
                 if let Content::Webhook { .. } = content {
                     self.keys.current(SystemClock.now()).await.map_err(|fault| no_key(&fault))?;
                 }
@@ -92,9 +106,10 @@ pub async fn compose_from(
     listings: &impl Listings,
     codes: &impl Codes,
     consent: &impl ConsentLinks,
+    links: &impl ShortLinks,
     order: &DeliveryOrder,
 ) -> Result<Content, Answer> {
-    let (whole, message) = message_of(playbook, order)?;
+    let (whole, language, message) = message_of(playbook, order)?;
     let needs = Needs::of(message, order.channel, &order.data);
     let listing = match order.data.product.as_ref().filter(|_| needs.listing) {
         Some(product) => listings.listing(&product.id).await.map_err(|fault| {
@@ -106,34 +121,39 @@ pub async fn compose_from(
     let data = completed(&order.data, listing.as_ref());
     let promo_code = code_of(codes, playbook, whole, order).await?;
     let consent = if needs_links(message, order) { Some(consent.urls(order).await?) } else { None };
-    rendered(playbook, message, order, &data, &Found { store, promo_code, consent })
+    let destinations = playbook.links.as_ref().map(LinkSettings::pages).unwrap_or_default();
+    let found = Found { store, promo_code, consent, destinations };
+    let rendered = with_short_links(links, playbook, message, order, &data, &found).await;
+    let rendered = rendered
+        .map_err(|error| Answer::new(AnswerClass::PermanentMessage, "render").with_detail(&error.to_string()))?;
+    addressed(playbook, language, order, &found, rendered)
 }
 
 fn message_of<'p>(
     playbook: &'p Playbook,
     order: &DeliveryOrder,
-) -> Result<(&'p Message, &'p LocalizedMessage), Answer> {
+) -> Result<(&'p Message, &'p str, &'p LocalizedMessage), Answer> {
     let unknown = || {
         Answer::new(AnswerClass::Configuration, "message_unknown")
             .with_detail(&format!("the playbook has no message `{}`", order.message))
     };
     let message = playbook.messages.get(&order.message).ok_or_else(unknown)?;
-    Ok((message, message.localized(order.locale.as_deref()).ok_or_else(unknown)?))
+    let (language, templates) = message.language_for(order.locale.as_deref()).ok_or_else(unknown)?;
+    Ok((message, language, templates))
 }
 
-fn rendered(
+/// What was rendered in this language, with the sender that the playbook names.
+fn addressed(
     playbook: &Playbook,
-    message: &LocalizedMessage,
+    language: &str,
     order: &DeliveryOrder,
-    data: &MessageData,
     found: &Found,
+    rendered: RenderedMessage,
 ) -> Result<Content, Answer> {
     let not_set_up = || {
         Answer::new(AnswerClass::Configuration, "channel_not_set_up")
             .with_detail(&format!("add {} to the playbook's channels", order.channel))
     };
-    let rendered = render_with(message, order.channel, data, found)
-        .map_err(|error| Answer::new(AnswerClass::PermanentMessage, "render").with_detail(&error.to_string()))?;
     let channels = &playbook.channels;
     Ok(match rendered {
         RenderedMessage::Email { subject, text, html } => {
@@ -157,6 +177,11 @@ fn rendered(
             let sender = channels.whatsapp.clone().ok_or_else(not_set_up)?;
             Content::Whatsapp { sender, template, language, parameters, picture }
         }
+        RenderedMessage::OnSite(message) => {
+            channels.on_site.as_ref().ok_or_else(not_set_up)?;
+            let priority = playbook.play(&order.play).map_or(0, |play| play.priority);
+            Content::OnSite { message: Box::new(message), language: language.to_owned(), priority }
+        }
     })
 }
 
@@ -170,12 +195,15 @@ mod tests {
     use kairos_engine::product::Product;
     use kairos_messages::{ConsentUrls, PromoCode};
     use kairos_protocol::catalogue::{Listing, Stock};
+    use kairos_protocol::links::MessageLinks;
+
+    use crate::links::{NotShort, Short};
 
     /// A playbook with one message in English and French, and some channels.
     fn playbook() -> Playbook {
         serde_json::from_value(serde_json::json!({
             "version": "v1", "sources": [], "plays": [],
-            "channels": { "email": { "from": "Shop <hello@shop.example>" }, "sms": {}, "telegram": {} },
+            "channels": { "email": { "from": "Shop <hello@shop.example>" }, "sms": {}, "telegram": {}, "on_site": { "verify_identity": true } },
             "places": [{ "name": "old_town", "title": "Old Town", "latitude": 52.51, "longitude": 13.4, "radius_m": 100 }],
             "promotions": { "SPRING": { "title": "Spring", "discount": { "percent": 1000 }, "expires_after": 86400000 } },
             "messages": { "present": { "promotion": "SPRING", "default_locale": "en", "locales": { "en": { "sms": {
@@ -190,7 +218,10 @@ mod tests {
             } } } }, "chat": { "default_locale": "en", "locales": { "en": {
                 "telegram": { "text": "<b>{{ user.first_name }}</b>", "picture": "{{ product.image_url }}" },
                 "whatsapp": { "template": "x", "language": "en" },
-            } } }, "reminder": { "default_locale": "en", "locales": {
+            } } }, "page": { "default_locale": "en", "locales": {
+                "en": { "on_site": { "kind": "banner", "text": "Hello" } },
+                "de": { "on_site": { "kind": "banner", "text": "Hallo {{ user.first_name }}" } },
+            } }, "reminder": { "default_locale": "en", "locales": {
                 "en": {
                     "email": { "subject": "{{ user.first_name | default: 'Hello' }}, still there",
                         "text": "{% for item in cart.items %}{{ item.name }}{% endfor %}" },
@@ -260,9 +291,19 @@ mod tests {
         }
     }
 
+    impl ShortLinks for Catalogue {
+        async fn short(&self, _: &MessageLinks, _: Option<&str>) -> Result<Short, NotShort> {
+            unreachable!("this playbook counts no links")
+        }
+
+        fn own_address(&self) -> &str {
+            "https://go.example"
+        }
+    }
+
     fn compose_with(is_down: bool, order: &DeliveryOrder) -> Result<Content, Answer> {
         let world = Catalogue { is_down };
-        compose_from(&playbook(), &world, &world, &world, order).now_or_never().expect("nothing here waits")
+        compose_from(&playbook(), &world, &world, &world, &world, order).now_or_never().expect("nothing here waits")
     }
 
     fn compose(order: &DeliveryOrder) -> Result<Content, Answer> {
@@ -313,6 +354,18 @@ mod tests {
         assert_eq!((text.as_str(), picture, button), ("<b>&lt;Ada&gt;</b>", None, None));
         let answer = compose(&chat(Channel::Whatsapp)).unwrap_err();
         assert_eq!((answer.class, answer.code.as_str()), (AnswerClass::Configuration, "channel_not_set_up"));
+    }
+
+    #[test]
+    fn a_message_for_a_page_is_composed_with_its_language_and_its_plays_priority() {
+        let order = order(|order| {
+            order.channel = Channel::OnSite;
+            order.message = "page".into();
+            order.locale = Some("de-AT".into());
+            order.data.user.first_name = Some("<b>Ada".into());
+        });
+        let Ok(Content::OnSite { message, language, priority }) = compose(&order) else { panic!("no message") };
+        assert_eq!((message.text.as_str(), language.as_str(), priority), ("Hallo <b>Ada", "de", 0));
     }
 
     #[test]

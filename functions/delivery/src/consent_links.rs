@@ -1,6 +1,7 @@
 //! The links by which the receiver of a message says what they want to get.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::link_keys::LinkKeys;
@@ -21,13 +22,13 @@ pub trait ConsentLinks {
 /// Links that are signed with the stack's key.
 #[derive(Debug)]
 pub struct SignedConsentLinks {
-    keys: LinkKeys,
+    keys: Arc<LinkKeys>,
     base: String,
 }
 
 impl SignedConsentLinks {
     /// Links below the address of the preferences function.
-    pub fn new(keys: LinkKeys, base: String) -> Self {
+    pub fn new(keys: Arc<LinkKeys>, base: String) -> Self {
         Self { keys, base }
     }
 }

@@ -6,7 +6,7 @@ use std::future::Future;
 use kairos_cloud::catalogue::CatalogueTable;
 use kairos_engine::bounds::STORE_DISTANCE_M_MAX;
 use kairos_engine::mailbox::MessageData;
-use kairos_engine::playbook::{Channel, LocalizedMessage, Place, Playbook};
+use kairos_engine::playbook::{Channel, LocalizedMessage, Place, PlaceSelector, Playbook};
 use kairos_engine::product::Product;
 use kairos_messages::{Store, names_in_message};
 use kairos_protocol::catalogue::Listing;
@@ -72,6 +72,22 @@ pub fn completed(data: &MessageData, listing: Option<&Listing>) -> MessageData {
         }
     }
     data
+}
+
+/// The nearest of these places that has a page: the one the user is in, else by where they were last seen.
+pub fn nearest_with_page<'p>(playbook: &'p Playbook, data: &MessageData, meant: &PlaceSelector) -> Option<&'p Place> {
+    let mut meant = playbook.places.iter().filter(|place| place.url.is_some() && meant.matches(place));
+    if let Some(entered) = &data.place
+        && let Some(place) = meant.clone().find(|place| place.name == *entered)
+    {
+        return Some(place);
+    }
+    let here = data.position?;
+    let near = |place: &&Place| place.position().distance_m(here) <= f64::from(STORE_DISTANCE_M_MAX);
+    meant
+        .by_ref()
+        .filter(near)
+        .min_by(|one, other| one.position().distance_m(here).total_cmp(&other.position().distance_m(here)))
 }
 
 /// The place to show: the one that was entered, else the nearest one that has the product (or the nearest at all,
@@ -168,6 +184,29 @@ mod tests {
         assert_eq!((near.distance_m, near.address.as_deref()), (Some(1_112), Some("1 High Street")));
         let in_it = MessageData { position: None, ..entered };
         assert_eq!(store(&playbook(), &in_it, None).unwrap().distance_m, None);
+    }
+
+    #[test]
+    fn a_link_leads_to_the_nearest_place_that_has_a_page() {
+        let mut playbook = playbook();
+        playbook.places[0].url = None;
+        playbook.places[2].kind = Some("showroom".into());
+        let mug = about_a_mug();
+        let entered = MessageData { place: Some("far".into()), ..mug.clone() };
+        let nowhere = MessageData { position: None, ..mug.clone() };
+        let far_away = MessageData { position: Position::new(0.0, 0.0), ..mug.clone() };
+        let showroom = PlaceSelector::Kind("showroom".into());
+        for (what, data, meant, expected) in [
+            ("the nearest has no page", &mug, PlaceSelector::Any, Some("further")),
+            ("of a kind", &mug, showroom.clone(), Some("far")),
+            ("the user is in one", &entered, PlaceSelector::Any, Some("far")),
+            ("nobody knows where the user is", &nowhere, PlaceSelector::Any, None),
+            ("all are too far away", &far_away, PlaceSelector::Any, None),
+            ("no such place", &mug, PlaceSelector::Kind("bar".into()), None),
+        ] {
+            let found = nearest_with_page(&playbook, data, &meant);
+            assert_eq!(found.map(|place| place.name.as_str()), expected, "{what}");
+        }
     }
 
     #[test]

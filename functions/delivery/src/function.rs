@@ -11,7 +11,9 @@ use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::environment::{optional, required};
 use kairos_cloud::faults::without_content;
+use kairos_cloud::inbox::InboxTable;
 use kairos_cloud::link_keys::LinkKeys;
+use kairos_cloud::links::LinksTable;
 use kairos_cloud::permissions::StoredPermissions;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
@@ -26,6 +28,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use crate::composer::PlaybookComposer;
 use crate::consent_links::SignedConsentLinks;
 use crate::email::Email;
+use crate::links::StoredLinks;
 use crate::messengers::{Bases, Messengers};
 use crate::promo_codes::StoredCodes;
 use crate::providers::{Providers, provider_config};
@@ -40,8 +43,14 @@ pub struct Delivery {
     records: DeliveriesTable,
     permissions: StoredPermissions,
     addresses: AddressesTable,
-    composer:
-        PlaybookComposer<CatalogueTable, StoredCodes, SignedConsentLinks, Arc<SecretsManagerKey>, SecretsManagerTokens>,
+    composer: PlaybookComposer<
+        CatalogueTable,
+        StoredCodes,
+        SignedConsentLinks,
+        StoredLinks,
+        Arc<SecretsManagerKey>,
+        SecretsManagerTokens,
+    >,
     providers: Providers<Arc<SecretsManagerKey>, SecretsManagerTokens, SystemClock>,
 }
 
@@ -66,11 +75,14 @@ impl Delivery {
         let key = Arc::new(SecretsManagerKey::new(secrets.clone(), required("WEBHOOK_SECRET_ARN")?));
         let codes = PromoCodesTable::new(dynamodb.clone(), required("PROMO_CODES_TABLE")?);
         let codes = StoredCodes::new(codes, secrets.clone(), required("PROMO_CODE_KEY_ARN")?);
-        let links = LinkKeys::new(secrets, required("LINK_KEY_ARN")?);
-        let links = SignedConsentLinks::new(links, required("PREFERENCES_URL")?);
+        let link_keys = Arc::new(LinkKeys::new(secrets, required("LINK_KEY_ARN")?));
+        let consent = SignedConsentLinks::new(Arc::clone(&link_keys), required("PREFERENCES_URL")?);
+        let links = LinksTable::new(dynamodb.clone(), required("LINKS_TABLE")?);
+        let links = StoredLinks::new(links, link_keys, &required("LINKS_URL")?);
         let (users, suppressions) = (required("USERS_TABLE")?, required("SUPPRESSIONS_TABLE")?);
         let private_hosts = PrivateHosts::parse(&optional("WEBHOOK_PRIVATE_HOSTS").unwrap_or_default())?;
         let catalogue = CatalogueTable::new(dynamodb.clone(), required("CATALOGUE_TABLE")?);
+        let inbox = InboxTable::new(dynamodb.clone(), required("INBOX_TABLE")?);
         Ok(Self {
             records: DeliveriesTable::new(dynamodb.clone(), required("DELIVERIES_TABLE")?),
             addresses: AddressesTable::new(dynamodb.clone(), required("ADDRESSES_TABLE")?),
@@ -79,6 +91,7 @@ impl Delivery {
                 playbooks,
                 catalogue,
                 codes,
+                consent,
                 links,
                 Arc::clone(&key),
                 Arc::clone(&messengers),
@@ -92,6 +105,7 @@ impl Delivery {
                 email: Email::new(aws_sdk_sesv2::Client::new(&for_providers)),
                 webhook: Webhook::new(private_hosts, key),
                 messengers,
+                inbox,
                 clock: SystemClock,
             },
         })
@@ -241,6 +255,7 @@ mod tests {
             (include_str!("../events/telegram.json"), "telegram"),
             (include_str!("../events/viber.json"), "viber"),
             (include_str!("../events/whatsapp.json"), "whatsapp"),
+            (include_str!("../events/on_site.json"), "on_site"),
         ] {
             let event: SqsEvent = serde_json::from_str(file).unwrap();
             let read = incoming(&event.records[0]);

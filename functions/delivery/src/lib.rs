@@ -5,10 +5,11 @@
 //!
 //! - [`records`]: the table of deliveries (claims and what became of them).
 //! - [`composer`]: the playbook's templates, filled in; [`enrichment`]: with places and what the catalogue knows;
-//!   [`promo_codes`]: with a code of the message's own.
+//!   [`promo_codes`]: with a code of the message's own; [`links`]: with short links.
 //! - [`providers`]: one module per channel of the same shape (build the request, send it once,
 //!   classify the answer by the codes that the provider documents): [`sms`], [`email`], [`webhook`],
-//!   and over [`messengers`] [`telegram`], [`viber`], [`whatsapp`]. `docs/channels.md` has all tables.
+//!   and over [`messengers`] [`telegram`], [`viber`], [`whatsapp`]. [`on_site`] writes to
+//!   the inbox. `docs/channels.md` has all tables.
 //! - [`function`]: the batch in, the failures and the counters out.
 //!
 //! **Invariant:** no client of a provider retries by itself: after an answer that did not arrive, only
@@ -21,7 +22,9 @@ pub mod email;
 pub mod enrichment;
 pub mod function;
 mod https;
+pub mod links;
 pub mod messengers;
+pub mod on_site;
 pub mod promo_codes;
 pub mod providers;
 pub mod records;

@@ -57,7 +57,7 @@ impl Messenger {
             Channel::Telegram => Some(Self::Telegram),
             Channel::Viber => Some(Self::Viber),
             Channel::Whatsapp => Some(Self::Whatsapp),
-            Channel::Email | Channel::Sms | Channel::Webhook => None,
+            Channel::Email | Channel::Sms | Channel::Webhook | Channel::OnSite => None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::config::timeout::TimeoutConfig;
 use aws_smithy_http_client::tls::{Provider as TlsProvider, rustls_provider::CryptoMode};
+use kairos_cloud::inbox::InboxTable;
 use kairos_engine::bounds::PROVIDER_TIMEOUT;
 use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::time::Span;
@@ -14,6 +15,7 @@ use kairos_protocol::port::Clock;
 
 use crate::email::{Email, Parts};
 use crate::messengers::Messengers;
+use crate::on_site;
 use crate::sms::Sms;
 use crate::tokens::Tokens;
 use crate::webhook::{SigningKeys, Webhook};
@@ -29,6 +31,8 @@ pub struct Providers<K, T, C> {
     pub webhook: Webhook<K>,
     /// Telegram, Viber, WhatsApp.
     pub messengers: Arc<Messengers<T>>,
+    /// The inboxes that messages for the shop's pages wait in.
+    pub inbox: InboxTable,
     /// The time that webhooks are signed with, and pauses are measured by.
     pub clock: C,
 }
@@ -42,6 +46,9 @@ impl<K: SigningKeys, T: Tokens, C: Clock> Provider for Providers<K, T, C> {
                 self.email.send(order, sender, email).await
             }
             Content::Webhook { receiver, text } => self.webhook.send(order, receiver, text, self.clock.now()).await,
+            Content::OnSite { message, language, priority } => {
+                on_site::send(&self.inbox, order, (message, language, *priority), self.clock.now()).await
+            }
             Content::Telegram { .. } | Content::Viber { .. } | Content::Whatsapp { .. } => {
                 self.messengers.send(order, content, &self.clock).await
             }

@@ -27,18 +27,29 @@ const REFUSED_HEADER: HeaderName = HeaderName::from_static("x-kairos-refused");
 pub struct Answers {
     origin: Option<HeaderValue>,
     picture: bool,
+    on_site: bool,
 }
 
 impl Answers {
     /// For a request with these headers, that expects a picture or does not.
     pub fn new(headers: &HeaderMap, picture: bool) -> Self {
-        Self { origin: headers.get(header::ORIGIN).cloned(), picture }
+        Self { origin: headers.get(header::ORIGIN).cloned(), picture, on_site: false }
     }
 
-    /// 200: everything that can be taken is taken. Refused events are listed.
+    /// The same, for a page that may soon have a message.
+    pub fn with_on_site(self, on_site: bool) -> Self {
+        Self { on_site, ..self }
+    }
+
+    /// 200: everything that can be taken is taken. Refused events are listed. Where there may soon be a message for the
+    /// page, it is told to ask (`on_site`).
     pub fn taken(&self, accepted: usize, refused: &[RefusedEvent]) -> LambdaFunctionUrlResponse {
+        let mut answer = json!({ "success": true });
+        if self.on_site {
+            answer["on_site"] = json!(true);
+        }
         if refused.is_empty() {
-            return self.json(200, &json!({ "success": true }));
+            return self.json(200, &answer);
         }
         let list: Vec<Value> = refused
             .iter()
@@ -46,7 +57,9 @@ impl Answers {
                 json!({ "index": event.index, "code": event.refusal.code.as_str(), "message": event.refusal.message })
             })
             .collect();
-        let mut response = self.json(200, &json!({ "success": true, "accepted": accepted, "refused": list }));
+        answer["accepted"] = json!(accepted);
+        answer["refused"] = json!(list);
+        let mut response = self.json(200, &answer);
         if self.picture
             && let [only] = refused
         {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::lambda_function_urls::{LambdaFunctionUrlRequest, LambdaFunctionUrlResponse};
 use futures_util::future::join_all;
+use kairos_engine::mailbox::{Input, MailboxMessage};
 use kairos_engine::playbook::{Playbook, Source};
 use kairos_engine::time::Timestamp;
 use kairos_protocol::port::{Clock, Fault, Mailboxes};
@@ -63,7 +64,10 @@ impl<P: Playbooks, M: Mailboxes, R: Refusals, C: Clock> Ingest<P, M, R, C> {
         }
         match resolved {
             Resolved::Answer { outcome, response } => Handled { response, counts: vec![(outcome, 1)] },
-            Resolved::Submission(submission) => Box::pin(self.submit(submission, received_at)).await,
+            Resolved::Submission(submission) => {
+                let on_site = playbook.is_some_and(|playbook| may_lead_on_site(&playbook, &submission.messages));
+                Box::pin(self.submit(submission, on_site, received_at)).await
+            }
         }
     }
 
@@ -77,7 +81,7 @@ impl<P: Playbooks, M: Mailboxes, R: Refusals, C: Clock> Ingest<P, M, R, C> {
             .ok()
     }
 
-    async fn submit(&self, submission: Submission, received_at: Timestamp) -> Handled {
+    async fn submit(&self, submission: Submission, on_site: bool, received_at: Timestamp) -> Handled {
         let Submission { source, messages, accepted, duplicates, refused, answers } = submission;
         if !messages.is_empty()
             && let Err(error) = self.mailboxes.send(&messages).await
@@ -103,7 +107,7 @@ impl<P: Playbooks, M: Mailboxes, R: Refusals, C: Clock> Ingest<P, M, R, C> {
             counts.push(("refusals_not_kept_fault", granted - kept));
             counts.push(("refusals_not_kept_quota", refused.len() - granted));
         }
-        Handled { response: answers.taken(accepted, &refused), counts }
+        Handled { response: answers.with_on_site(on_site).taken(accepted, &refused), counts }
     }
 
     /// Keeps the records and gives how many are kept. That one is lost does not cost the client its
@@ -116,4 +120,10 @@ impl<P: Playbooks, M: Mailboxes, R: Refusals, C: Clock> Ingest<P, M, R, C> {
         }
         results.iter().filter(|result| result.is_ok()).count()
     }
+}
+
+/// Whether one of these events may at once lead to a message on the page that sends it.
+fn may_lead_on_site(playbook: &Playbook, messages: &[MailboxMessage]) -> bool {
+    let mut inputs = messages.iter().flat_map(MailboxMessage::inputs);
+    inputs.any(|input| matches!(input, Input::Event { event, .. } if playbook.may_lead_on_site(&event.kind)))
 }

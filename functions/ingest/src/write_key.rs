@@ -3,8 +3,8 @@
 
 use aws_lambda_events::http::HeaderMap;
 use base64::Engine as _;
+pub use kairos_cloud::requests::source_of;
 use kairos_engine::playbook::Source;
-use subtle::ConstantTimeEq;
 
 use crate::body::BASE64;
 
@@ -38,15 +38,6 @@ pub fn of_headers(headers: &HeaderMap) -> Option<Credential> {
 pub fn of_text(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty() && !text.contains('*')).then(|| text.to_owned())
-}
-
-/// The source with this write key.
-pub fn source_of<'a>(sources: &'a [Source], key: &str) -> Option<&'a Source> {
-    // All are compared, so that the place of a key in the list does not show in the time taken.
-    sources.iter().fold(None, |found, source| {
-        let same: bool = source.write_key.as_bytes().ct_eq(key.as_bytes()).into();
-        if same && !key.is_empty() { found.or(Some(source)) } else { found }
-    })
 }
 
 fn basic(headers: &HeaderMap) -> Option<Credential> {

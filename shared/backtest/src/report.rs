@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use kairos_engine::name::Name;
 use kairos_engine::time::Timestamp;
 use rayon::prelude::*;
 use serde::{Serialize, Serializer};
@@ -185,7 +186,7 @@ struct Census {
     week_max: u64,
     /// People who got a message of each play.
     plays: Vec<u64>,
-    members: BTreeMap<String, u64>,
+    members: BTreeMap<Name, u64>,
 }
 
 impl Census {
@@ -198,10 +199,7 @@ impl Census {
                 if user.state.forwarded_to.is_none() {
                     census.known += 1;
                     for (segment, _) in playing.program.memberships(&user.state) {
-                        match census.members.get_mut(segment) {
-                            Some(members) => *members += 1,
-                            None => drop(census.members.insert(segment.to_owned(), 1)),
-                        }
+                        *census.members.entry(segment.clone()).or_default() += 1;
                     }
                 }
                 if let Some(sends) = &user.sends {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use kairos_engine::mailbox::Effect;
+use kairos_engine::name::Name;
 use kairos_engine::outcome::{InputOutcome, OutcomeRecord, PlayOutcome, Reason};
 use kairos_engine::playbook::Playbook;
 use kairos_engine::step::Stepped;
@@ -50,8 +51,8 @@ pub(crate) struct SegmentTally {
 /// Where plays and segments stand in a playbook.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
-    plays: BTreeMap<String, usize>,
-    segments: BTreeMap<String, usize>,
+    plays: BTreeMap<Name, usize>,
+    segments: BTreeMap<Name, usize>,
 }
 
 impl Places {
@@ -75,8 +76,8 @@ impl Tally {
 
     /// Counts what a step has given; tells of each message, by its play and time.
     pub(crate) fn note(&mut self, places: &Places, stepped: &Stepped, mut sent: impl FnMut(usize, Timestamp)) {
-        for (outcome, count) in &stepped.inputs {
-            *self.inputs.entry(*outcome).or_default() += u64::from(*count);
+        for (outcome, count) in stepped.inputs.iter() {
+            *self.inputs.entry(outcome).or_default() += u64::from(count);
         }
         if let Some(kept) = &mut self.kept {
             kept.extend_from_slice(&stepped.considered);

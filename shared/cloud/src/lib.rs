@@ -1,10 +1,9 @@
 //! The only AWS code that functions share: how Kairos' ports look on DynamoDB, SQS and Lambda.
 //!
 //! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
-//! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`playbooks`], [`backfills`],
+//! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`links`], [`inbox`], [`playbooks`], [`backfills`],
 //!   [`permissions`]: the ports of `kairos-protocol` on AWS; [`suppressions`], [`addresses`]: which addresses are dead, and
-//!   who was written to where.
-//! - [`items`]: what those in DynamoDB have in common.
+//!   who was written to where; [`items`]: what those in DynamoDB have in common.
 //! - [`secrets`]: keys from Secrets Manager; [`link_keys`]: those that sign links; [`requests`]: what is asked of who has one.
 //! - [`batches`]: SQS events in and partial batch failures out.
 //! - [`telemetry`]: structured logs and counters, without personal data.
@@ -19,8 +18,10 @@ pub mod clock;
 pub mod configuration;
 pub mod environment;
 pub mod faults;
+pub mod inbox;
 pub mod items;
 pub mod link_keys;
+pub mod links;
 pub mod permissions;
 pub mod playbooks;
 pub mod promo_codes;

@@ -80,8 +80,8 @@ impl StoredPermissions {
 impl Permissions for StoredPermissions {
     async fn objection(&self, order: &DeliveryOrder) -> Result<Option<Objection>, Fault> {
         let mut address = match order.channel {
-            // That is the shop's own, and no address of the user.
-            Channel::Webhook => None,
+            // That is the shop's own id of the user, and no address.
+            Channel::Webhook | Channel::OnSite => None,
             channel => Some((channel, AddressKey::of(channel, &order.address))),
         };
         let mut user = order.user;

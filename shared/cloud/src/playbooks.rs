@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
 use kairos_engine::bounds::{PLAYBOOK_REFRESH, PLAYBOOK_VERSIONS_KEPT_MAX, SEGMENTS_MAX};
+use kairos_engine::name::Name;
 use kairos_engine::playbook::{Playbook, PlaybookVersion};
 use kairos_engine::program::Program;
 use kairos_engine::register::Register;
@@ -296,11 +297,11 @@ impl Before {
     }
 
     /// The segments that there were and are no more, the newest last.
-    fn retired_segments(&self, next: &Playbook) -> Vec<String> {
+    fn retired_segments(&self, next: &Playbook) -> Vec<Name> {
         let Self::Known { program, .. } = self else { return Vec::new() };
         let before = program.playbook();
         let names = before.retired_segments.iter().chain(before.segments.iter().map(|segment| &segment.name));
-        let retired: Vec<&String> = names.filter(|name| next.segment(name).is_none()).collect();
+        let retired: Vec<&Name> = names.filter(|name| next.segment(name).is_none()).collect();
         retired[retired.len().saturating_sub(SEGMENTS_MAX)..].iter().map(|name| (*name).clone()).collect()
     }
 

@@ -1,4 +1,4 @@
-//! Requests to a Function URL that only who has a secret key may send: the key, the body, the answer.
+//! Requests to a Function URL that only who has a key may send: the key, the body, the answer.
 
 use std::borrow::Cow;
 
@@ -7,6 +7,7 @@ use aws_lambda_events::http::header::{self, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kairos_engine::bounds::RETRY_AFTER;
+use kairos_engine::playbook::Source;
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
@@ -89,6 +90,16 @@ pub fn check_key(request: &LambdaFunctionUrlRequest, key: &str) -> Result<(), Ke
     let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
     let given = given.filter(|given| !given.is_empty()).ok_or(KeyRefusal::Missing)?;
     if bool::from(given.as_bytes().ct_eq(key.as_bytes())) { Ok(()) } else { Err(KeyRefusal::Wrong) }
+}
+
+/// The source with this write key. Write keys are public and can only write; they still compare in constant time, so
+/// that they cannot be guessed letter by letter.
+pub fn source_of<'a>(sources: &'a [Source], key: &str) -> Option<&'a Source> {
+    // All are compared, so that the place of a key in the list does not show in the time taken.
+    sources.iter().fold(None, |found, source| {
+        let same: bool = source.write_key.as_bytes().ct_eq(key.as_bytes()).into();
+        if same && !key.is_empty() { found.or(Some(source)) } else { found }
+    })
 }
 
 /// The text of the body, of at most `bytes_max` bytes.

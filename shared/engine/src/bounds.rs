@@ -240,6 +240,22 @@ pub const WHATSAPP_PARAMETERS_MAX: usize = 20;
 /// Longest parameter of a WhatsApp template, and of all of them together, in characters: the body with its
 /// parameters must not be longer.
 pub const WHATSAPP_CHARS_MAX: usize = 1_024;
+/// Longest heading of a message on a page, in characters.
+pub const ON_SITE_TITLE_CHARS_MAX: usize = 120;
+/// Longest text of a message on a page, in characters: more covers a phone's window.
+pub const ON_SITE_TEXT_CHARS_MAX: usize = 600;
+/// Longest name of a place on a page, in characters.
+pub const ON_SITE_SLOT_CHARS_MAX: usize = 64;
+/// Largest message on a page as it is stored, in bytes of its JSON.
+pub const INBOX_MESSAGE_BYTES_MAX: usize = 16 * 1024;
+/// Most messages on a page that are kept for one user, those included that are closed; the oldest leave first.
+pub const INBOX_MESSAGES_MAX: usize = 20;
+/// The longest that a message waits for its user to come to the site, however long its moment is valid.
+pub const INBOX_RETENTION: Span = Span::from_secs(14 * 24 * 60 * 60);
+/// Largest body of a request to the inbox, in bytes.
+pub const INBOX_BYTES_MAX: usize = 4 * 1024;
+/// How long the key that users are verified with is used before it is asked for again.
+pub const INBOX_KEY_REFRESH: Span = Span::from_mins(5);
 /// Most products shown to a template.
 pub const MESSAGE_ITEMS_MAX: usize = 10;
 /// Most messages decided for one user by one mailbox message: whatever a playbook says, a burst of
@@ -327,6 +343,24 @@ pub const SIGNED_LINK_PAYLOAD_BYTES_MAX: usize = 512;
 pub const LINK_KEY_REFRESH: Span = Span::from_mins(15);
 /// A link that no known key has signed may be signed with a newer one, which is asked for at most so often.
 pub const LINK_KEY_ASKED_AGAIN_AFTER: Span = Span::from_secs(60);
+/// Most sites whose links a playbook counts.
+pub const LINK_HOSTS_MAX: usize = 50;
+/// Most destinations that a playbook names.
+pub const LINK_DESTINATIONS_MAX: usize = 50;
+/// Most links of one message that are counted; further ones stay as they stand.
+pub const LINKS_PER_MESSAGE_MAX: usize = 64;
+/// Longest link that is counted, in bytes; a longer one stays as it stands.
+pub const LINK_TARGET_BYTES_MAX: usize = 2_000;
+/// How long links lead where they should, where a playbook does not say.
+pub const LINK_EXPIRES_AFTER: Span = Span::from_secs(90 * 24 * 60 * 60);
+/// How long links lead to the fallback page after that, before they are forgotten.
+pub const LINK_FALLBACK_RETENTION: Span = Span::from_secs(90 * 24 * 60 * 60);
+/// How often a delivery's links are read again when another worker writes them at the same time.
+pub const LINK_ROUNDS_MAX: usize = 4;
+/// How long somebody who follows a link waits at most until their mailbox has the click.
+pub const CLICK_TOLD_WITHIN: Span = Span::from_secs(2);
+/// Longest user agent that is read, in bytes.
+pub const USER_AGENT_BYTES_MAX: usize = 512;
 
 // ---- Tools ----
 
@@ -499,6 +533,12 @@ const _: () = {
     assert!(PROMO_CODE_RETENTION.as_millis() >= DELIVERY_RETENTION.as_millis());
     assert!(SECRET_ASKED_AGAIN_AFTER.as_millis() < PROMO_CODE_KEY_REFRESH.as_millis());
     assert!(SECRET_ASKED_AGAIN_AFTER.as_millis() < WEBHOOK_SECRET_REFRESH.as_millis());
+    assert!(LINK_KEY_ASKED_AGAIN_AFTER.as_millis() < LINK_KEY_REFRESH.as_millis());
+    // A link's number is one byte of its token, and the links of a message fit into one item.
+    assert!(LINKS_PER_MESSAGE_MAX <= 256);
+    assert!(LINKS_PER_MESSAGE_MAX * (LINK_TARGET_BYTES_MAX + 200) < 400 * 1024);
+    // Whatever was read from an event as a link can be counted.
+    assert!(LINK_BYTES_MAX <= LINK_TARGET_BYTES_MAX);
     // A merge carries a whole state in base64 inside one mailbox message.
     assert!(STATE_BYTES_MAX * 4 / 3 + 4_096 <= MAILBOX_MESSAGE_BYTES_MAX);
     assert!(AWS_CONNECT_TIMEOUT.as_millis() < AWS_ATTEMPT_TIMEOUT.as_millis());
@@ -515,6 +555,19 @@ const _: () = {
             < DELIVERY_RUN_MAX.as_millis()
     );
     assert!(DELIVERY_RUN_MAX.as_millis() < CLAIM_LEASE.as_millis());
+    // A message on a page fits beside what belongs to it: every character four bytes, or two of them an escape.
+    assert!(
+        4 * (ON_SITE_TITLE_CHARS_MAX + ON_SITE_TEXT_CHARS_MAX + 2 * BUTTON_CHARS_MAX)
+            + 4 * CHAT_LINK_BYTES_MAX
+            + 2 * EVENT_NAME_BYTES_MAX
+            + 1_024
+            < INBOX_MESSAGE_BYTES_MAX
+    );
+    // All of a user's messages come with one page of DynamoDB's, 1 MB.
+    assert!(INBOX_MESSAGES_MAX * INBOX_MESSAGE_BYTES_MAX < 1024 * 1024);
+    // A browser counts the time that is left in 31 bits of milliseconds.
+    assert!(INBOX_RETENTION.as_millis() < 1 << 31);
+    assert!(SECRET_ASKED_AGAIN_AFTER.as_millis() < INBOX_KEY_REFRESH.as_millis());
     // A chat's text has room beside its picture and its button, whatever the links are.
     assert!(TELEGRAM_CAPTION_CHARS_MAX < TELEGRAM_CHARS_MAX && VIBER_CAPTION_CHARS_MAX < VIBER_CHARS_MAX);
     assert!(LINK_BYTES_MAX <= CHAT_LINK_BYTES_MAX);

@@ -259,6 +259,7 @@ impl<'a> View<'a> {
         }
     }
 
+    #[inline(never)]
     fn cart(&self, test: &CartTest) -> bool {
         let cart = &self.state.cart;
         match test {
@@ -282,6 +283,7 @@ impl<'a> View<'a> {
         }
     }
 
+    #[inline(never)]
     fn habit(&self, value: Option<&RegisterValue>, on: HabitSlot, is: HabitTest) -> Verdict {
         let Some((sum, best_inside, best)) = self.habit_counts(value, on) else { return Verdict::always(false) };
         let until = match on {

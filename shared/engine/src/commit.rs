@@ -12,12 +12,12 @@ use crate::bounds::{
 };
 use crate::identifiers::UserKey;
 use crate::mailbox::{Effect, MailboxMessage};
-use crate::outcome::{InputOutcome, OutcomeRecord};
+use crate::outcome::{InputCounts, InputOutcome, OutcomeRecord};
 use crate::program::Program;
 use crate::state::UserState;
 use crate::step::step;
 use crate::time::Timestamp;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 
 /// One user's item.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -76,7 +76,7 @@ pub struct Plan {
     /// next commit.
     pub acknowledge: usize,
     /// What became of the inputs.
-    pub inputs: BTreeMap<InputOutcome, u32>,
+    pub inputs: InputCounts,
     /// How plays' considerations ended.
     pub considered: Vec<OutcomeRecord>,
 }
@@ -107,7 +107,7 @@ pub fn plan(
         send_after: Vec::new(),
         write_after: None,
         acknowledge: 0,
-        inputs: BTreeMap::new(),
+        inputs: InputCounts::default(),
         considered: Vec::new(),
     };
     let mut state = stored.state.clone();
@@ -117,22 +117,20 @@ pub fn plan(
         let inputs = received.message.inputs();
         if !is_new(received) {
             state.messages.insert(received.message.id());
-            *plan.inputs.entry(InputOutcome::Duplicate).or_default() += inputs.len() as u32;
+            plan.inputs.add(InputOutcome::Duplicate, inputs.len() as u32);
         } else if outbox_bytes(&outbox) >= OUTBOX_BYTES_SOFT_MAX {
             break;
         } else {
             sequence = Some(received.sequence);
             if state.messages.contains(received.message.id()) {
-                *plan.inputs.entry(InputOutcome::Duplicate).or_default() += inputs.len() as u32;
+                plan.inputs.add(InputOutcome::Duplicate, inputs.len() as u32);
             } else {
                 let stepped = step(program, user, state, inputs, now);
                 state = stepped.state;
                 outbox.extend(stepped.effects);
                 drop_superseded(&mut outbox, &state);
                 plan.considered.extend(stepped.considered);
-                for (outcome, count) in stepped.inputs {
-                    *plan.inputs.entry(outcome).or_default() += count;
-                }
+                plan.inputs.add_all(&stepped.inputs);
                 if received.receives > 1 || inputs.len() > INPUTS_REMEMBERED_SINGLY_MAX {
                     state.messages.insert(received.message.id());
                 }

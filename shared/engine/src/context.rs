@@ -112,8 +112,9 @@ fn user_agent(context: &Map<String, Value>) -> Option<&str> {
 /// `android` there); else the user agent, where "Mobi" means a phone (MDN, "Browser detection using the
 /// user agent").
 fn device(context: &Map<String, Value>) -> Option<&'static str> {
-    let told = context.get("device").and_then(|device| device.get("type")).and_then(Value::as_str).unwrap_or("");
-    let model = context.get("device").and_then(|device| device.get("model")).and_then(Value::as_str).unwrap_or("");
+    let device = context.get("device");
+    let of_device = |name: &str| device.and_then(|device| device.get(name)).and_then(Value::as_str).unwrap_or("");
+    let (told, model) = (of_device("type"), of_device("model"));
     let told = told.to_ascii_lowercase();
     match told.as_str() {
         "phone" | "mobile" | "smartphone" => return Some("phone"),
@@ -175,6 +176,11 @@ fn platform(event: &Event) -> Option<&'static str> {
         Some("phone" | "tablet") => "mobile_site",
         _ => "site",
     })
+}
+
+/// Whether whoever did this was on the shop's pages or in its app: not when a server tells of it.
+pub(crate) fn is_on_site(event: &Event) -> bool {
+    platform(event).is_some()
 }
 
 /// The time zone that a client tells, when it is one.

@@ -14,6 +14,11 @@ use crate::time::Timestamp;
 /// whoever knows it could tell of redemptions that never were.
 pub const REDEMPTIONS: &str = "redeem";
 
+/// The name of the source that tells of clicks and opened messages. No client may have it either, nor tell of what only
+/// signed links can ([`EventName::is_of_links`]).
+pub const LINKS: &str = "links";
+/// The name of the source that tells what became of messages on the shop's pages. No client may have it, likewise.
+pub const INBOX: &str = "inbox";
 /// The name of the source of what the shop's server says with its secret key. No playbook can give a source this name, or
 /// those below: names there have no hyphens.
 pub const SHOP_SERVER: &str = "shop-server";

@@ -20,6 +20,15 @@ macro_rules! vocabulary {
             /// Every name of the shared vocabulary.
             pub const STANDARD: &'static [Self] = &[ $( Self::$variant, )* ];
 
+            /// The position among [`Self::STANDARD`]; none of a shop's own event.
+            pub(crate) fn standard(&self) -> Option<usize> {
+                enum Position { $( $variant, )* }
+                match self {
+                    $( Self::$variant => Some(Position::$variant as usize), )*
+                    Self::Custom(_) => None,
+                }
+            }
+
             /// The name as Segment's spec writes it, or the shop's own.
             pub fn as_str(&self) -> &str {
                 match self {
@@ -100,6 +109,10 @@ vocabulary! {
     PlaceEntered = "Place Entered";
     /// A place of the shop was left.
     PlaceLeft = "Place Left";
+    /// A link of a message was followed; only signed links tell it.
+    MessageLinkClicked = "Message Link Clicked";
+    /// A message was opened, by its reader or by their mail program; only signed links tell it.
+    MessageOpened = "Message Opened";
     /// Somebody left their address.
     LeadGenerated = "Lead Generated", "generate_lead";
     /// An account was made.
@@ -114,6 +127,19 @@ vocabulary! {
     AddressSuppressed = "Address Suppressed";
     /// An address lives again.
     AddressRestored = "Address Restored";
+}
+
+impl EventName {
+    /// Whether only signed links may tell of it.
+    pub const fn is_of_links(&self) -> bool {
+        matches!(self, Self::MessageLinkClicked | Self::MessageOpened)
+    }
+
+    /// Whether a program may have done it as well as a person: mail programs open messages by themselves. `any` does
+    /// not mean such events, or who has turned away would seem to be there.
+    pub const fn is_without_person(&self) -> bool {
+        matches!(self, Self::MessageOpened)
+    }
 }
 
 /// Equal but for ASCII case and for `_` standing in for a space.
@@ -167,8 +193,9 @@ mod tests {
 
     #[test]
     fn every_standard_name_reads_back_as_itself() {
-        for name in EventName::STANDARD {
+        for (position, name) in EventName::STANDARD.iter().enumerate() {
             assert_eq!(&EventName::parse(name.as_str()), name);
+            assert_eq!(name.standard(), Some(position));
         }
     }
 }

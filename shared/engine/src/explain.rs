@@ -15,6 +15,7 @@ use serde::{Serialize, Serializer};
 use crate::check::View;
 use crate::describe;
 use crate::moment;
+use crate::name::Name;
 use crate::playbook::{Condition, Moment, ReadinessValue};
 use crate::program::Program;
 use crate::register::Register;
@@ -69,7 +70,7 @@ pub enum Group {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SegmentExplanation {
     /// Its name.
-    pub segment: String,
+    pub segment: Name,
     /// Its name for people.
     pub title: String,
     /// Since when the user is in it; not in it without.
@@ -221,11 +222,11 @@ pub(crate) fn unwatched(view: &View<'_>, register: &Register) -> Option<Timestam
 pub fn segments(program: &Program, state: &UserState, at: Timestamp) -> Vec<SegmentExplanation> {
     let members = program.memberships(state);
     let explained = program.playbook().segments.iter().filter_map(|segment| {
-        let standing = program.verdict(&Condition::Segment(segment.name.clone()), state, at)?;
+        let standing = program.verdict(&Condition::Segment(segment.name.to_string()), state, at)?;
         Some(SegmentExplanation {
             segment: segment.name.clone(),
             title: segment.title.clone(),
-            since: members.iter().find(|(name, _)| *name == segment.name).map(|(_, since)| *since),
+            since: members.iter().find(|(name, _)| **name == segment.name).map(|(_, since)| *since),
             until: standing.until,
             who: condition(program, &segment.who, state, at)?,
         })

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::bounds::{MESSAGES_PER_COMMIT_MAX, RUNS_MAX, VIEWED_MAX};
+use crate::bounds::{MESSAGES_PER_COMMIT_MAX, RUNS_MAX, VIEWED_MAX, VISIT_GAP};
 use crate::identifiers::DeliveryId;
 use crate::limits::{Quiet, draws, way};
 use crate::mailbox::{DeliveryOrder, DeviceData, Effect, MessageData, PersonData};
@@ -256,7 +256,7 @@ impl<'a> Run<'a> {
         let order = DeliveryOrder {
             delivery: DeliveryId::of_decision(self.user, number),
             user: self.user,
-            play: play.name.clone(),
+            play: play.name.to_string(),
             message: step.message.to_string(),
             playbook: self.program.playbook().version.clone(),
             channel,
@@ -294,7 +294,7 @@ impl<'a> Run<'a> {
         let purpose = self.program.playbook().purpose(step.message);
         let mut not_by = None;
         for channel in step.channels {
-            if let Some(address) = self.address(step.message, *channel) {
+            if let Some(address) = self.address(step.message, *channel, due_at) {
                 let consents = self.consents(*channel, &address, purpose);
                 match consents.and_then(|()| self.policy_room(Some(*channel), due_at)) {
                     Ok(()) => return Ok((*channel, address)),
@@ -317,8 +317,8 @@ impl<'a> Run<'a> {
         step.held_out.map(ToString::to_string)
     }
 
-    /// Where the user can be reached on a channel that is set up and has a template for the message.
-    pub(crate) fn address(&self, message: &str, channel: Channel) -> Option<String> {
+    /// Where the user can be reached at a time, on a channel that is set up and has a template for the message.
+    pub(crate) fn address(&self, message: &str, channel: Channel, at: Timestamp) -> Option<String> {
         let state = &self.out.state;
         let playbook = self.program.playbook();
         let templates = playbook.messages.get(message)?.localized(state.profile.locale.as_deref())?;
@@ -326,8 +326,10 @@ impl<'a> Run<'a> {
             return None;
         }
         match channel {
+            // A visit that is over is no place for a message: the next channel may have one.
+            Channel::OnSite if state.on_site_at.is_none_or(|seen_at| at.since(seen_at) >= VISIT_GAP) => None,
             // The shop knows its user by the id it gave.
-            Channel::Webhook => state.user_id.clone().or_else(|| state.anonymous_id.clone()),
+            Channel::Webhook | Channel::OnSite => state.user_id.clone().or_else(|| state.anonymous_id.clone()),
             personal => state.profile.address(personal).map(ToString::to_string),
         }
     }

@@ -45,6 +45,7 @@ pub mod mailbox;
 mod merge;
 pub mod moment;
 pub mod money;
+pub mod name;
 pub mod outcome;
 pub mod place;
 pub mod playbook;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Event;
 use crate::identifiers::{DeliveryId, InputId, UserKey};
 use crate::money::{Currency, Micros};
+use crate::name::Name;
 use crate::place::Position;
 use crate::playbook::{Channel, PlaybookVersion, Purpose, TraitValue};
 use crate::product::Product;
@@ -351,7 +352,7 @@ pub enum Effect {
         /// Who.
         user: UserKey,
         /// Which segment.
-        segment: String,
+        segment: Name,
         /// Entered, or left.
         entered: bool,
         /// When.

@@ -36,6 +36,7 @@ impl UserState {
             viewed,
             interests,
             messaged,
+            on_site_at,
             consent,
         } = self;
         anonymous_id.is_some()
@@ -54,6 +55,7 @@ impl UserState {
             || !viewed.is_empty()
             || !interests.is_empty()
             || !messaged.is_empty()
+            || on_site_at.is_some()
             || !consent.is_empty()
     }
 
@@ -92,6 +94,7 @@ impl UserState {
         if visitor_is_newer || self.time_zone.is_none() {
             self.time_zone = visitor.time_zone.or(self.time_zone.take());
         }
+        self.on_site_at = self.on_site_at.max(visitor.on_site_at);
         if visitor_is_newer || self.position.is_none() {
             self.position = visitor.position.or(self.position);
         }

@@ -87,6 +87,7 @@ pub(crate) fn current(view: &View<'_>, at: Timestamp) -> Option<(Moment, f64)> {
 }
 
 /// Whether this is the user's moment, and how long that lasts.
+#[inline(never)]
 pub(crate) fn is_current(view: &View<'_>, moment: Moment, at_least: Option<f64>) -> Verdict {
     let now = view.at;
     let holds_at = |at: Timestamp| {
@@ -147,29 +148,39 @@ pub(crate) fn log_odds_of(probability: f64) -> f64 {
 
 /// The logarithm of the odds that the user buys, by the playbook's formula.
 fn log_odds(view: &View<'_>, at: Timestamp) -> Option<f64> {
+    lasting_log_odds(view, at).map(|(sum, _)| sum)
+}
+
+/// The same, and when time alone may change a condition of the formula.
+fn lasting_log_odds(view: &View<'_>, at: Timestamp) -> Option<(f64, Option<Timestamp>)> {
     let formula = view.program.playbook().moments.readiness.as_ref()?;
     let view = View { at, ..*view };
     let mut sum = formula.intercept;
+    let mut until = None;
     for (term, check) in formula.terms.iter().zip(view.program.readiness_checks()) {
         sum += term.weight
             * match (&term.value, check) {
                 (ReadinessValue::Strength(moment), _) => strength(&view, *moment, at),
-                (ReadinessValue::Holds(_), Some(check)) => f64::from(u8::from(view.verdict(check).holds)),
+                (ReadinessValue::Holds(_), Some(check)) => {
+                    let verdict = view.verdict(check);
+                    until = earlier(until, verdict.until);
+                    f64::from(u8::from(verdict.holds))
+                }
                 (ReadinessValue::Holds(_), None) => 0.0,
             };
     }
-    Some(sum)
+    Some((sum, until))
 }
 
 /// Whether the readiness to buy has reached a value (as [`log_odds_of`] it), and how long that lasts. Between two instants at which a
 /// condition of the formula changes, the readiness only falls, because moments fade and their weights are not
 /// negative: the millisecond is found by halving.
+#[inline(never)]
 pub(crate) fn is_ready(view: &View<'_>, wanted: f64) -> Verdict {
     let now = view.at;
     let reached = |at: Timestamp| log_odds(view, at).is_some_and(|log_odds| log_odds >= wanted);
-    let holds = reached(now);
-    let checks = view.program.readiness_checks().iter().flatten();
-    let conditions_change = checks.fold(None, |until, check| earlier(until, view.verdict(check).until));
+    let Some((log_odds, conditions_change)) = lasting_log_odds(view, now) else { return Verdict::always(false) };
+    let holds = log_odds >= wanted;
     if !holds {
         return Verdict { holds, until: conditions_change };
     }

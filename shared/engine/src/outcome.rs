@@ -5,6 +5,7 @@ use minicbor::{Decode, Encode};
 
 use crate::identifiers::DeliveryId;
 use crate::money::Micros;
+use crate::name::Name;
 use crate::playbook::{Cap, Channel};
 use crate::time::{Span, Timestamp};
 
@@ -36,6 +37,21 @@ pub enum InputOutcome {
 }
 
 impl InputOutcome {
+    /// Each of them.
+    pub const ALL: [Self; 11] = [
+        Self::Applied,
+        Self::AppliedLate,
+        Self::Duplicate,
+        Self::Forwarded,
+        Self::Linked,
+        Self::LinkRepeated,
+        Self::Merged,
+        Self::CatalogueApplied,
+        Self::LinkCircleBroken,
+        Self::TickFired,
+        Self::TickStale,
+    ];
+
     /// The counter's name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -54,6 +70,33 @@ impl InputOutcome {
     }
 }
 
+/// How many inputs came to each outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InputCounts([u32; InputOutcome::ALL.len()]);
+
+impl InputCounts {
+    /// Counts `inputs` more.
+    pub fn add(&mut self, outcome: InputOutcome, inputs: u32) {
+        let count = &mut self.0[outcome as usize];
+        *count = count.saturating_add(inputs);
+    }
+
+    /// Counts all that another has counted.
+    pub fn add_all(&mut self, other: &Self) {
+        other.iter().for_each(|(outcome, inputs)| self.add(outcome, inputs));
+    }
+
+    /// How many came to an outcome.
+    pub fn of(&self, outcome: InputOutcome) -> u32 {
+        self.0[outcome as usize]
+    }
+
+    /// The outcomes that any input came to.
+    pub fn iter(&self) -> impl Iterator<Item = (InputOutcome, u32)> {
+        InputOutcome::ALL.into_iter().zip(self.0).filter(|(_, inputs)| *inputs > 0)
+    }
+}
+
 /// What a play considered for a user, and when by the user's own clock.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 #[cbor(map)]
@@ -63,7 +106,7 @@ pub struct OutcomeRecord {
     pub at: Timestamp,
     /// Which play.
     #[n(1)]
-    pub play: String,
+    pub play: Name,
     /// With what end.
     #[n(2)]
     pub outcome: PlayOutcome,

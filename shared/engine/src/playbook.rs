@@ -6,7 +6,9 @@
 mod channels;
 mod condition;
 mod consent;
+mod links;
 mod message;
+mod on_site;
 mod pattern;
 mod play;
 mod promotion;
@@ -19,14 +21,16 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use channels::{
-    Channel, ChannelSettings, EmailSettings, SmsSettings, TelegramSettings, ViberSettings, WebhookSettings,
-    WhatsappSettings,
+    Channel, ChannelSettings, EmailSettings, OnSiteSettings, SmsSettings, TelegramSettings, ViberSettings,
+    WebhookSettings, WhatsappSettings,
 };
 pub use condition::{CartTest, Condition, ContextFact, HabitSlot, HabitTest, LocalHours, ReachTest, Weekdays};
 pub use consent::{ChannelConsent, ConsentSettings, OptIn, Purpose, Wording};
+pub use links::{AppLink, Destination, LinkSettings, PageOrPlace, Utm, host};
 pub use message::{
     ChatTemplate, EmailTemplate, LinkButton, LocalizedMessage, Message, SmsTemplate, WebhookTemplate, WhatsappTemplate,
 };
+pub use on_site::{OnSiteKind, OnSiteMessage, OnSitePosition};
 pub use pattern::{EventMatch, EventPattern, ProductField, Property, PropertyFilter, TraitValue, ValueTest};
 pub use play::{
     Cap, CatalogueTest, Change, Entry, Goal, InQuietHours, Interest, Play, Schedule, Share, Step, Trigger, Variant,
@@ -37,6 +41,7 @@ pub use rules::{
     ReadinessValue, Segment,
 };
 
+use crate::name::Name;
 use crate::time::Timestamp;
 
 /// The content hash of a compiled playbook.
@@ -82,6 +87,9 @@ pub struct Playbook {
     /// What promo codes are good for, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub promotions: BTreeMap<String, Promotion>,
+    /// What becomes of links in messages; they stay as they stand without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<LinkSettings>,
     /// Since when each register is watched, by its id in hexadecimal: filled in by whoever publishes, from
     /// the playbook before. A register that is not named was there from the beginning.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -89,7 +97,7 @@ pub struct Playbook {
     /// Segments that playbooks before had and this one has not: filled in by whoever publishes, so that those who
     /// were in them leave them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub retired_segments: Vec<String>,
+    pub retired_segments: Vec<Name>,
 }
 
 /// A place that events come from, with its public key.

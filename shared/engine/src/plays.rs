@@ -11,6 +11,7 @@ use crate::event::{Event, EventKind};
 use crate::limits::draws;
 use crate::local_time::LocalClock;
 use crate::mailbox::CatalogueChange;
+use crate::name::Name;
 use crate::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use crate::playbook::{CatalogueTest, Change, Entry, Interest, Play, Trigger};
 use crate::product::{Product, shortened};
@@ -121,7 +122,7 @@ impl<'a> Run<'a> {
         for (role, place) in roles.iter().copied() {
             match role {
                 PlayRole::Goal => self.goal_met(place, event, at),
-                PlayRole::EndsWait => self.cancel_wait(place, at, &format!("{} at {at}", label(event))),
+                PlayRole::EndsWait => self.cancel_wait(place, at, || format!("{} at {at}", label(event))),
                 PlayRole::StartsWait if roles.contains(&(PlayRole::EndsWait, place)) => {}
                 PlayRole::StartsWait => self.wait(place, event, at),
                 PlayRole::Starts => self.starts_with(place, event, completed, at),
@@ -139,15 +140,15 @@ impl<'a> Run<'a> {
             self.standing(place).waiting = Some(waiting);
             self.note(play, at, outcome);
         } else {
-            self.cancel_wait(place, at, &format!("`who` no longer held after {} at {at}", label(event)));
+            self.cancel_wait(place, at, || format!("`who` no longer held after {} at {at}", label(event)));
         }
     }
 
-    fn cancel_wait(&mut self, place: usize, at: Timestamp, by: &str) {
+    fn cancel_wait(&mut self, place: usize, at: Timestamp, by: impl FnOnce() -> String) {
         let play = self.play(place);
         let waiting = self.out.state.plays.get_mut(&play.name).and_then(|play| play.waiting.take());
         if waiting.is_some() {
-            self.note(play, at, PlayOutcome::Cancelled { by: by.to_string() });
+            self.note(play, at, PlayOutcome::Cancelled { by: by() });
         }
     }
 
@@ -229,7 +230,7 @@ impl<'a> Run<'a> {
             }
         }
         self.update_watched();
-        let due: Vec<String> = self
+        let due: Vec<Name> = self
             .out
             .state
             .plays
@@ -401,7 +402,7 @@ impl<'a> Run<'a> {
     }
 
     /// The plays on whose way the user is.
-    fn running(&self) -> impl Iterator<Item = &String> {
+    fn running(&self) -> impl Iterator<Item = &Name> {
         self.out.state.plays.iter().filter(|(_, standing)| standing.run.is_some()).map(|(name, _)| name)
     }
 

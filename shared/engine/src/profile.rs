@@ -107,12 +107,12 @@ impl Profile {
         }
     }
 
-    /// The user's own address on a channel. A webhook goes to the shop, not to the user, and has none.
+    /// The user's own address on a channel. The webhook and the site are the shop's, and have none.
     pub fn address(&self, channel: Channel) -> Option<&str> {
         match channel {
             Channel::Email => self.email.as_deref(),
             Channel::Sms => self.phone.as_deref(),
-            Channel::Webhook => None,
+            Channel::Webhook | Channel::OnSite => None,
             Channel::Telegram => self.telegram.as_deref(),
             Channel::Viber => self.viber.as_deref(),
             Channel::Whatsapp => self.whatsapp.as_deref(),

@@ -5,14 +5,17 @@ mod build;
 mod steps;
 mod wiring;
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check::{Check, RegisterIndex, View};
 use crate::event::{Event, EventKind};
+use crate::event_name::EventName;
 use crate::local_time::LocalClock;
-use crate::playbook::{Change, Condition, ContextFact, EventPattern, Moment, Playbook, PropertyFilter};
+use crate::name::Name;
+use crate::playbook::{Change, Condition, ContextFact, Moment, Playbook, PropertyFilter};
 use crate::property;
 use crate::register::{Register, RegisterId};
 use crate::seats::Seats;
@@ -34,15 +37,14 @@ pub struct Program {
     ids: Vec<RegisterId>,
     /// Which watched conditions a register, or anything else, may change.
     pub(crate) touches: Touches,
-    dispatch: BTreeMap<EventPattern, Dispatch>,
-    any: Dispatch,
+    watchers: Watchers,
     /// Segments first, in an order in which each comes after those it asks about; then plays' own conditions.
     pub(crate) watched: Vec<Watched>,
     /// Their ids, in the order of the ids, and the place of each.
     watched_ids: (Vec<u32>, Vec<u16>),
     /// The plays in the order in which they are considered.
     pub(crate) plays: Vec<PlayProgram>,
-    by_name: BTreeMap<String, usize>,
+    by_name: BTreeMap<Name, usize>,
     /// By a segment's place in the playbook: the plays that start when it is entered or left.
     pub(crate) segment_plays: Vec<Vec<(usize, Change)>>,
     readiness: Vec<Option<Check>>,
@@ -91,6 +93,8 @@ impl WatchedSet {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Touches {
     pub(crate) by_register: Vec<WatchedSet>,
+    /// What a register answers once and for all when it begins.
+    pub(crate) by_beginning: Vec<WatchedSet>,
     pub(crate) by_watched: Vec<WatchedSet>,
     pub(crate) cart: WatchedSet,
     pub(crate) profile: WatchedSet,
@@ -126,6 +130,21 @@ pub(crate) enum Whose {
 pub(crate) struct MomentRule {
     pub(crate) half_life: Span,
     pub(crate) reached_at: f64,
+}
+
+/// Who watches events, by their kind: each of any kind is among those of every kind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watchers {
+    /// By the position among [`EventName::STANDARD`].
+    pub(crate) standard: Vec<Dispatch>,
+    /// By the shop's own names.
+    pub(crate) custom: BTreeMap<Box<str>, Dispatch>,
+    pub(crate) identify: Dispatch,
+    pub(crate) page: Dispatch,
+    pub(crate) screen: Dispatch,
+    pub(crate) group: Dispatch,
+    /// Of kinds that nobody watches in particular.
+    pub(crate) any: Dispatch,
 }
 
 /// Who watches events of one kind.
@@ -255,20 +274,17 @@ impl Program {
 
     /// Who watches an event: those of its kind and of any, or, of a kind that nobody watches, those of any.
     pub(crate) fn dispatch(&self, event: &Event) -> &Dispatch {
-        let of_kind = match &event.kind {
-            EventKind::Track { event, .. } => self.tracked(event),
-            EventKind::Identify { .. } => self.dispatch.get(&EventPattern::Identify),
-            EventKind::Page { .. } => self.dispatch.get(&EventPattern::Page),
-            EventKind::Screen { .. } => self.dispatch.get(&EventPattern::Screen),
-            EventKind::Group { .. } => self.dispatch.get(&EventPattern::Group),
+        let watchers = &self.watchers;
+        match &event.kind {
+            EventKind::Track { event: EventName::Custom(name), .. } => watchers.custom.get(name),
+            EventKind::Track { event, .. } => event.standard().and_then(|position| watchers.standard.get(position)),
+            EventKind::Identify { .. } => Some(&watchers.identify),
+            EventKind::Page { .. } => Some(&watchers.page),
+            EventKind::Screen { .. } => Some(&watchers.screen),
+            EventKind::Group { .. } => Some(&watchers.group),
             EventKind::Alias { .. } => None,
-        };
-        of_kind.unwrap_or(&self.any)
-    }
-
-    fn tracked(&self, name: &crate::event_name::EventName) -> Option<&Dispatch> {
-        // The name is cloned only when it is the shop's own; the others are words without content.
-        self.dispatch.get(&EventPattern::Track(name.clone()))
+        }
+        .unwrap_or(&watchers.any)
     }
 
     /// The user's own clock.
@@ -291,7 +307,7 @@ impl Program {
     }
 
     /// The segments that a user is in, with since when, in the playbook's order.
-    pub fn memberships(&self, state: &UserState) -> Vec<(&str, Timestamp)> {
+    pub fn memberships(&self, state: &UserState) -> Vec<(&Name, Timestamp)> {
         let mut members: Vec<(usize, Timestamp)> = self
             .watched
             .iter()
@@ -301,6 +317,6 @@ impl Program {
             })
             .collect();
         members.sort_unstable();
-        members.into_iter().map(|(segment, since)| (self.playbook.segments[segment].name.as_str(), since)).collect()
+        members.into_iter().map(|(segment, since)| (&self.playbook.segments[segment].name, since)).collect()
     }
 }

@@ -148,8 +148,9 @@ impl EventPattern {
             (Self::Identify, EventKind::Identify { .. })
             | (Self::Page, EventKind::Page { .. })
             | (Self::Screen, EventKind::Screen { .. })
-            | (Self::Group, EventKind::Group { .. })
-            | (Self::Any, _) => true,
+            | (Self::Group, EventKind::Group { .. }) => true,
+            (Self::Any, EventKind::Track { event, .. }) => !event.is_without_person(),
+            (Self::Any, _) => true,
             _ => false,
         }
     }
@@ -257,18 +258,20 @@ fn equal_but_for_case(one: &str, other: &str) -> bool {
 // Paths, ids and most words are ASCII: no copies are needed to compare those.
 
 fn starts_with(text: &str, part: &str) -> bool {
-    if !(text.is_ascii() && part.is_ascii()) {
-        return lower(text).starts_with(lower(part).as_str());
+    match text.as_bytes().get(..part.len()) {
+        Some(start) if start.is_ascii() && part.is_ascii() => start.eq_ignore_ascii_case(part.as_bytes()),
+        None if text.is_ascii() && part.is_ascii() => false,
+        _ => lower(text).starts_with(lower(part).as_str()),
     }
-    text.get(..part.len()).is_some_and(|start| start.eq_ignore_ascii_case(part))
 }
 
 fn ends_with(text: &str, part: &str) -> bool {
-    if !(text.is_ascii() && part.is_ascii()) {
-        return lower(text).ends_with(lower(part).as_str());
-    }
     let start = text.len().checked_sub(part.len());
-    start.is_some_and(|start| text[start..].eq_ignore_ascii_case(part))
+    match start.map(|start| &text.as_bytes()[start..]) {
+        Some(end) if end.is_ascii() && part.is_ascii() => end.eq_ignore_ascii_case(part.as_bytes()),
+        None if text.is_ascii() && part.is_ascii() => false,
+        _ => lower(text).ends_with(lower(part).as_str()),
+    }
 }
 
 fn contains(text: &str, part: &str) -> bool {

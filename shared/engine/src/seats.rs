@@ -11,7 +11,8 @@ use crate::state::{ById, Standing, UserState};
 use crate::time::{Span, Timestamp};
 use crate::verdict::Verdict;
 
-const NOWHERE: u16 = u16::MAX;
+/// What no seat has: seats are counted from one, because zeros are the quickest to write.
+const NOWHERE: u16 = 0;
 
 /// The places of one kind of values, by the program's numbers, of which there are `MAX` at most.
 #[derive(Clone, Debug)]
@@ -43,8 +44,7 @@ impl<const MAX: usize> Seating<MAX> {
     }
 
     fn of_number(&self, number: usize) -> Option<usize> {
-        let seat = self.seats[number];
-        (seat != NOWHERE).then_some(usize::from(seat))
+        usize::from(self.seats[number]).checked_sub(1)
     }
 
     fn add<T>(&mut self, number: usize, id: u32, value: T, values: &mut ById<T>) {
@@ -54,7 +54,7 @@ impl<const MAX: usize> Seating<MAX> {
 }
 
 fn seat(position: usize) -> u16 {
-    u16::try_from(position).expect("a stored state has room for some thousand values")
+    u16::try_from(position + 1).expect("a stored state has room for some thousand values")
 }
 
 /// The places of a user's registers and standings.

@@ -133,6 +133,8 @@ refusal_codes! {
     NameMissing = "name_missing";
     /// A name of more bytes than [`EVENT_NAME_BYTES_MAX`].
     NameTooLong = "name_too_long";
+    /// The name of an event that only Kairos itself may tell of.
+    NameReserved = "name_reserved";
     /// A group call without its group.
     GroupMissing = "group_missing";
     /// An alias call without the earlier id.
@@ -169,10 +171,21 @@ pub fn decode_text(text: &str, facts: &Facts<'_>) -> Result<Decoded, Refusal> {
         );
     }
     match serde_json::from_str(text) {
-        Ok(value) => decode(value, facts),
+        Ok(value) => decode(value, facts).and_then(from_a_client),
         Err(error) => {
             refused(RefusalCode::JsonInvalid, format!("The event cannot be read: {error}. Send that value as text."))
         }
+    }
+}
+
+/// A write key is public: what signed links tell must not come by it.
+fn from_a_client(decoded: Decoded) -> Result<Decoded, Refusal> {
+    match &decoded.event.kind {
+        EventKind::Track { event, .. } if event.is_of_links() => refused(
+            RefusalCode::NameReserved,
+            format!("`{event}` is told by signed links alone: give the event another name."),
+        ),
+        _ => Ok(decoded),
     }
 }
 

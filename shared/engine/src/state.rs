@@ -18,6 +18,7 @@ use crate::consent::Consent;
 use crate::identifiers::{InputId, UserKey};
 use crate::moment::MomentState;
 use crate::money::Micros;
+use crate::name::Name;
 use crate::outcome::{OutcomeRecord, PlayOutcome};
 use crate::place::Position;
 use crate::playbook::{Channel, ContextFact, Interest, TraitValue};
@@ -69,7 +70,7 @@ pub struct UserState {
     /// Where they stand in each play, by its name.
     #[n(9)]
     #[cbor(skip_if = "BTreeMap::is_empty")]
-    pub plays: BTreeMap<String, PlayState>,
+    pub plays: BTreeMap<Name, PlayState>,
     /// The newest considerations, oldest first.
     #[n(10)]
     #[cbor(skip_if = "Vec::is_empty")]
@@ -132,8 +133,11 @@ pub struct UserState {
     #[n(25)]
     #[cbor(skip_if = "Vec::is_empty")]
     pub messaged: Vec<Messaged>,
-    /// What they have agreed to and refused.
+    /// When the user was last on the shop's pages or in its app, when the playbook has messages there.
     #[n(26)]
+    pub on_site_at: Option<Timestamp>,
+    /// What they have agreed to and refused.
+    #[n(27)]
     #[cbor(default, skip_if = "Consent::is_empty")]
     pub consent: Consent,
 }

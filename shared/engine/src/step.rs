@@ -3,7 +3,6 @@
 //! Pure. Time comes in with the inputs and as `now`; ids are derived; nothing is read, nothing sent.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -17,7 +16,7 @@ use crate::identifiers::{InputId, UserKey};
 use crate::local_time::LocalClock;
 use crate::mailbox::{Effect, Input};
 use crate::moment::MomentState;
-use crate::outcome::{InputOutcome, OutcomeRecord};
+use crate::outcome::{InputCounts, InputOutcome, OutcomeRecord};
 use crate::playbook::Interest;
 use crate::plays::Start;
 use crate::program::{Program, WatchedSet};
@@ -34,7 +33,7 @@ pub struct Stepped {
     /// What is to be done in the world.
     pub effects: Vec<Effect>,
     /// What became of the inputs: each is counted once.
-    pub inputs: BTreeMap<InputOutcome, u32>,
+    pub inputs: InputCounts,
     /// How plays' considerations ended, in order.
     pub considered: Vec<OutcomeRecord>,
 }
@@ -47,9 +46,10 @@ pub struct Stepped {
 pub fn step(program: &Program, user: UserKey, state: UserState, inputs: &[Input], now: Timestamp) -> Stepped {
     let mut stepped = Stepped::of(state);
     let mut run = Run::new(program, user, &mut stepped, now);
+    run.seats.find(program, &run.out.state);
     for input in inputs {
         let outcome = run.apply(input);
-        *run.out.inputs.entry(outcome).or_default() += 1;
+        run.out.inputs.add(outcome, 1);
     }
     // Plays come and go over the years: those that are gone are forgotten before they become too many.
     if run.out.state.plays.len() > PLAYS_MAX {
@@ -62,7 +62,7 @@ pub fn step(program: &Program, user: UserKey, state: UserState, inputs: &[Input]
 impl Stepped {
     /// A user to whom nothing has happened yet.
     pub(crate) fn of(state: UserState) -> Self {
-        Self { state, effects: Vec::new(), inputs: BTreeMap::new(), considered: Vec::new() }
+        Self { state, effects: Vec::new(), inputs: InputCounts::default(), considered: Vec::new() }
     }
 }
 
@@ -86,10 +86,10 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// One that goes on from here.
+    /// One that goes on from here, as soon as its seats are found.
     #[inline]
     pub(crate) fn new(program: &'a Program, user: UserKey, out: &'a mut Stepped, now: Timestamp) -> Self {
-        let mut run = Self {
+        Self {
             program,
             user,
             now,
@@ -99,9 +99,7 @@ impl<'a> Run<'a> {
             starts: Vec::new(),
             clock: None,
             steps_left: 0,
-        };
-        run.seats.find(program, &run.out.state);
-        run
+        }
     }
 
     fn apply(&mut self, input: &Input) -> InputOutcome {
@@ -200,7 +198,7 @@ impl<'a> Run<'a> {
         let late = event.at < self.out.state.clock;
         self.advance(event.at);
         let at = self.out.state.clock;
-        self.know(event);
+        self.know(event, at);
         self.hear_consent(event);
         let state = &mut self.out.state;
         match &event.kind {
@@ -234,7 +232,7 @@ impl<'a> Run<'a> {
     }
 
     /// Takes in who the user is, and where the event comes from.
-    fn know(&mut self, event: &Event) {
+    fn know(&mut self, event: &Event, at: Timestamp) {
         let program = self.program;
         let state = &mut self.out.state;
         keep_newest(&mut state.user_id, event.user_id.as_ref());
@@ -242,6 +240,9 @@ impl<'a> Run<'a> {
         state.profile.apply_context(&event.context);
         if !program.needs.facts.is_empty() && context::apply(state, &program.needs.facts, event) {
             self.dirty.add(program.touches.facts);
+        }
+        if program.playbook().channels.on_site.is_some() && context::is_on_site(event) {
+            state.on_site_at = state.on_site_at.max(Some(at));
         }
         if program.needs.time_zone
             && let Some(zone) = context::time_zone(&event.context)
@@ -275,6 +276,7 @@ impl<'a> Run<'a> {
                     let seen = register.apply(&mut value, *role, event, at, local);
                     if seen != Seen::Nothing {
                         self.seats.begin_register(program, registers, *index, value);
+                        self.dirty.add(program.touches.by_beginning[*index]);
                     }
                     seen
                 }
@@ -389,7 +391,7 @@ impl<'a> Run<'a> {
             carried.segment_changes += 1;
             self.out.effects.push(Effect::Member {
                 user: self.user,
-                segment: segment.to_string(),
+                segment: segment.clone(),
                 entered: false,
                 at: carried.clock,
                 number: carried.segment_changes,

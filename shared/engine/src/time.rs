@@ -3,32 +3,42 @@
 //! The engine never reads a clock: every [`Timestamp`] it sees came in with an input or as `now`.
 
 use core::fmt;
-use minicbor::{Decode, Encode};
+use core::num::NonZeroU64;
+use minicbor::encode::Write;
+use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 use serde::{Deserialize, Serialize};
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z. Travels as that number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
-#[serde(transparent)]
-#[cbor(transparent)]
-pub struct Timestamp(#[n(0)] i64);
+///
+/// States are full of times that may not be there. Kept as a number that is never zero, such a time takes as little
+/// room as one that is: the sign is turned around, which leaves the order as it is, and the earliest number of all is
+/// no time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "i64", into = "i64")]
+pub struct Timestamp(NonZeroU64);
+
+const SIGN: u64 = 1 << 63;
 
 impl Timestamp {
     /// Later than any time there is.
-    pub const MAX: Self = Self(i64::MAX);
+    pub const MAX: Self = Self::from_millis(i64::MAX);
 
     /// From milliseconds since the epoch.
     pub const fn from_millis(millis: i64) -> Self {
-        Self(millis)
+        match NonZeroU64::new(millis.cast_unsigned() ^ SIGN) {
+            Some(kept) => Self(kept),
+            None => Self(NonZeroU64::MIN),
+        }
     }
 
     /// Milliseconds since the epoch.
     pub const fn as_millis(self) -> i64 {
-        self.0
+        (self.0.get() ^ SIGN).cast_signed()
     }
 
     /// Whole seconds since the epoch, rounded down (what DynamoDB's TTL wants).
     pub const fn as_secs(self) -> i64 {
-        self.0.div_euclid(1_000)
+        self.as_millis().div_euclid(1_000)
     }
 
     /// Reads an RFC 3339 time (`2026-11-21T10:00:00Z`, `…+00:00`, a fraction of any length).
@@ -36,34 +46,71 @@ impl Timestamp {
     pub fn parse(text: &str) -> Option<Self> {
         let parsed: jiff::Timestamp = text.trim().parse().ok()?;
         let millis = parsed.as_millisecond();
-        (0..=253_402_300_799_999).contains(&millis).then_some(Self(millis))
+        (0..=253_402_300_799_999).contains(&millis).then_some(Self::from_millis(millis))
     }
 
     /// This time, `span` later; stays at the last representable time instead of overflowing.
     #[must_use]
     pub const fn plus(self, span: Span) -> Self {
-        Self(self.0.saturating_add(span.0))
+        Self::from_millis(self.as_millis().saturating_add(span.0))
     }
 
     /// This time, `span` earlier.
     #[must_use]
     pub const fn minus(self, span: Span) -> Self {
-        Self(self.0.saturating_sub(span.0))
+        Self::from_millis(self.as_millis().saturating_sub(span.0))
     }
 
     /// How long after `earlier` this is; negative when it is before.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Span {
-        Span(self.0.saturating_sub(earlier.0))
+        Span(self.as_millis().saturating_sub(earlier.as_millis()))
+    }
+}
+
+impl Default for Timestamp {
+    /// The epoch.
+    fn default() -> Self {
+        Self::from_millis(0)
+    }
+}
+
+impl From<i64> for Timestamp {
+    fn from(millis: i64) -> Self {
+        Self::from_millis(millis)
+    }
+}
+
+impl From<Timestamp> for i64 {
+    fn from(time: Timestamp) -> Self {
+        time.as_millis()
+    }
+}
+
+impl<C> Encode<C> for Timestamp {
+    fn encode<W: Write>(&self, encoder: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        encoder.i64(self.as_millis())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Timestamp {
+    fn decode(decoder: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        decoder.i64().map(Self::from_millis)
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Timestamp").field(&self.as_millis()).finish()
     }
 }
 
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
+        match jiff::Timestamp::from_millisecond(self.as_millis()) {
             Ok(time) => write!(formatter, "{time:.3}"),
-            Err(_) => write!(formatter, "{} ms since 1970", self.0),
+            Err(_) => write!(formatter, "{} ms since 1970", self.as_millis()),
         }
     }
 }
@@ -157,6 +204,16 @@ impl fmt::Display for Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_that_may_not_be_there_takes_no_more_room_and_keeps_its_order() {
+        assert_eq!(size_of::<Option<Timestamp>>(), size_of::<i64>());
+        let millis = [i64::MIN + 1, -1, 0, 1, 1_700_000_000_000, i64::MAX];
+        assert!(millis.iter().all(|millis| Timestamp::from_millis(*millis).as_millis() == *millis));
+        assert!(millis.map(Timestamp::from_millis).is_sorted());
+        assert_eq!(Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MIN + 1));
+        assert_eq!(Timestamp::default().as_millis(), 0);
+    }
     use alloc::string::ToString;
 
     #[test]

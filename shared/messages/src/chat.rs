@@ -17,11 +17,12 @@ use kairos_engine::bounds::{
 use kairos_engine::playbook::{ChatTemplate, LinkButton, WhatsappTemplate};
 
 use crate::escape::is_web_link;
+use crate::links::{Links, counted, plain};
 use crate::problem::Problem;
 use crate::{RenderError, RenderedMessage, TemplateKind, not_empty};
 
 /// Fills one template in.
-type Part<'p> = &'p dyn Fn(&str, TemplateKind, &'static str) -> Result<String, RenderError>;
+pub(crate) type Part<'p> = &'p dyn Fn(&str, TemplateKind, &'static str) -> Result<String, RenderError>;
 
 /// The elements of Telegram's HTML that make sense in a shop's message.
 const TELEGRAM_ELEMENTS: [&str; 14] =
@@ -31,20 +32,24 @@ const TELEGRAM_CHARACTERS: [&str; 4] = ["amp", "gt", "lt", "quot"];
 /// How a picture's file must end for Viber.
 const VIBER_PICTURES: [&str; 4] = [".jpg", ".jpeg", ".png", ".gif"];
 
-pub(crate) fn telegram(chat: &ChatTemplate, part: Part<'_>) -> Result<RenderedMessage, RenderError> {
+pub(crate) fn telegram(chat: &ChatTemplate, part: Part<'_>, links: &dyn Links) -> Result<RenderedMessage, RenderError> {
     let text = not_empty(part(&chat.text, TemplateKind::Html, "Telegram message")?, "Telegram message")?;
-    let picture = link(chat.picture.as_deref(), part)?;
+    let picture = picture(chat.picture.as_deref(), part, links)?;
     let units = telegram_units(&text).map_err(RenderError::Markup)?;
     match picture {
         Some(_) => within(units, TELEGRAM_CAPTION_CHARS_MAX, "text of a Telegram message with a picture")?,
         None => within(units, TELEGRAM_CHARS_MAX, "Telegram message")?,
     }
-    Ok(RenderedMessage::Telegram { text, picture, button: button(chat.button.as_ref(), part)? })
+    Ok(RenderedMessage::Telegram {
+        text,
+        picture,
+        button: button(chat.button.as_ref(), part, |link| counted(link, links))?,
+    })
 }
 
-pub(crate) fn viber(chat: &ChatTemplate, part: Part<'_>) -> Result<RenderedMessage, RenderError> {
+pub(crate) fn viber(chat: &ChatTemplate, part: Part<'_>, links: &dyn Links) -> Result<RenderedMessage, RenderError> {
     let text = not_empty(part(&chat.text, TemplateKind::Text, "Viber message")?, "Viber message")?;
-    let picture = link(chat.picture.as_deref(), part)?.filter(|link| is_viber_picture(link));
+    let picture = picture(chat.picture.as_deref(), part, links)?.filter(|link| is_viber_picture(link));
     match picture {
         Some(_) => within(text.chars().count(), VIBER_CAPTION_CHARS_MAX, "text of a Viber message with a picture")?,
         None => within(text.chars().count(), VIBER_CHARS_MAX, "Viber message")?,
@@ -53,10 +58,18 @@ pub(crate) fn viber(chat: &ChatTemplate, part: Part<'_>) -> Result<RenderedMessa
     let written =
         |character: char| if matches!(character, '"' | '\\' | '\n' | '\t') { 2 } else { character.len_utf8() };
     within(text.chars().map(written).sum(), VIBER_TEXT_BYTES_MAX, "Viber message, in bytes,")?;
-    Ok(RenderedMessage::Viber { text, picture, button: button(chat.button.as_ref(), part)? })
+    Ok(RenderedMessage::Viber {
+        text,
+        picture,
+        button: button(chat.button.as_ref(), part, |link| counted(link, links))?,
+    })
 }
 
-pub(crate) fn whatsapp(whatsapp: &WhatsappTemplate, part: Part<'_>) -> Result<RenderedMessage, RenderError> {
+pub(crate) fn whatsapp(
+    whatsapp: &WhatsappTemplate,
+    part: Part<'_>,
+    links: &dyn Links,
+) -> Result<RenderedMessage, RenderError> {
     let mut parameters = Vec::new();
     for parameter in &whatsapp.parameters {
         parameters
@@ -64,7 +77,7 @@ pub(crate) fn whatsapp(whatsapp: &WhatsappTemplate, part: Part<'_>) -> Result<Re
     }
     let length = parameters.iter().map(|parameter| parameter.chars().count()).sum();
     within(length, WHATSAPP_CHARS_MAX, "WhatsApp message, all parameters together,")?;
-    let picture = link(whatsapp.picture.as_deref(), part)?;
+    let picture = picture(whatsapp.picture.as_deref(), part, links)?;
     if whatsapp.picture.is_some() && picture.is_none() {
         return Err(RenderError::Empty { part: "picture of the WhatsApp message" });
     }
@@ -72,9 +85,15 @@ pub(crate) fn whatsapp(whatsapp: &WhatsappTemplate, part: Part<'_>) -> Result<Re
     Ok(RenderedMessage::Whatsapp { template, language, parameters, picture })
 }
 
-fn button(button: Option<&LinkButton>, part: Part<'_>) -> Result<Option<LinkButton>, RenderError> {
+/// The button whose link came out, if it is one; `lead` says what stands there instead of it.
+pub(crate) fn button(
+    button: Option<&LinkButton>,
+    part: Part<'_>,
+    lead: impl Fn(&str) -> String,
+) -> Result<Option<LinkButton>, RenderError> {
     let Some(button) = button else { return Ok(None) };
-    let Some(link) = link(Some(&button.link), part)? else { return Ok(None) };
+    let link = part(&button.link, TemplateKind::Link, "link")?;
+    let Some(link) = as_link(lead(&link)) else { return Ok(None) };
     let text = part(&button.text, TemplateKind::Line, "text of the button")?;
     // A long name is no reason not to write.
     let text = match text.char_indices().nth(BUTTON_CHARS_MAX) {
@@ -84,10 +103,18 @@ fn button(button: Option<&LinkButton>, part: Part<'_>) -> Result<Option<LinkButt
     Ok((!text.is_empty()).then_some(LinkButton { text, link }))
 }
 
-/// The link that came out, if it is one.
-fn link(template: Option<&str>, part: Part<'_>) -> Result<Option<String>, RenderError> {
+/// The picture whose link came out, if it is one.
+pub(crate) fn picture(
+    template: Option<&str>,
+    part: Part<'_>,
+    links: &dyn Links,
+) -> Result<Option<String>, RenderError> {
     let link = template.map(|template| part(template, TemplateKind::Link, "link")).transpose()?;
-    Ok(link.filter(|link| is_web_link(link) && link.len() <= CHAT_LINK_BYTES_MAX))
+    Ok(link.and_then(|link| as_link(plain(&link, links))))
+}
+
+fn as_link(link: String) -> Option<String> {
+    Some(link).filter(|link| is_web_link(link) && link.len() <= CHAT_LINK_BYTES_MAX)
 }
 
 fn is_viber_picture(link: &str) -> bool {
@@ -95,7 +122,7 @@ fn is_viber_picture(link: &str) -> bool {
     VIBER_PICTURES.iter().any(|end| path.ends_with(end))
 }
 
-fn within(length: usize, max: usize, part: &'static str) -> Result<(), RenderError> {
+pub(crate) fn within(length: usize, max: usize, part: &'static str) -> Result<(), RenderError> {
     if length > max { Err(RenderError::TooLong { part, length, max }) } else { Ok(()) }
 }
 

@@ -158,7 +158,9 @@ impl<'s> Check<'s> {
     /// Checks a value and its filters; gives an example of what they make.
     fn chain(&mut self, tokens: Tokens<'_, 's>) -> Result<Sample, Problem> {
         let mut groups = tokens.split(|(_, token)| *token == Token::Symbol("|"));
-        let mut value = self.values(groups.next().unwrap_or_default())?;
+        let first = groups.next().unwrap_or_default();
+        let mut value = self.values(first)?;
+        let mut is_name = matches!(first, [(_, Token::Text(_))]);
         for group in groups {
             let Some(((at, Token::Word(name)), arguments)) = group.split_first() else {
                 return Err(
@@ -183,6 +185,11 @@ impl<'s> Check<'s> {
                 return Err(Problem::new(*at, format!("`{name}` takes {many} arguments, not {given}"))
                     .help("arguments follow a colon, as in `{{ item.name | truncate: 40 }}`"));
             }
+            if *name == "link" && !is_name {
+                return Err(Problem::new(*at, "`link` stands directly behind the name of a destination")
+                    .help("write the name in quotes, as in `{{ 'showroom' | link }}`"));
+            }
+            is_name = false;
             let is_text = value.as_ref().is_some_and(|value| amount(value).is_none());
             if is_text && matches!(*name, "distance" | "divided_by" | "minus" | "money" | "plus" | "times") {
                 return Err(Problem::new(*at, format!("`{name}` needs a number or a price"))

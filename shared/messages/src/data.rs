@@ -1,5 +1,7 @@
 //! The data of one message as a template sees it.
 
+use std::collections::BTreeMap;
+
 use kairos_engine::mailbox::{CartData, DeviceData, MessageData, PersonData};
 use kairos_engine::money::{Currency, Micros, Money};
 use kairos_engine::playbook::{Discount, TraitValue};
@@ -9,6 +11,7 @@ use liquid_core::model::{Object, Value};
 
 use crate::escape::is_web_link;
 use crate::filters::number;
+use crate::links::{Link, Links};
 
 /// A place as templates show it: `store`. Whoever sends the message looks for it, with the catalogue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +59,13 @@ pub struct ConsentUrls {
 impl ConsentUrls {
     /// Their names in templates.
     pub const NAMES: [&str; 3] = ["unsubscribe_url", "preferences_url", "confirm_url"];
+
+    /// Whether a link is one of them, which nobody counts: whoever says no is led nowhere else first.
+    pub fn has(&self, link: &str) -> bool {
+        [&self.unsubscribe, &self.preferences, &self.confirm]
+            .into_iter()
+            .any(|own| !own.is_empty() && link.starts_with(&**own))
+    }
 }
 
 /// What was found for a message beyond the data of its decision.
@@ -67,6 +77,23 @@ pub struct Found {
     pub promo_code: Option<PromoCode>,
     /// The links by which the receiver says what they want to get.
     pub consent: Option<ConsentUrls>,
+    /// The pages of the playbook's destinations, by name.
+    pub destinations: BTreeMap<String, String>,
+}
+
+/// Links as they stand, and nobody counts.
+impl Links for Found {
+    fn page(&self, destination: &str) -> Option<String> {
+        self.destinations.get(destination).cloned()
+    }
+
+    fn instead(&self, _: &Link) -> Option<String> {
+        None
+    }
+
+    fn pixel(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What a template can name, in the order in which it is told.
@@ -245,6 +272,7 @@ pub(crate) fn samples() -> [(MessageData, Found); 2] {
     // Whoever gets a message that shows a code has one, and everybody gets the links.
     let url = |path: &str| format!("https://preferences.example/{path}");
     let consent = Some(ConsentUrls { unsubscribe: url("u"), preferences: url("p"), confirm: url("c") });
-    let nothing_else = Found { store: None, promo_code: promo_code.clone(), consent: consent.clone() };
-    [(data, Found { store: Some(store), promo_code, consent }), (MessageData::default(), nothing_else)]
+    let nothing_else = Found { promo_code: promo_code.clone(), consent: consent.clone(), ..Found::default() };
+    let everything = Found { store: Some(store), promo_code, consent, ..Found::default() };
+    [(data, everything), (MessageData::default(), nothing_else)]
 }

@@ -12,12 +12,13 @@ use liquid_lib::stdlib;
 
 use crate::currency::COMMON;
 use crate::data::COMMON_CURRENCY;
+use crate::links::{named, untracked};
 use crate::render::{Fault, Rendering};
 
 type Make = fn() -> Box<dyn ParseFilter>;
 
 /// Every filter, how many arguments it takes, and how it is made.
-pub(crate) const FILTERS: [(&str, RangeInclusive<usize>, Make); 17] = [
+pub(crate) const FILTERS: [(&str, RangeInclusive<usize>, Make); 19] = [
     ("append", 1..=1, || stdlib::Append.into()),
     ("capitalize", 0..=0, || stdlib::Capitalize.into()),
     ("default", 1..=1, || stdlib::Default.into()),
@@ -25,6 +26,7 @@ pub(crate) const FILTERS: [(&str, RangeInclusive<usize>, Make); 17] = [
     ("divided_by", 1..=1, || Own(|input, other, _| calculate(input, other, |l, r| (l * MICROS).checked_div(r))).into()),
     ("distance", 0..=1, || Own(distance).into()),
     ("downcase", 0..=0, || stdlib::Downcase.into()),
+    ("link", 0..=0, || Own(link).into()),
     ("minus", 1..=1, || Own(|input, other, _| calculate(input, other, |l, r| Some(l - r))).into()),
     ("money", 0..=1, || Own(money).into()),
     ("plus", 1..=1, || Own(|input, other, _| calculate(input, other, |l, r| Some(l + r))).into()),
@@ -36,6 +38,7 @@ pub(crate) const FILTERS: [(&str, RangeInclusive<usize>, Make); 17] = [
     ("times", 1..=1, || Own(|input, other, _| calculate(input, other, |l, r| Some(l * r / MICROS))).into()),
     // Liquid-lib's counts bytes, so that it marks names beyond ASCII as cut that are not.
     ("truncate", 0..=2, || Own(truncate).into()),
+    ("untracked", 0..=0, || Own(|input, _, _| Ok(Value::scalar(untracked(&input.to_kstr())))).into()),
     ("upcase", 0..=0, || stdlib::Upcase.into()),
     ("url_encode", 0..=0, || stdlib::UrlEncode.into()),
 ];
@@ -244,6 +247,11 @@ fn money(input: &dyn ValueView, arguments: &[ValueCow<'_>], runtime: &dyn Runtim
         Some(currency) => format!("{amount} {}", currency.as_str()),
         None => amount,
     }))
+}
+
+/// The link to a destination of the playbook, by its name.
+fn link(input: &dyn ValueView, _: &[ValueCow<'_>], _: &dyn Runtime) -> Result<Value> {
+    Ok(Value::scalar(named(&input.to_kstr())))
 }
 
 /// Metres as people say them, as in `350 m` or `1.2 km`, with the argument as the decimal mark.

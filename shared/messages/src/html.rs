@@ -173,6 +173,13 @@ fn read(text: &str, text_at: usize, mut state: State) -> Result<State, Problem> 
                 if at == text.len() {
                     State::Value { began, element, attribute, quote, written }
                 } else {
+                    if is_in(LINKS, &attribute) && is_script(&written) {
+                        return Err(Problem::new(
+                            text_at + at - length,
+                            "a script is no link, and no mail program runs it",
+                        )
+                        .help("begin the link with `https://`"));
+                    }
                     at += 1;
                     let (length, state) = read_attributes(&text[at..], text_at + at, element)?;
                     at += length;
@@ -204,6 +211,12 @@ fn read(text: &str, text_at: usize, mut state: State) -> Result<State, Problem> 
         };
     }
     Ok(state)
+}
+
+/// Browsers pass over blanks and line breaks in a link's scheme.
+fn is_script(link: &str) -> bool {
+    let plain: String = link.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
+    plain.starts_with("javascript:") || plain.starts_with("vbscript:")
 }
 
 fn ends_name(character: char) -> bool {

@@ -7,8 +7,8 @@
 //! - outputs: `{{ item.price | money }}`; whitespace control `{{-`, `-%}`
 //! - tags: `if`/`elsif`/`else`, `unless`, `case`/`when`, `for` (`limit`, `offset`, `reversed`, ranges,
 //!   `forloop`, `break`, `continue`), `assign`, `comment`, `raw`
-//! - filters: `append`, `capitalize`, `default`, `distance`, `divided_by`, `downcase`, `minus`, `money`, `plus`,
-//!   `prepend`, `remove`, `replace`, `strip`, `times`, `truncate`, `upcase`, `url_encode`
+//! - filters: `append`, `capitalize`, `default`, `distance`, `divided_by`, `downcase`, `link`, `minus`, `money`, `plus`,
+//!   `prepend`, `remove`, `replace`, `strip`, `times`, `truncate`, `untracked`, `upcase`, `url_encode`
 //! - data: `user` (`id`, `first_name`, `last_name`), `cart` (`items`, `total`, `currency`), each item with
 //!   `id`, `name`, `price`, `currency`, `quantity`, `image_url`, `url`, `category`; `product` (an item, with
 //!   `was`), `viewed` (items), `event` (properties by name), `store` (`name`, `title`, `address`, `url`,
@@ -31,8 +31,8 @@
 //! | long outputs | the writer stops at its limit (`render`) |
 //!
 //! Reading order: `scan` (pieces of a template), `check` with `names` and `filters` (what there is), `html`
-//! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`; `used` (what a template
-//! names).
+//! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`, `on_site`, `links`; `used` (what a
+//! template names).
 
 mod chat;
 mod check;
@@ -41,7 +41,9 @@ mod data;
 mod escape;
 mod filters;
 mod html;
+mod links;
 mod names;
+mod on_site;
 mod problem;
 mod render;
 mod scan;
@@ -53,12 +55,13 @@ use kairos_engine::bounds::{
     RENDERED_BYTES_MAX, SMS_CHARS_MAX, TEMPLATE_ITERATIONS_MAX, TEMPLATE_SOURCE_BYTES_MAX, TEMPLATE_WORK_BYTES_MAX,
 };
 use kairos_engine::mailbox::MessageData;
-use kairos_engine::playbook::{Channel, LinkButton, LocalizedMessage};
+use kairos_engine::playbook::{Channel, LinkButton, LocalizedMessage, OnSiteMessage};
 
 pub use data::{ConsentUrls, Found, PromoCode, Store};
+pub use links::{Link, Links, untracked};
 pub use problem::{TemplateProblem, closest};
 pub use sms::{SmsEncoding, SmsSize, sms_size};
-pub use used::{names_in, names_in_message};
+pub use used::{NamedDestination, destinations_in, names_in, names_in_message};
 
 use escape::Place;
 use problem::Problem;
@@ -68,13 +71,13 @@ use scan::Piece;
 /// What a template becomes, which decides how data is written into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TemplateKind {
-    /// One line: an email's subject.
+    /// One line: an email's subject, a heading, what stands on a button.
     Line,
-    /// Text without markup: an email's text part, an SMS, a webhook's text, a Viber message.
+    /// Text without markup: an email's text part, an SMS, a webhook's text, a Viber message, a message on a page.
     Text,
     /// HTML (a Telegram message's, too): values are escaped, and refused where escaping would not be enough.
     Html,
-    /// The link of a picture or a button in a chat: a web link, or nothing.
+    /// The link of a picture or a button, in a chat or on a page: a web link, or nothing.
     Link,
     /// One gap of a WhatsApp template: one line that is never empty.
     Parameter,
@@ -135,6 +138,8 @@ pub enum RenderedMessage {
         /// The link of the picture of its header.
         picture: Option<String>,
     },
+    /// A message on the shop's pages or in its app.
+    OnSite(OnSiteMessage),
 }
 
 /// Why a message was not rendered. None of these goes away by trying again, and none quotes data.
@@ -216,7 +221,7 @@ pub fn render(
 }
 
 /// As [`render`], with what was found for the message: the place that templates show as `store`, the code that they
-/// show as `promo_code`.
+/// show as `promo_code`, the pages of destinations. Links stand in it as they are.
 ///
 /// # Errors
 /// As [`render`].
@@ -226,7 +231,31 @@ pub fn render_with(
     data: &MessageData,
     found: &Found,
 ) -> Result<RenderedMessage, RenderError> {
-    let render_part = |source: &str, kind, part| render_part(source, kind, part, data, found);
+    render_linked(message, channel, data, found, found)
+}
+
+/// As [`render_with`], with links as `links` writes them. The same data gives the same links in the same order.
+///
+/// # Errors
+/// As [`render`].
+pub fn render_linked(
+    message: &LocalizedMessage,
+    channel: Channel,
+    data: &MessageData,
+    found: &Found,
+    links: &dyn Links,
+) -> Result<RenderedMessage, RenderError> {
+    let pixel = channel == Channel::Email;
+    let render_part = |source: &str, kind, part| {
+        let text = render_part(source, kind, part, data, found)?;
+        Ok(match kind {
+            TemplateKind::Text | TemplateKind::Parameter => links::in_text(&text, links),
+            TemplateKind::Html => links::in_html(&text, links, pixel),
+            TemplateKind::Line => links::left_in_text(&text, links),
+            // Whether it is a picture or a button, its chat knows.
+            TemplateKind::Link => text,
+        })
+    };
     let missing = || RenderError::NoTemplate(channel);
     match channel {
         Channel::Email => {
@@ -251,9 +280,10 @@ pub fn render_with(
             let webhook = message.webhook.as_ref().ok_or_else(missing)?;
             Ok(RenderedMessage::Webhook { text: render_part(&webhook.text, TemplateKind::Text, "webhook text")? })
         }
-        Channel::Telegram => chat::telegram(message.telegram.as_ref().ok_or_else(missing)?, &render_part),
-        Channel::Viber => chat::viber(message.viber.as_ref().ok_or_else(missing)?, &render_part),
-        Channel::Whatsapp => chat::whatsapp(message.whatsapp.as_ref().ok_or_else(missing)?, &render_part),
+        Channel::Telegram => chat::telegram(message.telegram.as_ref().ok_or_else(missing)?, &render_part, links),
+        Channel::Viber => chat::viber(message.viber.as_ref().ok_or_else(missing)?, &render_part, links),
+        Channel::Whatsapp => chat::whatsapp(message.whatsapp.as_ref().ok_or_else(missing)?, &render_part, links),
+        Channel::OnSite => on_site::on_site(message.on_site.as_ref().ok_or_else(missing)?, &render_part, links),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use kairos_engine::playbook::{Channel, LocalizedMessage};
 
 use crate::data::ROOTS;
+use crate::problem::Problem;
 use crate::scan::{Piece, Token, pieces, tokens};
 
 /// What a template names of the data, each as a name with at most one field: `store.title`, `event.query`,
@@ -28,6 +29,37 @@ pub fn names_in(source: &str) -> BTreeSet<String> {
         }
     }
     names
+}
+
+/// A destination that a template names, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedDestination {
+    /// Its name.
+    pub name: String,
+    /// Line in the template, from 1.
+    pub line: usize,
+    /// Column in that line, in characters, from 1.
+    pub column: usize,
+}
+
+/// The destinations that a template leads to with the filter `link`, in their order. A template that is wrong names
+/// none.
+pub fn destinations_in(source: &str) -> Vec<NamedDestination> {
+    let mut named = Vec::new();
+    for piece in pieces(source).unwrap_or_default() {
+        let (text, text_at) = match piece {
+            Piece::Output { at, inner } => (inner, at),
+            Piece::Tag { at, name, arguments } => (arguments, at + name.len()),
+            Piece::Text { .. } => continue,
+        };
+        for three in tokens(text, text_at).windows(3) {
+            if let [(at, Token::Text(name)), (_, Token::Symbol("|")), (_, Token::Word("link"))] = three {
+                let place = Problem::new(*at, "").located(source);
+                named.push(NamedDestination { name: (*name).to_owned(), line: place.line, column: place.column });
+            }
+        }
+    }
+    named
 }
 
 /// What the templates of a message for a channel name of the data, as [`names_in`] tells it.

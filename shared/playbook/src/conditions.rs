@@ -146,6 +146,11 @@ fn reachable(report: &mut Report<'_>, node: &Node) -> Option<Condition> {
         report.problem(node.at, "everybody is reachable by `webhook`", help);
         return None;
     }
+    if matches!(&node.value, Value::Text(text) if text == Channel::OnSite.as_str()) {
+        let help = "leave it out: whoever is on the site is reached there, and nobody else";
+        report.problem(node.at, "nobody has an address on the site", help);
+        return None;
+    }
     let mut words = vec![("anyhow", ReachTest::Anyhow)];
     words.extend(Channel::PERSONAL.map(|channel| (channel.as_str(), ReachTest::By(channel))));
     word(report, node, "`reachable`", &words).map(Condition::Reachable)

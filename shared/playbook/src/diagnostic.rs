@@ -166,6 +166,10 @@ pub(crate) enum Target {
     Trait(String),
     Source(String),
     Promotion(String),
+    /// Places of which at least one has a page.
+    PlacesWithPage(PlaceSelector),
+    /// A destination of links.yaml.
+    Destination(String),
 }
 
 /// Collects what is found in one file.

@@ -8,6 +8,7 @@
 //! moments.yaml       evidence of know, go, do and buy; the readiness to buy
 //! places.yaml        shops, cafés, showrooms
 //! promotions.yaml    what promo codes are good for
+//! links.yaml         which links are counted, and where they lead
 //! tracking_plan.yaml which events and traits the shop sends
 //! segments/NAME.yaml who belongs together
 //! plays/NAME.yaml    what to do when, for whom, how often at most
@@ -20,7 +21,7 @@
 //! **Invariant:** a playbook that loads refers to nothing that is not there, and every template in it renders.
 //!
 //! Reading order: `folder`, `node` (YAML with places), `fields` (typed reading); `values`, `hours`, `events`,
-//! `conditions`, `behaviour` (what all files are made of); `settings`, `consent`, `policy`, `moments`, `places`, `promotions`,
+//! `conditions`, `behaviour` (what all files are made of); `settings`, `consent`, `policy`, `moments`, `places`, `promotions`, `links`,
 //! `segments`, `messages`, `plays` with `triggers` and `steps` (the files); `tracking`, `possible`, `relations` and `checks` (what
 //! can be told only of the whole); `diagnostic`; `cost`; `schema` (what editors know of the files).
 
@@ -34,10 +35,12 @@ mod events;
 mod fields;
 mod folder;
 mod hours;
+mod links;
 mod messages;
 mod messengers;
 mod moments;
 mod node;
+mod on_site;
 mod places;
 mod plays;
 mod policy;
@@ -149,6 +152,7 @@ enum Role<'a> {
     Moments,
     Places,
     Promotions,
+    Links,
     Segment(&'a str),
     Play(&'a str),
     Message(&'a str),
@@ -167,6 +171,7 @@ fn role(path: &str) -> Role<'_> {
         "moments.yaml" => Role::Moments,
         "places.yaml" => Role::Places,
         "promotions.yaml" => Role::Promotions,
+        "links.yaml" => Role::Links,
         _ => match (named("plays/"), named("messages/"), named("segments/")) {
             (Some(name), ..) => Role::Play(name),
             (_, Some(name), _) => Role::Message(name),
@@ -208,6 +213,7 @@ fn read(files: &BTreeMap<String, String>, found: &mut Found) -> Playbook {
                     messages::message(&mut Report::new(path, text, found), &root, files, &mut elsewhere)
                 });
                 found.diagnostics.append(&mut elsewhere.diagnostics);
+                found.references.append(&mut elsewhere.references);
                 check_name(path, name, "message", found);
                 messages.insert(name.to_owned(), message.filter(|_| found.errors() == before));
             }
@@ -240,6 +246,10 @@ fn read(files: &BTreeMap<String, String>, found: &mut Found) -> Playbook {
                 if let Some(root) = yaml(path, text, found) {
                     playbook.promotions = promotions::promotions(&mut Report::new(path, text, found), &root);
                 }
+            }
+            Role::Links => {
+                playbook.links =
+                    yaml(path, text, found).and_then(|root| links::links(&mut Report::new(path, text, found), &root));
             }
             Role::Segment(name) => {
                 check_name(path, name, "segment", found);
@@ -338,6 +348,7 @@ fn unknown_file(path: &str) -> Diagnostic {
             "moments.yaml",
             "places.yaml",
             "promotions.yaml",
+            "links.yaml",
             "tracking_plan.yaml",
             "segments/NAME.yaml",
             "plays/NAME.yaml",

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use kairos_engine::playbook::{
     Channel, EmailTemplate, LocalizedMessage, Message, Purpose, SmsTemplate, WebhookTemplate,
 };
-use kairos_messages::{TemplateKind, check_template, names_in, names_in_message};
+use kairos_messages::{TemplateKind, check_template, destinations_in, names_in, names_in_message};
 
 use crate::diagnostic::{Found, Place, Report, Target};
 use crate::fields::{Fields, entries, text, word};
 use crate::messengers;
 use crate::node::Node;
+use crate::on_site;
 
 /// Reads one file of `messages/`. `files` are the texts beside it, for `html_file`; problems in those
 /// go to `elsewhere`.
@@ -150,6 +151,7 @@ fn localized(
     let webhook = only_text("webhook").map(|text| WebhookTemplate { text });
     let mut message = LocalizedMessage { email, sms, webhook, ..LocalizedMessage::default() };
     messengers::messages(report, &fields, &mut message);
+    on_site::message(report, &fields, &mut message);
     Some(message)
 }
 
@@ -213,6 +215,10 @@ fn html_file(
         }
         return None;
     }
+    let mut report = Report::new(path, source, elsewhere);
+    for named in destinations_in(source) {
+        report.refer(Place { line: named.line, column: named.column }, Target::Destination(named.name));
+    }
     Some(source.clone())
 }
 
@@ -225,6 +231,10 @@ pub(crate) fn template(report: &mut Report<'_>, node: &Node, what: &str, kind: T
             report.problem(at, problem.message, problem.help.unwrap_or_default());
         }
         return None;
+    }
+    for named in destinations_in(source) {
+        let at = place_in_file(report.text(), node.at, source, named.line, named.column);
+        report.refer(at, Target::Destination(named.name));
     }
     Some(source.to_owned())
 }

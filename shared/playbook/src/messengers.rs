@@ -98,11 +98,18 @@ pub(crate) fn messages(report: &mut Report<'_>, fields: &Fields<'_>, message: &m
             Channel::Viber => kept(&mut message.viber, chat(report, node, channel, TemplateKind::Text)),
             _ => kept(&mut message.whatsapp, whatsapp_message(report, node)),
         };
-        if let (true, Err(error)) = (is_right, check_message(message, channel)) {
-            let error = error.to_string();
-            let (message, help) = error.split_once("; ").unwrap_or((&error, "change the template"));
-            report.problem(node.at, message.to_owned(), help.to_owned());
+        if is_right {
+            tried(report, node, message, channel);
         }
+    }
+}
+
+/// Tries a message whose templates are right.
+pub(crate) fn tried(report: &mut Report<'_>, node: &Node, message: &LocalizedMessage, channel: Channel) {
+    if let Err(error) = check_message(message, channel) {
+        let error = error.to_string();
+        let (message, help) = error.split_once("; ").unwrap_or((&error, "change the template"));
+        report.problem(node.at, message.to_owned(), help.to_owned());
     }
 }
 
@@ -131,7 +138,7 @@ fn chat(report: &mut Report<'_>, node: &Node, channel: Channel, kind: TemplateKi
     Some(ChatTemplate { text: said?, picture, button })
 }
 
-fn button(report: &mut Report<'_>, node: &Node) -> Option<LinkButton> {
+pub(crate) fn button(report: &mut Report<'_>, node: &Node) -> Option<LinkButton> {
     const WHAT: &str = "a button";
     let fields = Fields::read(report, node, WHAT, &["text", "link"])?;
     let text = fields.required(report, WHAT, "text", "write `text:` and a few words");

@@ -100,7 +100,7 @@ pub(crate) fn play(report: &mut Report<'_>, root: &Node, name: &str, known: &Kno
     let place = |key| fields.get(key).map(|node| node.at);
     let read = ReadPlay {
         play: Play {
-            name: name.to_owned(),
+            name: name.into(),
             title: title?.to_owned(),
             trigger: trigger?,
             who: who?,

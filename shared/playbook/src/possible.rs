@@ -41,7 +41,7 @@ pub(crate) fn can_send(play: &Play) -> Result<(), Why> {
     }
     // Who has no address now may have one after a wait.
     let reachable = channels.iter().map(|channel| match channel {
-        Channel::Webhook => Condition::default(),
+        Channel::Webhook | Channel::OnSite => Condition::default(),
         channel => Condition::Reachable(ReachTest::By(*channel)),
     });
     let reached = Condition::All(vec![begun, Condition::Any(reachable.collect())]);
@@ -139,7 +139,7 @@ impl Formula {
                 let by = |channel| Condition::Reachable(ReachTest::By(channel));
                 Self::Any(each(&Channel::PERSONAL.map(by)))
             }
-            Condition::Reachable(ReachTest::By(Channel::Webhook)) => Self::Never,
+            Condition::Reachable(ReachTest::By(Channel::Webhook | Channel::OnSite)) => Self::Never,
             atom => {
                 let known = atoms.iter().position(|known| known == atom);
                 Self::Atom(known.unwrap_or_else(|| {

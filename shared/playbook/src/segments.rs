@@ -29,7 +29,7 @@ pub(crate) fn segment(report: &mut Report<'_>, root: &Node, name: &str) -> Optio
         }
         Some(who)
     });
-    Some(Segment { name: name.to_owned(), title: title?, who: who? })
+    Some(Segment { name: name.into(), title: title?, who: who? })
 }
 
 /// Tells of segments that depend on themselves, by way of others or not. `files` are all texts by their path.

@@ -1,12 +1,13 @@
 //! Reads `sources.yaml` and `channels.yaml`.
 
-use kairos_engine::event::REDEMPTIONS;
+use kairos_engine::event::{FEEDBACK, INBOX, LINKS, PREFERENCES, REDEMPTIONS, SHOP_SERVER};
 use kairos_engine::playbook::{Channel, ChannelSettings, EmailSettings, SmsSettings, Source, WebhookSettings};
 
 use crate::diagnostic::Report;
 use crate::fields::{Fields, entries, is_name, text};
 use crate::messengers;
 use crate::node::{Node, Value};
+use crate::on_site;
 
 /// Shortest write key, in characters: public, but not to be guessed.
 const WRITE_KEY_CHARS_MIN: usize = 16;
@@ -24,12 +25,19 @@ pub(crate) fn sources(report: &mut Report<'_>, root: &Node) -> Vec<Source> {
         return sources;
     };
     for entry in entries(report, named, "`sources`", HELP).unwrap_or_default() {
-        if !is_name(&entry.key) {
+        let own = [
+            (REDEMPTIONS, "redeemed promo codes are"),
+            (LINKS, "followed links and opened messages are"),
+            (INBOX, "what becomes of messages on the site is"),
+            (SHOP_SERVER, "what the shop's server says with its secret key is"),
+            (PREFERENCES, "what people say by signed links is"),
+            (FEEDBACK, "what comes back for messages is"),
+        ];
+        if let Some((name, what)) = own.into_iter().find(|(name, _)| *name == entry.key) {
+            let help = format!("give the source another name: {what} told under this one");
+            report.problem(entry.at, format!("`{name}` is Kairos' own source"), help);
+        } else if !is_name(&entry.key) {
             report.problem(entry.at, format!("`{}` cannot be a source's name", entry.key), NAME_HELP);
-        }
-        if entry.key == REDEMPTIONS {
-            let help = "give the source another name: redeemed promo codes are told under this one";
-            report.problem(entry.at, format!("`{REDEMPTIONS}` is Kairos' own source"), help);
         }
         let what = format!("source `{}`", entry.key);
         let Some(fields) = Fields::read(report, &entry.node, &what, &["write_key"]) else {
@@ -92,6 +100,7 @@ pub(crate) fn channels(report: &mut Report<'_>, root: &Node) -> ChannelSettings 
             "telegram" => channels.telegram = messengers::telegram(report, &entry.node),
             "viber" => channels.viber = messengers::viber(report, &entry.node),
             "whatsapp" => channels.whatsapp = messengers::whatsapp(report, &entry.node),
+            "on_site" => channels.on_site = on_site::settings(report, &entry.node),
             _ => {}
         }
     }

@@ -42,6 +42,7 @@ const fn number(channel: Channel) -> u8 {
         Channel::Telegram => 3,
         Channel::Viber => 4,
         Channel::Whatsapp => 5,
+        Channel::OnSite => 6,
     }
 }
 

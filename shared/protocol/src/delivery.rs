@@ -25,7 +25,8 @@
 //! - Email and messengers are *at most twice*: they know no idempotency key, so a mailbox or a chat may show
 //!   a message twice. The next worker takes the claim over and sends once more; a second doubt (no answer, or
 //!   a crash, in any attempt) ends as [`Status::Unconfirmed`].
-//! - The webhook is *at least once*: it is sent again with the same delivery id, by which its receiver knows it.
+//! - The webhook is *at least once*: it is sent again with the same delivery id, by which its receiver knows it; so is a
+//!   message on the site, which its inbox has once.
 //!
 //! **Why one write before the call, and not two.** A second write ("claimed", then "calling") would
 //! tell a crash before the call from a crash during it. Instead everything that can fail or take
@@ -60,7 +61,8 @@ use kairos_engine::bounds::{
 };
 use kairos_engine::mailbox::{DeliveryMessage, DeliveryOrder};
 use kairos_engine::playbook::{
-    EmailSettings, LinkButton, SmsSettings, TelegramSettings, ViberSettings, WebhookSettings, WhatsappSettings,
+    EmailSettings, LinkButton, OnSiteMessage, SmsSettings, TelegramSettings, ViberSettings, WebhookSettings,
+    WhatsappSettings,
 };
 
 use crate::port::{Clock, Fault};
@@ -176,6 +178,15 @@ pub enum Content {
         /// The link of the picture of its header.
         picture: Option<String>,
     },
+    /// A message on the shop's pages or in its app.
+    OnSite {
+        /// What is shown.
+        message: Box<OnSiteMessage>,
+        /// The language it is written in, as a BCP 47 tag.
+        language: String,
+        /// The play's priority.
+        priority: i32,
+    },
 }
 
 impl Content {
@@ -184,6 +195,7 @@ impl Content {
     pub fn subject_and_text(&self) -> (Option<&str>, Cow<'_, str>) {
         match self {
             Self::Email { subject, text, .. } => (Some(subject), text.into()),
+            Self::OnSite { message, .. } => (message.title.as_deref(), message.text.as_str().into()),
             Self::Sms { text, .. }
             | Self::Webhook { text, .. }
             | Self::Telegram { text, .. }

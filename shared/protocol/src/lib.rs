@@ -8,7 +8,9 @@
 //! - [`alarms`]: `timers` finds due alarms, delays each to its second and puts a tick into the mailbox.
 //! - [`delivery`]: `delivery` claims, renders, sends and records.
 //! - [`catalogue`]: `catalogue` takes feeds of products and tells the users who care.
+//! - [`inbox`]: `delivery` puts messages for the shop's pages there, `inbox` gives them and hears what became of them.
 //! - [`promo_codes`]: `delivery` gives each message its code, `redeem` lets each be used once.
+//! - [`links`]: `delivery` keeps what the links of a message lead to, `links` leads there and tells the user.
 //! - [`signed_links`]: tokens that prove that we have written them, for links of all purposes.
 //! - [`segmentation`]: `segmentation` brings users who stay away to what a new playbook watches.
 
@@ -16,6 +18,8 @@ pub mod alarms;
 pub mod catalogue;
 pub mod consent_links;
 pub mod delivery;
+pub mod inbox;
+pub mod links;
 pub mod mailboxes;
 pub mod port;
 pub mod promo_codes;

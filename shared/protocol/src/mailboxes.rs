@@ -18,7 +18,7 @@ use futures_util::future::join_all;
 use kairos_engine::commit::{self, Received, StoredUser};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, Effect, MailboxMessage};
-use kairos_engine::outcome::{InputOutcome, OutcomeRecord};
+use kairos_engine::outcome::{InputCounts, OutcomeRecord};
 use kairos_engine::program::Program;
 use kairos_engine::time::{Span, Timestamp};
 
@@ -92,7 +92,7 @@ pub struct Applied {
     /// The receipts of the messages that must come again.
     pub failed: Vec<String>,
     /// What became of the inputs of the acknowledged messages.
-    pub inputs: BTreeMap<InputOutcome, u32>,
+    pub inputs: InputCounts,
     /// How plays' considerations ended.
     pub considered: Vec<OutcomeRecord>,
     /// Why messages failed, one entry a user.
@@ -132,9 +132,7 @@ where
             applied.failed.extend(user.failed);
             applied.considered.extend(user.considered);
             applied.faults.extend(user.faults);
-            for (outcome, count) in user.inputs {
-                *applied.inputs.entry(outcome).or_default() += count;
-            }
+            applied.inputs.add_all(&user.inputs);
         }
         applied
     }
@@ -193,9 +191,7 @@ where
             match self.commit_user(program, queue, user, stored.as_ref(), received).await {
                 Ok(committed) => {
                     applied.considered.extend(committed.considered);
-                    for (outcome, count) in committed.inputs {
-                        *applied.inputs.entry(outcome).or_default() += count;
-                    }
+                    applied.inputs.add_all(&committed.inputs);
                     received = &received[committed.acknowledge..];
                     stored = committed.write_after.or(committed.write).or(stored);
                 }

@@ -97,7 +97,7 @@ impl AudienceChange {
         match effect {
             Effect::Member { user, segment, entered, at, number } => Some(Self::Member {
                 user: *user,
-                segment: segment.clone(),
+                segment: segment.to_string(),
                 entered: *entered,
                 at: *at,
                 number: *number,

@@ -124,6 +124,19 @@ impl Stage {
         .await
     }
 
+    /// A system whose plays count links; failed messages come again after 2 s.
+    pub(crate) async fn links() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, async {
+            let stage = Self::start("links", Some(2)).await?;
+            let store = PlaybookStore::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
+            let playbook = crate::links::with_links(&stage.receiver.url());
+            store.publish(&playbook).await.map_err(|fault| fault.to_string())?;
+            Ok(stage)
+        })
+        .await
+    }
+
     /// A system whose plays write to messengers; failed messages come again after 2 s.
     pub(crate) async fn messengers() -> &'static Self {
         static STAGE: Shared = OnceCell::const_new();
@@ -132,6 +145,19 @@ impl Stage {
             let stage = Self::start_with("messengers", Some(2), Some(messengers)).await?;
             let store = PlaybookStore::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
             let playbook = crate::messengers::with_messengers(&stage.receiver.url());
+            store.publish(&playbook).await.map_err(|fault| fault.to_string())?;
+            Ok(stage)
+        })
+        .await
+    }
+
+    /// A system whose plays show messages on the shop's pages.
+    pub(crate) async fn on_site() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, async {
+            let stage = Self::start("on-site", None).await?;
+            let store = PlaybookStore::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
+            let playbook = crate::on_site::with_messages(&stage.receiver.url());
             store.publish(&playbook).await.map_err(|fault| fault.to_string())?;
             Ok(stage)
         })

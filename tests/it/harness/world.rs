@@ -46,6 +46,9 @@ pub(crate) struct Email {
     pub(crate) subject: String,
     /// The text part.
     pub(crate) body_text: String,
+    /// The HTML part.
+    #[serde(default)]
+    pub(crate) body_html: Option<String>,
 }
 
 /// How many messages a queue holds: waiting, delayed and under way.

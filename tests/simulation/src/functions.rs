@@ -152,8 +152,8 @@ fn decide(world: &World, batch: Vec<Entry>) {
                 };
                 let applied = ports.apply_batch(&program, "events.fifo", incoming).await;
                 let mut inner = world.lock();
-                for (outcome, count) in &applied.inputs {
-                    inner.statistics.add(&format!("input {}", outcome.as_str()), u64::from(*count));
+                for (outcome, count) in applied.inputs.iter() {
+                    inner.statistics.add(&format!("input {}", outcome.as_str()), u64::from(count));
                 }
                 for considered in &applied.considered {
                     inner.statistics.count(&format!("play {}", considered.outcome.as_str()));

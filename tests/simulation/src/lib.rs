@@ -228,7 +228,7 @@ fn at_the_end(world: &World) -> Result<(), String> {
             return Err(format!("{user}: something was due at {due_at} and nobody came"));
         }
         let is_in: BTreeSet<&str> =
-            inner.program.memberships(&stored.state).into_iter().map(|(segment, _)| segment).collect();
+            inner.program.memberships(&stored.state).into_iter().map(|(segment, _)| segment.as_str()).collect();
         let recorded = inner.members.iter().filter(|((member, _), (_, entered))| *member == user && *entered);
         let recorded: BTreeSet<&str> = recorded.map(|((_, segment), _)| segment.as_str()).collect();
         if is_in != recorded {

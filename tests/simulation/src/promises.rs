@@ -85,7 +85,7 @@ impl Promises {
                     self.orders.entry((user, times)).or_default().push(order.as_ref().clone());
                 }
                 Effect::Member { user: of, segment, entered, number, .. } => {
-                    if *of != user || !self.changes.insert((*of, segment.clone(), *number, *entered)) {
+                    if *of != user || !self.changes.insert((*of, segment.to_string(), *number, *entered)) {
                         return Err(format!("{user}: the change {number} of {segment} was decided twice"));
                     }
                     statistics.count(&format!("segment {}: {segment}", if *entered { "entered" } else { "left" }));
@@ -101,7 +101,7 @@ impl Promises {
             let play = play_of(playbook, &considered.play)?;
             match &considered.outcome {
                 PlayOutcome::HeldOut { group, due_at } => {
-                    let of = (user, considered.play.clone());
+                    let of = (user, considered.play.to_string());
                     self.held_out.entry(of).or_default().insert((group.clone(), *due_at));
                 }
                 PlayOutcome::NotSent { reason: Reason::MomentPassed { late_by } }
@@ -120,7 +120,7 @@ impl Promises {
             && stepped.state.forwarded_to.is_none()
         {
             for play in playbook.plays.iter().filter(|play| is_goal(play, event)) {
-                self.reached.insert((user, play.name.clone()), entered(&play.name));
+                self.reached.insert((user, play.name.to_string()), entered(&play.name));
             }
         }
         Ok(())

@@ -37,6 +37,43 @@ fn whoever_orders_in_time_hears_nothing_and_an_order_afterwards_is_its_goal() {
 }
 
 #[test]
+fn whoever_follows_the_reminder_and_does_not_buy_is_asked_what_is_in_the_way() {
+    story(
+        "cart_clicked",
+        r#"
+        Mon 10:00 ann is a customer with an email
+        Mon 12:00 ann adds Trail Runner (shoes, 89 EUR)
+        => Mon 12:30 ann: abandoned_cart by email "Ann, you left something in your cart"
+        Mon 13:00 ann does Message Link Clicked play=abandoned_cart channel=email link="https://shop.example/cart"
+        => Tue 13:00 ann: cart_clicked by email "Can we help with your order?"
+        Tue 18:00 ann orders Trail Runner
+        => Tue 18:00 ann: cart_clicked reached its goal 5 h after the message, worth 89.00
+        Wed 20:00 that's all
+        "#,
+    );
+}
+
+#[test]
+fn whoever_buys_within_a_day_or_followed_another_link_is_asked_nothing() {
+    story(
+        "cart_clicked",
+        r#"
+        Mon 10:00 ann is a customer with an email
+        Mon 10:00 ben is a customer with an email
+        Mon 12:00 ann adds Trail Runner (shoes, 89 EUR)
+        Mon 12:00 ben adds Trail Runner
+        => Mon 12:30 ann: abandoned_cart by email "Ann, you left something in your cart"
+        => Mon 12:30 ben: abandoned_cart by email "Ben, you left something in your cart"
+        Mon 13:00 ann does Message Link Clicked play=abandoned_cart channel=email
+        Mon 13:00 ben does Message Link Clicked play=how_to channel=email
+        Tue 12:59 ann orders Trail Runner
+        => Tue 12:59 ann: cart_clicked cancelled
+        Wed 20:00 that's all
+        "#,
+    );
+}
+
+#[test]
 fn a_big_cart_of_somebody_who_has_never_bought_gets_a_discount() {
     story(
         "abandoned_cart",
@@ -95,10 +132,24 @@ fn just_before_leaving_free_shipping_and_then_no_reminder_of_the_same_cart() {
         Mon 17:00 ann is a customer with a phone
         Mon 18:00 ann adds Trail Runner (shoes, 89 EUR)
         Mon 18:05 ann is about to leave
-        => Mon 18:05 ann: exit_intent by sms "Ann, before you go: free shipping for your cart with SHIPFREE, for 24 hours: https://shop.example/cart"
+        => Mon 18:05 ann: exit_intent by on_site "Ann, before you go: We pay the shipping for what is in your cart. Your code SHIPFREE is good for 24 hours."
         Mon 19:00 ann orders Trail Runner
         => Mon 19:00 ann: exit_intent reached its goal 55 min after the message, worth 89.00
         Mon 22:00 that's all
+        "#,
+    );
+}
+
+#[test]
+fn who_has_left_already_hears_of_free_shipping_elsewhere() {
+    story(
+        "exit_intent",
+        r#"
+        Mon 17:00 ann is a customer with a phone
+        Mon 18:00 ann adds Trail Runner (shoes, 89 EUR)
+        Mon 18:05 ann does Exit Intended by="server"
+        => Mon 18:05 ann: exit_intent by sms "Ann, before you go: free shipping for your cart with SHIPFREE, for 24 hours: https://shop.example/cart"
+        Mon 18:20 that's all
         "#,
     );
 }
@@ -116,7 +167,7 @@ fn leaving_with_little_in_the_cart_or_again_next_week_brings_nothing() {
         => Mon 18:11 ann: exit_intent not sent: `who` did not hold
         Mon 18:12 ann adds Trail Runner (shoes, 89 EUR)
         Mon 18:13 ann is about to leave
-        => Mon 18:13 ann: exit_intent by sms "Ann, before you go: free shipping for your cart with SHIPFREE, for 24 hours: https://shop.example/cart"
+        => Mon 18:13 ann: exit_intent by on_site "Ann, before you go: We pay the shipping for what is in your cart. Your code SHIPFREE is good for 24 hours."
         1 Dec 18:00 ann is about to leave
         => 1 Dec 18:00 ann: exit_intent not sent: too soon, again from 8 Dec 18:13
         1 Dec 20:00 that's all

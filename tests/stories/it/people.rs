@@ -102,6 +102,23 @@ fn whoever_comes_back_in_time_was_not_missed() {
 }
 
 #[test]
+fn whoever_follows_a_link_is_there_and_whose_mail_program_opens_a_message_is_not() {
+    story(
+        "win_back",
+        r#"
+        Mon 11:00 ann is a customer with a phone
+        Mon 11:00 ben is a customer with a phone
+        Mon 12:00 ann orders Socks (socks, 9 EUR)
+        Mon 12:00 ben orders Socks
+        20 Dec 12:00 ann does Message Opened play=new_collection
+        20 Dec 12:00 ben does Message Link Clicked play=new_collection
+        => 24 Dec 12:00 ann: win_back by sms "Ann, a lot has come in since you were here last: https://shop.example/new"
+        10 Jan 12:00 that's all
+        "#,
+    );
+}
+
+#[test]
 fn the_new_collection_opens_the_nearest_showroom_on_a_phone_and_the_pictures_at_a_desk() {
     story(
         "new_collection",

@@ -15,7 +15,7 @@ fn nobody_gets_more_than_four_messages_a_day_whatever_they_do() {
         Mon 12:00 ann views Rain Jacket (jackets, 120 EUR)
         Mon 12:00 ann adds Trail Runner (shoes, 89 EUR)
         Mon 12:05 ann is about to leave
-        => Mon 12:05 ann: exit_intent by email "Free shipping for your cart, for 24 hours"
+        => Mon 12:05 ann: exit_intent by on_site "Ann, before you go: We pay the shipping for what is in your cart. Your code SHIPFREE is good for 24 hours."
         Mon 13:00 ann does Webinar Registered title="Shoes that fit"
         => Mon 13:00 ann: webinar_registered by email "You are in: Shoes that fit"
         Mon 14:00 ann does Trial Started

@@ -69,7 +69,7 @@ impl Stage {
                     }
                     Effect::Tell { user, input } => mailboxes.push_back(MailboxMessage::of_told(user, *input)),
                     Effect::Member { user, segment, entered, at, .. } => {
-                        self.members.push((at, user, segment, entered));
+                        self.members.push((at, user, segment.to_string(), entered));
                     }
                     Effect::Interested { user, product, .. } => {
                         self.interested.insert((product, user));

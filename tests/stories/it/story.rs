@@ -8,6 +8,7 @@ use kairos_engine::identifiers::{DeliveryId, InputId, UserKey};
 use kairos_engine::mailbox::{CatalogueChange, Input};
 use kairos_engine::money::Micros;
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
+use kairos_engine::playbook::LinkSettings;
 use kairos_engine::product::{Product, products_of};
 use kairos_engine::time::{Span, Timestamp};
 use kairos_messages::{Found, RenderedMessage, render_with};
@@ -160,7 +161,8 @@ impl Story {
         let listing = product.map(|product| self.listing(&product.id));
         let data = completed(&order.data, listing.as_ref());
         let store = if needs.store { store(playbook, &order.data, listing.as_ref()) } else { None };
-        let found = Found { store, ..Found::default() };
+        let destinations = playbook.links.as_ref().map(LinkSettings::pages).unwrap_or_default();
+        let found = Found { store, destinations, ..Found::default() };
         let mut shown = match render_with(templates, order.channel, &data, &found).unwrap() {
             RenderedMessage::Email { subject, .. } => format!("by email \"{subject}\""),
             RenderedMessage::Sms { text, segments, .. } => {
@@ -168,6 +170,9 @@ impl Story {
                 format!("by sms \"{text}\"")
             }
             RenderedMessage::Webhook { text } => format!("by webhook \"{text}\""),
+            RenderedMessage::OnSite(message) => {
+                format!("by on_site \"{}: {}\"", message.title.unwrap_or_default(), message.text)
+            }
             other => panic!("the shipped plays use no messenger: {other:?}"),
         };
         if self.arrives != Arrives::Late && order.decided_at != order.due_at {

@@ -10,7 +10,7 @@
 //! | `opens /promo/shoes`, `opens /promo/hats from /promo` | `page` |
 //! | `searches for trail shoes` | `Products Searched` |
 //! | `spends 40 s with P` | `Element Dwelled` |
-//! | `is about to leave` | `Exit Intended` |
+//! | `is about to leave` | `Exit Intended`, of a page |
 //! | `walks past Café Kreuzberg` | an event of the app that says where it is |
 //! | `does Track Played percent=80 title="So What" of P` | any other event |
 //!
@@ -132,7 +132,11 @@ impl Words {
         }
         let (verb, rest) = does.split_once(' ').unwrap_or((does, ""));
         Some(match verb {
-            "is" if rest == "about to leave" => track("Exit Intended", json!({})),
+            "is" if rest == "about to leave" => {
+                let mut call = track("Exit Intended", json!({"by": "pointer"}));
+                call.insert("page".into(), json!({"path": "/cart"}));
+                call
+            }
             "turns" => {
                 let user = rest.strip_prefix("out to be ").unwrap_or_else(|| panic!("{does:?}: into whom?"));
                 object(json!({"type": "identify", "userId": user, "traits": {}}))

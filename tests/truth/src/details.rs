@@ -2,6 +2,7 @@
 
 use jiff::Timestamp as Instant;
 use kairos_engine::event::{Event, EventKind};
+use kairos_engine::event_name::EventName;
 use kairos_engine::money::Currency;
 use kairos_engine::playbook::{
     EventMatch, EventPattern, ProductField, Property, PropertyFilter, TraitValue, ValueTest,
@@ -83,6 +84,8 @@ pub(crate) fn product_detail(product: &Product, property: &Property) -> Option<V
 /// Whether an event that was done at `at` is one of those that are meant.
 pub(crate) fn is_meant(event: &Event, of: &[EventMatch], at: Timestamp) -> bool {
     let kind = |pattern: &EventPattern| match (pattern, &event.kind) {
+        // Mail programs open messages by themselves.
+        (EventPattern::Any, EventKind::Track { event: EventName::MessageOpened, .. }) => false,
         (EventPattern::Any, _)
         | (EventPattern::Identify, EventKind::Identify { .. })
         | (EventPattern::Page, EventKind::Page { .. })

@@ -36,6 +36,8 @@ fn every_refused_event_is_listed_and_its_neighbours_are_accepted() {
         (json!({"type": "page", "userId": []}).to_string(), "type_invalid"),
         (json!({"type": "track", "userId": "u"}).to_string(), "name_missing"),
         (json!({"type": "track", "userId": "u", "event": long(201)}).to_string(), "name_too_long"),
+        (json!({"type": "track", "userId": "u", "event": "Message Link Clicked"}).to_string(), "name_reserved"),
+        (json!({"type": "track", "userId": "u", "event": "message_opened"}).to_string(), "name_reserved"),
         (json!({"type": "group", "userId": "u"}).to_string(), "group_missing"),
         (json!({"type": "alias", "userId": "u"}).to_string(), "previous_id_missing"),
         (json!({"type": "page", "userId": long(ID_BYTES_MAX + 1)}).to_string(), "id_too_long"),

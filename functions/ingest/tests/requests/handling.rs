@@ -11,7 +11,9 @@ use kairos_engine::bounds::{REFUSAL_RETENTION, REFUSALS_KEPT_PER_REQUEST_MAX};
 use kairos_engine::event::SHOP_SERVER;
 use kairos_engine::identifiers::InputId;
 use kairos_engine::mailbox::{Input, MailboxMessage};
-use kairos_engine::playbook::{Playbook, Source};
+use kairos_engine::playbook::{
+    Channel, ChannelSettings, EventMatch, EventPattern, OnSiteSettings, Play, Playbook, Source, Step, Trigger,
+};
 use kairos_engine::time::Timestamp;
 use kairos_ingest::refusals::{KeptRefusal, Refusals};
 use kairos_ingest::{Handled, Ingest, Playbooks};
@@ -113,6 +115,39 @@ fn what_the_queue_has_is_answered_with_success() {
     assert_eq!((handled.response.status_code, json_of(&handled.response)), (200, json!({"success": true})));
     assert_eq!(queue.taken.borrow().len(), 3);
     assert_eq!((counted(&handled, "events_accepted"), counted(&handled, "mailbox_messages")), (3, 3));
+}
+
+/// A playbook in which page views lead to messages on the page.
+struct WithMessages;
+
+impl Playbooks for WithMessages {
+    async fn current(&self) -> Result<Arc<Playbook>, Fault> {
+        let send = Step::Send { message: "hello".into(), channels: vec![Channel::OnSite] };
+        let play = Play {
+            trigger: Trigger::Event(vec![EventMatch::all(EventPattern::Page)]),
+            steps: vec![send],
+            ..Play::default()
+        };
+        let channels = ChannelSettings { on_site: Some(OnSiteSettings::default()), ..ChannelSettings::default() };
+        Ok(Arc::new(Playbook { sources: sources(), channels, plays: vec![play], ..Playbook::default() }))
+    }
+
+    async fn server(&self, _now: Timestamp) -> Option<Source> {
+        None
+    }
+}
+
+#[test]
+fn a_page_is_told_when_there_may_soon_be_a_message_for_it() {
+    let (queue, table) = (Queue::default(), Table::default());
+    let ingest = Ingest::new(WithMessages, &queue, &table, Noon);
+    let answer = |request: LambdaFunctionUrlRequest| json_of(&ready(ingest.handle(&request)).response);
+    assert_eq!(answer(batch_of(1, 0)), json!({"success": true, "on_site": true}));
+    let mixed = answer(batch_of(1, 1));
+    assert_eq!((&mixed["on_site"], &mixed["accepted"]), (&json!(true), &json!(1)), "beside what was refused");
+    assert_eq!(answer(batch_of(0, 1))["on_site"], json!(null), "of what is refused nothing comes");
+    let other = json!({"batch": [{"type": "track", "event": "Product Viewed", "userId": "1", "messageId": "1"}]});
+    assert_eq!(answer(post("/v1/batch", &[("authorization", BASIC)], &other)), json!({"success": true}));
 }
 
 #[test]

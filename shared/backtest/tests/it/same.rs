@@ -63,7 +63,7 @@ impl<'a> Alone<'a> {
         for OutcomeRecord { at, play, outcome } in stepped.considered {
             let day = at.to_string()[..10].to_owned();
             if let Some(kind) = reported(&outcome) {
-                *self.decisions.entry((day, play, kind)).or_default() += 1;
+                *self.decisions.entry((day, play.to_string(), kind)).or_default() += 1;
             }
         }
         for effect in stepped.effects {
@@ -72,7 +72,7 @@ impl<'a> Alone<'a> {
                 Effect::Member { segment, entered, at, .. } => {
                     let kind = if entered { "entries" } else { "exits" };
                     let day = at.to_string()[..10].to_owned();
-                    *self.decisions.entry((day, segment, kind.to_owned())).or_default() += 1;
+                    *self.decisions.entry((day, segment.to_string(), kind.to_owned())).or_default() += 1;
                 }
                 _ => {}
             }

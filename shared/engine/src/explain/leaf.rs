@@ -198,7 +198,7 @@ fn look(view: &View<'_>, leaf: &Condition, negated: bool) -> Found {
         },
         Condition::Segment(name) => {
             let members = view.program.memberships(view.state);
-            match members.iter().find(|(member, _)| member == name) {
+            match members.iter().find(|(member, _)| *member == name) {
                 Some((_, since)) => Found::new(format!("in it since {}", when(*since, at))),
                 None => Found::new("not in it").missing("what the segment asks for"),
             }
@@ -429,6 +429,7 @@ fn reachable(view: &View<'_>, test: ReachTest) -> Found {
         ReachTest::By(Channel::Sms) => "a phone number",
         ReachTest::By(Channel::Email) => "an email address",
         ReachTest::By(Channel::Webhook) => "a webhook has no address of the user's own: ask for email or sms",
+        ReachTest::By(Channel::OnSite) => "who is on the site is reached there: ask for what they do there",
         ReachTest::By(Channel::Telegram) => "the trait `telegram_chat_id`",
         ReachTest::By(Channel::Viber) => "the trait `viber_id`",
         ReachTest::By(Channel::Whatsapp) => "a phone number in the trait `whatsapp`",

@@ -12,6 +12,7 @@ use crate::check::View;
 use crate::describe::{self, Time};
 use crate::identifiers::UserKey;
 use crate::limits::{Quiet, draws, lot};
+use crate::name::Name;
 use crate::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use crate::playbook::{Channel, Condition, Entry, InQuietHours, Play, Purpose, Share, Step, Trigger};
 use crate::plays::Start;
@@ -26,7 +27,7 @@ use crate::time::{Span, Timestamp};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PlayExplanation {
     /// The play's name.
-    pub play: String,
+    pub play: Name,
     /// Its name for people.
     pub title: String,
     /// What starts it, in words.
@@ -202,7 +203,10 @@ impl<'a> About<'a> {
         'a: 'c,
     {
         let now = copy.state.clock;
-        Run { steps_left: STEPS_PER_INSTANT_MAX, ..Run::new(self.program, self.user, copy, now) }
+        let mut run = Run::new(self.program, self.user, copy, now);
+        run.seats.find(self.program, &run.out.state);
+        run.steps_left = STEPS_PER_INSTANT_MAX;
+        run
     }
 
     /// What the engine would do if the play's moment came now.
@@ -450,7 +454,7 @@ impl<'a> About<'a> {
             let purpose = self.program.playbook().purpose(message);
             let mut why = Vec::new();
             let way = channels.iter().find_map(|channel| {
-                let Some(address) = engine.address(message, *channel) else {
+                let Some(address) = engine.address(message, *channel, self.at) else {
                     why.push(self.unreachable(message, *channel));
                     return None;
                 };
@@ -478,6 +482,7 @@ impl<'a> About<'a> {
         match (playbook.channels.has(channel), has_text) {
             (false, _) => format!("{channel} is not set up in channels.yaml"),
             (true, false) => format!("the message has no text for {channel}"),
+            (true, true) if channel == Channel::OnSite => "the user is not on the site".to_owned(),
             (true, true) => format!("no address for {channel} is known"),
         }
     }

@@ -26,6 +26,9 @@ pub struct ChannelSettings {
     /// WhatsApp, when the shop uses it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whatsapp: Option<WhatsappSettings>,
+    /// Messages on the shop's own pages and in its app, when the shop uses them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_site: Option<OnSiteSettings>,
 }
 
 impl ChannelSettings {
@@ -38,6 +41,7 @@ impl ChannelSettings {
             Channel::Telegram => self.telegram.is_some(),
             Channel::Viber => self.viber.is_some(),
             Channel::Whatsapp => self.whatsapp.is_some(),
+            Channel::OnSite => self.on_site.is_some(),
         }
     }
 }
@@ -102,6 +106,20 @@ impl WhatsappSettings {
     }
 }
 
+/// Who may see messages on the shop's own pages and in its app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnSiteSettings {
+    /// Whether messages of a known user are only given to who proves to be that user. Whoever has a write key, which is
+    /// public, can say to be anybody.
+    pub verify_identity: bool,
+}
+
+impl Default for OnSiteSettings {
+    fn default() -> Self {
+        Self { verify_identity: true }
+    }
+}
+
 /// A way to reach somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
 #[serde(rename_all = "snake_case")]
@@ -125,12 +143,16 @@ pub enum Channel {
     /// WhatsApp; the address is a phone number in E.164 form.
     #[n(5)]
     Whatsapp,
+    /// On the shop's own pages or in its app, while the user is there; the address is the user's or visitor's id.
+    #[n(6)]
+    OnSite,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 6] = [Self::Email, Self::Sms, Self::Webhook, Self::Telegram, Self::Viber, Self::Whatsapp];
-    /// Every channel that needs an address of the user's own. The webhook is the shop's.
+    pub const ALL: [Self; 7] =
+        [Self::Email, Self::Sms, Self::Webhook, Self::Telegram, Self::Viber, Self::Whatsapp, Self::OnSite];
+    /// Every channel that needs an address of the user's own. The webhook and the site are the shop's.
     pub const PERSONAL: [Self; 5] = [Self::Email, Self::Sms, Self::Telegram, Self::Viber, Self::Whatsapp];
 
     /// Its name in files, records and reports.
@@ -142,6 +164,7 @@ impl Channel {
             Self::Telegram => "telegram",
             Self::Viber => "viber",
             Self::Whatsapp => "whatsapp",
+            Self::OnSite => "on_site",
         }
     }
 }

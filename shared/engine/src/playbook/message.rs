@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use super::{Channel, Purpose};
+use super::{Channel, OnSiteMessage, Purpose};
 
 /// A message: templates by language and channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,12 +25,18 @@ pub struct Message {
 impl Message {
     /// The templates for a user's language: that language, its base (`pt-br` → `pt`), the default.
     pub fn localized(&self, locale: Option<&str>) -> Option<&LocalizedMessage> {
+        self.language_for(locale).map(|(_, templates)| templates)
+    }
+
+    /// As [`Self::localized`], with the language that the templates are written in.
+    pub fn language_for(&self, locale: Option<&str>) -> Option<(&str, &LocalizedMessage)> {
         let wanted = locale.map(|tag| tag.replace('_', "-").to_ascii_lowercase());
         let wanted = wanted.as_deref();
-        wanted
-            .and_then(|tag| self.locales.get(tag))
-            .or_else(|| self.locales.get(wanted?.split('-').next()?))
-            .or_else(|| self.locales.get(&self.default_locale))
+        let found = wanted
+            .and_then(|tag| self.locales.get_key_value(tag))
+            .or_else(|| self.locales.get_key_value(wanted?.split('-').next()?))
+            .or_else(|| self.locales.get_key_value(&self.default_locale));
+        found.map(|(language, templates)| (language.as_str(), templates))
     }
 }
 
@@ -55,6 +61,9 @@ pub struct LocalizedMessage {
     /// As a WhatsApp message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whatsapp: Option<WhatsappTemplate>,
+    /// As a message on the shop's own pages or in its app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_site: Option<OnSiteMessage>,
 }
 
 impl LocalizedMessage {
@@ -67,6 +76,7 @@ impl LocalizedMessage {
             Channel::Telegram => self.telegram.is_some(),
             Channel::Viber => self.viber.is_some(),
             Channel::Whatsapp => self.whatsapp.is_some(),
+            Channel::OnSite => self.on_site.is_some(),
         }
     }
 
@@ -90,6 +100,7 @@ impl LocalizedMessage {
                     templates.extend(whatsapp.picture.as_deref());
                 }
             }
+            Channel::OnSite => self.on_site.iter().for_each(|message| templates.extend(message.templates())),
         }
         templates
     }

@@ -25,7 +25,7 @@ pub enum EventPattern {
     Screen,
     /// A `group` call.
     Group,
-    /// Any event at all.
+    /// Any event at all that a person has made: all but [`EventName::is_without_person`].
     Any,
 }
 

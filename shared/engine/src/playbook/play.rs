@@ -5,13 +5,14 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{Channel, Condition, EventMatch, LocalHours, PlaceSelector, Weekdays};
+use crate::name::Name;
 use crate::time::Span;
 
 /// A campaign: when, to whom, what, and how often at most.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Play {
     /// Its name in files, state and records: never reused for another play.
-    pub name: String,
+    pub name: Name,
     /// Its name for people.
     pub title: String,
     /// What starts it.
@@ -62,7 +63,7 @@ impl Default for Play {
     /// A play that nothing starts and that does nothing, to begin with.
     fn default() -> Self {
         Self {
-            name: String::new(),
+            name: Name::default(),
             title: String::new(),
             trigger: Trigger::Event(Vec::new()),
             who: Condition::default(),

@@ -6,13 +6,14 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{Channel, Condition, EventMatch, LocalHours, Share};
+use crate::name::Name;
 use crate::time::Span;
 
 /// A group of users that changes with what they do and with time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     /// Its name in files, state and records.
-    pub name: String,
+    pub name: Name,
     /// Its name for people.
     pub title: String,
     /// Who is in it.

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::steps::{self, PlayProgram};
-use super::{Dispatch, MomentRule, Needs, Program, Touches, Watched, Whose, wiring};
+use super::{MomentRule, Needs, Program, Touches, Watched, Watchers, Whose, wiring};
 use crate::bounds::{
     CONDITIONS_MAX, PLAYS_MAX, REGISTER_BYTES_MAX, REGISTERS_MAX, TIMES_KEPT_MAX, WATCHED_CONDITIONS_MAX,
 };
@@ -74,8 +74,7 @@ pub(super) fn program(playbook: Playbook) -> Result<Program, ProgramError> {
         registers,
         ids,
         touches: Touches::default(),
-        dispatch: BTreeMap::new(),
-        any: Dispatch::default(),
+        watchers: Watchers::default(),
         watched: Vec::new(),
         watched_ids: Default::default(),
         plays: Vec::new(),

@@ -4,8 +4,9 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Dispatch, Needs, PlayRole, Program, Touches, WatchedSet, Ways, steps};
+use super::{Dispatch, Needs, PlayRole, Program, Touches, WatchedSet, Watchers, Ways, steps};
 use crate::check::{Check, RegisterIndex};
+use crate::event_name::EventName;
 use crate::playbook::{Change, ContextFact, EventMatch, EventPattern, Moment, Segment, Step, Trigger};
 
 /// Fills in the tables of a program whose registers, watched conditions and plays are known.
@@ -20,6 +21,7 @@ pub(super) fn wire(program: &mut Program) {
 fn touch(program: &mut Program) {
     let mut touches = Touches {
         by_register: vec![WatchedSet::default(); program.registers.len()],
+        by_beginning: vec![WatchedSet::default(); program.registers.len()],
         by_watched: vec![WatchedSet::default(); program.watched.len()],
         ..Touches::default()
     };
@@ -39,7 +41,6 @@ fn depend(program: &Program, check: &Check, place: usize, touches: &mut Touches)
         Check::Recent { register, .. }
         | Check::RecentBy { register, .. }
         | Check::Total { register, .. }
-        | Check::First { register, .. }
         | Check::Last { register, .. }
         | Check::LastValue { register, .. }
         | Check::Sum { register, .. }
@@ -48,6 +49,8 @@ fn depend(program: &Program, check: &Check, place: usize, touches: &mut Touches)
         | Check::Absence { register, .. }
         | Check::AverageInterval { register, .. }
         | Check::Visits { register, .. } => touches.by_register[*register].insert(place),
+        // The first time stays the first.
+        Check::First { register, .. } => touches.by_beginning[*register].insert(place),
         Check::Habit { register, .. } => {
             touches.by_register[*register].insert(place);
             touches.local_time.insert(place);
@@ -103,11 +106,17 @@ fn dispatch(program: &mut Program) {
         }
     }
     let mut found: BTreeMap<EventPattern, Dispatch> = BTreeMap::new();
-    let kinds: BTreeSet<&EventPattern> = watchers.iter().flat_map(|(_, of)| of.iter().map(|one| &one.event)).collect();
+    let without_person = EventName::STANDARD.iter().filter(|name| name.is_without_person());
+    let without_person: Vec<_> = without_person.cloned().map(EventPattern::Track).collect();
+    let mut kinds: BTreeSet<&EventPattern> =
+        watchers.iter().flat_map(|(_, of)| of.iter().map(|one| &one.event)).collect();
+    // Told by their own names or to nobody.
+    kinds.extend(&without_person);
     for kind in kinds {
+        let is_any = !without_person.contains(kind);
         let entry = found.entry(kind.clone()).or_default();
         for (watcher, of) in &watchers {
-            let meant = of.iter().filter(|one| one.event == *kind || one.event == EventPattern::Any);
+            let meant = of.iter().filter(|one| one.event == *kind || (is_any && one.event == EventPattern::Any));
             let ways: Vec<_> = meant.map(|one| one.filters.clone()).collect();
             if ways.is_empty() {
                 continue;
@@ -120,8 +129,22 @@ fn dispatch(program: &mut Program) {
             }
         }
     }
-    program.any = found.remove(&EventPattern::Any).unwrap_or_default();
-    program.dispatch = found;
+    let any = found.remove(&EventPattern::Any).unwrap_or_default();
+    let mut of = |kind| found.remove(&kind).unwrap_or_else(|| any.clone());
+    let mut watchers = Watchers {
+        standard: EventName::STANDARD.iter().map(|name| of(EventPattern::Track(name.clone()))).collect(),
+        identify: of(EventPattern::Identify),
+        page: of(EventPattern::Page),
+        screen: of(EventPattern::Screen),
+        group: of(EventPattern::Group),
+        ..Watchers::default()
+    };
+    for (kind, own) in found {
+        if let EventPattern::Track(EventName::Custom(name)) = kind {
+            watchers.custom.insert(name, own);
+        }
+    }
+    program.watchers = Watchers { any, ..watchers };
 }
 
 /// Tells each segment which plays start when it is entered or left.

@@ -34,7 +34,9 @@ impl Times {
     /// Adds the newest; the oldest leave when there are more than `keep`.
     pub(crate) fn push(&mut self, at: Timestamp, keep: usize) {
         let too_many = (self.0.len() + 1).saturating_sub(keep.max(1));
-        self.0.drain(..too_many.min(self.0.len()));
+        if too_many > 0 {
+            self.0.drain(..too_many.min(self.0.len()));
+        }
         self.0.push(at);
     }
 

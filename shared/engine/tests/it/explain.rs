@@ -97,7 +97,7 @@ fn moments() -> Moments {
 /// A playbook with these conditions, each of which is a segment.
 fn playbook(asked: &[Condition]) -> Playbook {
     let segment = |(number, who): (usize, &Condition)| Segment {
-        name: format!("s{number}"),
+        name: format!("s{number}").into(),
         title: format!("Segment {number}"),
         who: who.clone(),
     };

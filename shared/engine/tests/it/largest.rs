@@ -127,7 +127,7 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
             scheduled: Some(Scheduled { due_at: far, product: Some(long(number, PRODUCT_KEY_BYTES_MAX)) }),
             messaged_at: Some(far),
         };
-        state.plays.insert(long(number, PLAY_NAME_BYTES), standing);
+        state.plays.insert(long(number, PLAY_NAME_BYTES).into(), standing);
     }
     // Every register that a playbook may ask for, as one long list.
     state.registers.set(0, Some(RegisterValue::Recent(std::iter::repeat_n(far, REGISTER_BYTES_MAX / 9).collect())));
@@ -151,6 +151,7 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
         let product = long(number, PRODUCT_KEY_BYTES_MAX);
         state.interests.push(ProductInterest { product, interest: Interest::Wished, at: far, told_at: far });
     }
+    state.on_site_at = Some(far);
     let message = Messaged { at: far, channel: Channel::Webhook };
     state.messaged = vec![message; Channel::ALL.len() * CAP_AT_MOST_MAX as usize];
     // Every channel apart, and each time something else was said.
@@ -177,7 +178,7 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
             0 => PlayOutcome::Cancelled { by: long(number, EVENT_NAME_BYTES_MAX + 70) },
             _ => PlayOutcome::Sent { delivery, channel: Channel::Webhook, due_at: far },
         };
-        state.outcomes.push(OutcomeRecord { at: far, play, outcome });
+        state.outcomes.push(OutcomeRecord { at: far, play: play.into(), outcome });
     }
     state
 }
@@ -198,7 +199,7 @@ fn plays_that_are_gone_are_forgotten_before_they_are_too_many() {
             .state;
     assert_eq!(
         state.plays.into_iter().map(|(name, play)| (name, play.entered)).collect::<Vec<_>>(),
-        [("abandoned_cart".to_owned(), 7)]
+        [("abandoned_cart".into(), 7)]
     );
 }
 

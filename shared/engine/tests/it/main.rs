@@ -9,6 +9,7 @@ mod explain;
 mod golden;
 mod hostile;
 mod largest;
+mod on_site;
 mod over_the_years;
 mod properties;
 mod purity;

@@ -240,8 +240,8 @@ fn who_comes_by_two_names_is_on_the_way_through_no_more_plays_than_others() {
         })
     };
     let merged = linked(&program, enter(visitor(), RUNS_MAX..count), enter(ann(), 0..RUNS_MAX), after_days(1));
-    let running: Vec<&String> =
-        merged.state.plays.iter().filter(|(_, play)| play.run.is_some()).map(|(name, _)| name).collect();
+    let running: Vec<&str> =
+        merged.state.plays.iter().filter(|(_, play)| play.run.is_some()).map(|(name, _)| name.as_str()).collect();
     assert_eq!(
         running,
         (RUNS_MAX..count).map(|number| format!("p{number:02}")).collect::<Vec<_>>().iter().collect::<Vec<_>>()

@@ -33,7 +33,9 @@ const ALLOWED: &[&str] = &[
     "memchr",
     "proc-macro2",
     "quote",
+    // Short lists and short texts that need no memory of their own.
     "smallvec",
+    "smol_str",
     "syn",
     "typenum",
     "unicode-ident",

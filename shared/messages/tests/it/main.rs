@@ -5,6 +5,7 @@ mod chat;
 mod hostile;
 mod language;
 mod limits;
+mod on_site;
 mod problems;
 
 use kairos_engine::mailbox::{CartData, DeviceData, MessageData, PersonData};

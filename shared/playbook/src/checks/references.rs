@@ -1,4 +1,4 @@
-//! Names that other files have to explain: segments, plays, places, moments, promotions.
+//! Names that other files have to explain: segments, plays, places, moments, promotions, destinations.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,7 @@ use super::Whole;
 use crate::diagnostic::{Found, Reference, Target};
 use crate::fields::{closest, instead, instead_or};
 
+const LINKS: &str = "links.yaml";
 const MOMENTS: &str = "moments.yaml";
 const PLACES: &str = "places.yaml";
 const PROMOTIONS: &str = "promotions.yaml";
@@ -27,7 +28,13 @@ pub(super) fn check(whole: &Whole<'_>, references: &[Reference], found: &mut Fou
             Target::Segment(name) => unknown_file(name, "segment", "segments", &segments),
             Target::Play(name) => unknown_file(name, "play", "plays", &plays),
             Target::Places(_) if found.is_wrong(PLACES) => None,
+            Target::PlacesWithPage(_) if found.is_wrong(PLACES) => None,
             Target::Places(selector) => unknown_places(whole, selector),
+            Target::PlacesWithPage(selector) => {
+                unknown_places(whole, selector).or_else(|| without_page(whole, selector))
+            }
+            Target::Destination(_) if found.is_wrong(LINKS) => None,
+            Target::Destination(name) => unknown_destination(whole, name),
             Target::Moment(_) | Target::Readiness if found.is_wrong(MOMENTS) => None,
             Target::Moment(moment) if !whole.playbook.moments.moments.contains_key(moment) => {
                 let moment = moment.as_str();
@@ -79,6 +86,25 @@ fn unknown_promotion(whole: &Whole<'_>, name: &str) -> Option<(String, String)> 
     let write =
         format!("write `{name}:` with `title`, `discount` and `expires_after` below `promotions:` in {PROMOTIONS}");
     Some((format!("there is no promotion `{name}`"), instead_or(name, &known, &write)))
+}
+
+fn unknown_destination(whole: &Whole<'_>, name: &str) -> Option<(String, String)> {
+    let links = whole.playbook.links.as_ref();
+    let known: Vec<&str> = links.into_iter().flat_map(|links| links.destinations.keys()).map(String::as_str).collect();
+    if known.contains(&name) {
+        return None;
+    }
+    let write = format!("write `{name}:` with `desktop` below `destinations:` in {LINKS}");
+    Some((format!("there is no destination `{name}`"), instead_or(name, &known, &write)))
+}
+
+fn without_page(whole: &Whole<'_>, selector: &PlaceSelector) -> Option<(String, String)> {
+    let mut meant = whole.playbook.places.iter().filter(|place| selector.matches(place));
+    if meant.any(|place| place.url.is_some()) {
+        return None;
+    }
+    let message = "none of these places has a page to lead to".to_owned();
+    Some((message, format!("write `url:` at those of {PLACES}")))
 }
 
 fn unknown_places(whole: &Whole<'_>, selector: &PlaceSelector) -> Option<(String, String)> {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use kairos_engine::bounds::{
-    CAP_AT_MOST_MAX, LOW_STOCK_AT_MOST_MAX, PLACE_RADIUS_M_MAX, PRIORITY_MAX, PROMO_CODE_PREFIX_CHARS_MAX,
-    PROMO_CODES_AT_MOST_MAX, VARIANT_WEIGHT_MAX, VARIANTS_MAX,
+    CAP_AT_MOST_MAX, LINK_HOSTS_MAX, LOW_STOCK_AT_MOST_MAX, ON_SITE_SLOT_CHARS_MAX, PLACE_RADIUS_M_MAX, PRIORITY_MAX,
+    PROMO_CODE_PREFIX_CHARS_MAX, PROMO_CODES_AT_MOST_MAX, VARIANT_WEIGHT_MAX, VARIANTS_MAX,
 };
-use kairos_engine::playbook::{Channel, Interest, Moment, OptIn, Purpose};
+use kairos_engine::playbook::{Channel, Interest, Moment, OnSiteKind, OnSitePosition, OptIn, Purpose};
 
 use super::conditions;
 use super::parts::{
@@ -28,6 +28,7 @@ pub(super) fn all() -> BTreeMap<&'static str, Value> {
         ("moments", file("moments.yaml: evidence of moments, and the readiness to buy", moments())),
         ("places", file("places.yaml: shops, cafés, showrooms", places())),
         ("promotions", file("promotions.yaml: what promo codes are good for", promotions())),
+        ("links", file("links.yaml: which links are counted, and where they lead", links())),
         ("tracking_plan", file("tracking_plan.yaml: which events and traits the shop sends", tracking_plan())),
         ("segment", file("segments/NAME.yaml: who belongs together", segment())),
         ("play", file("plays/NAME.yaml: what to do when", play())),
@@ -98,6 +99,8 @@ fn channels() -> Value {
             ("api_version", version, "The version of the Graph API: v25.0"),
         ],
     );
+    let verify = "Messages of a known user are only given to who proves to be that user; true without it";
+    let on_site = group(&[], vec![("verify_identity", flag(), verify)]);
     let keys = vec![
         (
             "email",
@@ -112,9 +115,10 @@ fn channels() -> Value {
         ),
         ("sms", any_of(vec![nothing.clone(), sms]), "SMS"),
         ("webhook", group(&["url"], vec![("url", url, "Gets a signed request for each message")]), "The webhook"),
-        ("telegram", any_of(vec![nothing, telegram]), "The Telegram bot; its token is a secret"),
+        ("telegram", any_of(vec![nothing.clone(), telegram]), "The Telegram bot; its token is a secret"),
         ("viber", viber, "The Viber bot; its token is a secret"),
         ("whatsapp", whatsapp, "The WhatsApp number; its token is a secret"),
+        ("on_site", any_of(vec![nothing, on_site]), "Messages on the shop's pages and in its app"),
     ];
     or_nothing(group(&[], keys))
 }
@@ -263,6 +267,61 @@ fn promotions() -> Value {
     or_nothing(group(&["promotions"], vec![("promotions", named(NAME, promotion), "Each promotion by its name")]))
 }
 
+fn links() -> Value {
+    let matching = |pattern: &str| json!({ "type": "string", "pattern": pattern });
+    let page = || matching("^\\s*https://[^/?#@:\\s][^\\s]*$");
+    let site = matching("^\\s*([A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)+|localhost)\\s*$");
+    let sites =
+        json!({ "anyOf": [site, { "type": "array", "items": site, "minItems": 1, "maxItems": LINK_HOSTS_MAX }] });
+    let short = json!({ "type": "string", "pattern": "\\S", "maxLength": 64 });
+    let medium: Vec<_> = Channel::ALL.map(|channel| (channel.as_str(), short.clone(), "Its `utm_medium`")).to_vec();
+    let utm = group(
+        &["source"],
+        vec![
+            ("source", short.clone(), "`utm_source`; the campaign is the play, the content the message"),
+            ("medium", with_at_least(1, group(&[], medium)), "`utm_medium` by channel; the channel's name without it"),
+        ],
+    );
+    let nearest = group(&["nearest"], vec![("nearest", text(), "Any, or a kind of places.yaml")]);
+    let page_or_place = || any_of(vec![page(), nearest.clone()]);
+    let app = || {
+        group(
+            &["deep_link", "store"],
+            vec![
+                ("deep_link", matching("^\\s*[A-Za-z][A-Za-z0-9+.-]*:\\S*\\s*$"), "What the app opens: shop://rooms"),
+                ("store", page(), "The app's page, for who has not got it"),
+            ],
+        )
+    };
+    let destination = group(
+        &["desktop"],
+        vec![
+            ("desktop", page(), "The page for computers, and for whatever else is not named"),
+            ("tablet", page_or_place(), "The page for tablets"),
+            ("phone", page_or_place(), "The page for phones, or that of the nearest place"),
+            ("ios_app", app(), "The app, on iOS"),
+            ("android_app", app(), "The app, on Android"),
+        ],
+    );
+    group(
+        &["hosts"],
+        vec![
+            ("hosts", sites, "The sites whose links are counted, with their subdomains"),
+            (
+                "domain",
+                matching("^\\s*https://[^/?#@\\s]+/?\\s*$"),
+                "What short links begin with: https://go.shop.example",
+            ),
+            ("fallback", page(), "The page to which links lead that have expired"),
+            ("expires_after", part("span"), "How long links lead where they should; 90d without it"),
+            ("opens", flag(), "Count opened emails by a picture of one pixel"),
+            ("utm", utm, "Add UTM parameters, unless a link has them"),
+            ("banner_parameter", matching("^[A-Za-z0-9_-]{1,64}$"), "The query parameter that names the message"),
+            ("destinations", named(NAME, destination), "Where {{ 'NAME' | link }} leads, by device"),
+        ],
+    )
+}
+
 fn tracking_plan() -> Value {
     let names = json!({ "anyOf": [{ "type": "null" }, text(), { "type": "array", "items": text() }] });
     group(
@@ -323,6 +382,29 @@ fn message() -> Value {
             ("picture", text(), "The link of the picture of its header, a Liquid template"),
         ],
     );
+    let slot = format!("^[A-Za-z0-9_-]{{1,{ON_SITE_SLOT_CHARS_MAX}}}$");
+    let on_site = group(
+        &["kind", "text"],
+        vec![
+            ("kind", words(&OnSiteKind::ALL.map(|(name, _)| name)), "How it stands on the page"),
+            ("title", text(), "Its heading, a Liquid template"),
+            ("text", text(), "The text, a Liquid template"),
+            ("picture", text(), "The link of a picture, a Liquid template"),
+            ("button", button(), "A button that opens a link"),
+            (
+                "position",
+                words(&OnSitePosition::ALL.map(|(name, _)| name)),
+                "Where a banner stands; at the bottom without it",
+            ),
+            (
+                "slot",
+                json!({ "type": "string", "pattern": slot }),
+                "Where an embedded message stands: the page's data-kairos-slot",
+            ),
+            ("dismissible", flag(), "Whether it can be closed; true without it"),
+            ("close", text(), "What the button that closes it is called, a Liquid template"),
+        ],
+    );
     let channels = group(
         &[],
         vec![
@@ -332,6 +414,7 @@ fn message() -> Value {
             ("telegram", chat(), "As a message of the Telegram bot"),
             ("viber", chat(), "As a message of the Viber bot"),
             ("whatsapp", whatsapp, "As a WhatsApp message"),
+            ("on_site", on_site, "As a message on the shop's pages and in its app"),
         ],
     );
     group(

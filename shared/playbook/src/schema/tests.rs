@@ -104,7 +104,8 @@ steps:
         (
             "channels.yaml",
             "email: {from: a@shop.example}\nsms: {sender_id: Shop}\nwebhook: {url: \"https://shop.example/\"}\n\
-             telegram: {silent: true}\nviber: {sender: Shop}\nwhatsapp: {phone_number_id: \"1\"}",
+             telegram: {silent: true}\nviber: {sender: Shop}\nwhatsapp: {phone_number_id: \"1\"}\n\
+             on_site: {verify_identity: false}",
         ),
         (
             "consent.yaml",
@@ -121,13 +122,18 @@ steps:
         ),
         ("places.yaml", "places: {mitte: {title: X, latitude: 52, longitude: 13, radius: 100}}"),
         ("promotions.yaml", "promotions: {x: {title: X, discount: 10%, expires_after: 2d}}"),
+        (
+            "links.yaml",
+            "hosts: shop.example\nutm: {source: x, medium: {email: x}}\ndestinations: {x: {desktop: \"https://shop.example/\", \
+             phone: {nearest: any}, ios_app: {deep_link: \"x://\", store: \"https://shop.example/\"}}}",
+        ),
         ("tracking_plan.yaml", "events: {page: }"),
         ("segments/x.yaml", "title: X\nwho: {cart: empty}"),
         (
             "messages/hi.yaml",
             "locales: {en: {email: {subject: x, text: x}, sms: {text: x}, \
              viber: {text: x, button: {text: x, link: \"https://shop.example/\"}}, \
-             whatsapp: {template: x, language: en}}}",
+             whatsapp: {template: x, language: en}, on_site: {kind: embedded, text: x, slot: top}}}",
         ),
     ]
     .map(|(path, text)| (path.to_owned(), text.to_owned()))

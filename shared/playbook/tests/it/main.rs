@@ -5,6 +5,7 @@ mod condition_problems;
 mod conditions;
 mod hostile;
 mod messengers;
+mod on_site;
 mod problems;
 mod schemas;
 mod shipped;

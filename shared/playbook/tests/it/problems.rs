@@ -92,6 +92,16 @@ pub(super) fn promoted(key: &str, promotion: &str) -> Files {
     files
 }
 
+/// With links.
+fn linked(text: &str) -> Files {
+    also("links.yaml", text)
+}
+
+/// With a destination.
+fn destination(keys: &str) -> Files {
+    linked(&format!("hosts: shop.example\ndestinations:\n  showroom: {{{keys}}}\n"))
+}
+
 pub(super) const SEND: &str = "{send: {message: hi, channels: email}}";
 const PLAN: &str = "tracking_plan.yaml";
 
@@ -273,6 +283,36 @@ pub(super) fn cases() -> Vec<(&'static str, Files)> {
         ("a holder who is nobody", promoted("promotion: spring", "{title: Spring, discount: 10%, expires_after: 2d, only_for: users}")),
         ("a slip in a promotion's key", promoted("promotion: spring", "{title: Spring, discout: 10%, expires_after: 2d}")),
         ("a promotion with an odd name", { let mut files = promoted("promotion: spring", SPRING); *files.get_mut(PROMOTIONS).unwrap() = files[PROMOTIONS].replace("  spring:", "  Spring Sale: {title: X, discount: 10%, expires_after: 2d}\n  spring:"); files }),
+        // Links.
+        ("links without sites", linked("fallback: https://shop.example/\n")),
+        ("a site that is a link", linked("hosts: [https://shop.example/cart]\n")),
+        ("a site that is everybody's", linked("hosts: [com]\n")),
+        ("a domain with a path", linked("hosts: shop.example\ndomain: https://shop.example/go\n")),
+        ("a domain without TLS", linked("hosts: shop.example\ndomain: http://go.shop.example\n")),
+        ("a fallback without TLS", linked("hosts: shop.example\nfallback: http://shop.example/\n")),
+        ("a fallback that is a script", linked("hosts: shop.example\nfallback: \"javascript:alert(1)\"\n")),
+        ("a fallback that looks like the shop", linked("hosts: shop.example\nfallback: https://shop.example@evil.example/\n")),
+        ("links that expire without a unit", linked("hosts: shop.example\nexpires_after: 90\n")),
+        ("opens in words", linked("hosts: shop.example\nopens: \"yes\"\n")),
+        ("UTM without a source", linked("hosts: shop.example\nutm: {medium: {sms: text}}\n")),
+        ("a medium of no channel", linked("hosts: shop.example\nutm: {source: kairos, medium: {smss: text}}\n")),
+        ("a banner parameter with a blank", linked("hosts: shop.example\nbanner_parameter: my banner\n")),
+        ("a banner parameter of UTM's", linked("hosts: shop.example\nbanner_parameter: utm_content\n")),
+        ("a slip in a key of links", linked("hosts: shop.example\ndestination: {}\n")),
+        ("a destination without a page", destination("phone: https://shop.example/m")),
+        ("a destination without TLS", destination("desktop: http://shop.example/")),
+        ("a destination that is a script", destination("desktop: \"javascript:alert(1)\"")),
+        ("the nearest of no places", destination("desktop: https://shop.example/, phone: {nearest: showroom}")),
+        ("the nearest of places without a page", { let mut files = destination("desktop: https://shop.example/, phone: {nearest: any}"); files.insert("places.yaml".into(), "places:\n  mitte: {title: Mitte, latitude: 52, longitude: 13, radius: 100}\n".into()); files }),
+        ("an app without its store", destination("desktop: https://shop.example/, ios_app: {deep_link: \"shop://rooms\"}")),
+        ("an app that is a script", destination("desktop: https://shop.example/, ios_app: {deep_link: \"javascript:alert(1)\", store: https://apps.apple.com/app/id1}")),
+        ("a destination with an odd name", linked("hosts: shop.example\ndestinations:\n  Show Room: {desktop: https://shop.example/}\n")),
+        ("a destination that does not exist", { let mut files = destination("desktop: https://shop.example/"); *files.get_mut(MESSAGE).unwrap() = files[MESSAGE].replace("user.first_name", "'showrom' | link"); files }),
+        ("a destination without links", with(MESSAGE, "user.first_name", "'showroom' | link")),
+        ("a destination that is no name", with(MESSAGE, "user.first_name", "user.id | link")),
+        ("a destination in an HTML file that does not exist", { let mut files = with(MESSAGE, "subject: Hi", "subject: Hi\n      html_file: hi.liquid"); files.insert("messages/hi.liquid".into(), "<h1>Hi</h1>\n<a href=\"{{ 'showroom' | link }}\">x</a>\n".into()); files }),
+        ("a link that is a script", with(MESSAGE, "subject: Hi", "subject: Hi\n      html: \"<a href='javascript:alert(1)'>Hi</a>\"")),
+        ("a source with the name of the links' own", with(SOURCES, "web", "links")),
         // The tracking plan.
         ("an event that is not in the plan", planned("event: [view_item, Lesson Completed, Lesson Watchd]")),
         ("a detail that is not in the plan", planned("event: [{name: Product Viewed, where: {prize: 3}}, {name: page, where: {url: /}}]")),

@@ -100,6 +100,7 @@ fn the_shipped_playbook_loads_and_does_what_it_says() {
 #[test]
 fn its_messages_read_well_with_full_and_with_sparse_data() {
     let playbook = shipped();
+    let destinations = playbook.links.as_ref().unwrap().pages();
     for (name, message) in &playbook.messages {
         let locales: Vec<&str> = message.locales.keys().map(String::as_str).collect();
         assert_eq!(locales, ["de", "en"], "{name}");
@@ -109,12 +110,9 @@ fn its_messages_read_well_with_full_and_with_sparse_data() {
                 writeln!(shown, "########## {how_much} is known").unwrap();
                 for channel in Channel::ALL.into_iter().filter(|channel| templates.has(*channel)) {
                     writeln!(shown, "===== {channel}").unwrap();
-                    let rendered = render_with(
-                        templates,
-                        channel,
-                        &data,
-                        &Found { store: store.clone(), consent: Some(links()), ..Found::default() },
-                    );
+                    let (store, destinations) = (store.clone(), destinations.clone());
+                    let found = Found { store, destinations, consent: Some(links()), ..Found::default() };
+                    let rendered = render_with(templates, channel, &data, &found);
                     match rendered.unwrap_or_else(|error| panic!("{name}, {locale}, {channel}: {error}")) {
                         RenderedMessage::Email { subject, text, html } => {
                             writeln!(shown, "Subject: {subject}\n----- text\n{text}\n----- html").unwrap();
@@ -125,6 +123,9 @@ fn its_messages_read_well_with_full_and_with_sparse_data() {
                             writeln!(shown, "{text}").unwrap();
                         }
                         RenderedMessage::Webhook { text } => writeln!(shown, "{text}").unwrap(),
+                        RenderedMessage::OnSite(message) => {
+                            writeln!(shown, "{}", serde_json::to_string_pretty(&message).unwrap()).unwrap();
+                        }
                         other => panic!("the shipped messages use no messenger: {other:?}"),
                     }
                 }

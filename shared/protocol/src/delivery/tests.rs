@@ -116,6 +116,14 @@ impl Composer for World {
                     receiver: WebhookSettings { url: "https://shop.example/hook".into() },
                     text: "Your mug is waiting.".into(),
                 },
+                Channel::OnSite => Content::OnSite {
+                    message: Box::new(OnSiteMessage {
+                        text: "Your mug is waiting.".into(),
+                        ..OnSiteMessage::default()
+                    }),
+                    language: "en".into(),
+                    priority: 0,
+                },
                 Channel::Telegram => Content::Telegram {
                     sender: TelegramSettings::default(),
                     text: "Your mug is waiting.".into(),
@@ -199,7 +207,7 @@ fn order(channel: Channel) -> DeliveryOrder {
         address: match channel {
             Channel::Email => "ada@example.com".into(),
             Channel::Sms => "+33600000042".into(),
-            Channel::Webhook | Channel::Telegram => "42".into(),
+            Channel::Webhook | Channel::Telegram | Channel::OnSite => "42".into(),
             Channel::Viber => "01234567890A=".into(),
             Channel::Whatsapp => "+33600000042".into(),
         },
@@ -242,6 +250,7 @@ fn every_answer_of_a_provider_has_one_consequence() {
         (Channel::Sms, A::Unknown, Status::Unconfirmed, Outcome::Unconfirmed, Status::Unconfirmed),
         (Channel::Email, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
         (Channel::Webhook, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
+        (Channel::OnSite, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
         (Channel::Telegram, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
         (Channel::Viber, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
         (Channel::Whatsapp, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
@@ -318,6 +327,7 @@ fn a_claim_that_was_never_recorded_is_left_for_sms_and_taken_over_for_the_others
         (Channel::Sms, Outcome::Unconfirmed, 1),
         (Channel::Email, Outcome::Sent, 2),
         (Channel::Webhook, Outcome::Sent, 2),
+        (Channel::OnSite, Outcome::Sent, 2),
         (Channel::Telegram, Outcome::Sent, 2),
         (Channel::Viber, Outcome::Sent, 2),
         (Channel::Whatsapp, Outcome::Sent, 2),
@@ -344,6 +354,7 @@ fn a_second_doubt_ends_a_message_whose_receiver_cannot_know_it_again() {
         (Channel::Viber, Outcome::Unconfirmed),
         (Channel::Whatsapp, Outcome::Unconfirmed),
         (Channel::Webhook, Outcome::Waiting),
+        (Channel::OnSite, Outcome::Waiting),
     ] {
         for (first_crashes, second_crashes) in [(false, false), (false, true), (true, false), (true, true)] {
             let world = World::at_noon();
@@ -358,7 +369,7 @@ fn a_second_doubt_ends_a_message_whose_receiver_cannot_know_it_again() {
             let what = format!("{channel}, {first_crashes}, {second_crashes}");
             let ended = world.deliver(channel);
             assert!(world.record.borrow().as_ref().unwrap().doubtful, "{what}");
-            if channel == Channel::Webhook {
+            if policy(channel) == CrashPolicy::AtLeastOnce {
                 assert_eq!((ended, world.sends()), (outcome, 3), "{what}");
             } else {
                 assert_eq!((world.status(), world.sends()), (Status::Unconfirmed, 2), "{what}");

@@ -8,6 +8,7 @@ use kairos_engine::event::{Event, EventKind};
 use kairos_engine::event_name::EventName;
 use kairos_engine::identifiers::InputId;
 use kairos_engine::mailbox::Input;
+use kairos_engine::outcome::InputOutcome;
 use kairos_engine::playbook::Playbook;
 use kairos_engine::state::UserState;
 use serde_json::json;
@@ -109,7 +110,7 @@ fn what_does_not_fit_into_one_commit_is_committed_next_and_does_not_come_again()
     let applied = apply(&world, (1..=10).map(|sequence| large(user, sequence)).collect());
     assert_eq!(applied.failed, Vec::<String>::new());
     assert!(applied.faults.is_empty());
-    assert_eq!(applied.inputs[&InputOutcome::Forwarded], 10);
+    assert_eq!(applied.inputs.of(InputOutcome::Forwarded), 10);
     assert_eq!(world.told.borrow().len(), 10, "each is passed on once");
     let item = world.item.borrow();
     assert_eq!(item.applied.as_ref().map(|applied| applied.sequence), Some(10));
@@ -134,7 +135,7 @@ fn changes_of_audiences_left_in_an_outbox_are_recorded_by_the_next_commit() {
     let at = Timestamp::from_millis(1_763_726_000_000);
     let (segment, product) = ("loyal".to_owned(), "mug".to_owned());
     let outbox = vec![
-        Effect::Member { user, segment: segment.clone(), entered: true, at, number: 3 },
+        Effect::Member { user, segment: segment.as_str().into(), entered: true, at, number: 3 },
         Effect::Interested { user, product: product.clone(), at },
     ];
     let world = World::with(StoredUser { outbox, revision: 1, ..StoredUser::default() });

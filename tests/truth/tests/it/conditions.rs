@@ -354,7 +354,8 @@ fn of_one_person() -> BoxedStrategy<Condition> {
 /// A playbook whose segments ask nothing that a change of identity could blur.
 pub(crate) fn playbook_of_one_person() -> impl Strategy<Value = Playbook> {
     proptest::collection::vec(nested(of_one_person()), 1..5).prop_map(|conditions| {
-        let segment = |(number, who)| Segment { name: format!("s{number}"), title: format!("Segment {number}"), who };
+        let segment =
+            |(number, who)| Segment { name: format!("s{number}").into(), title: format!("Segment {number}"), who };
         Playbook { segments: conditions.into_iter().enumerate().map(segment).collect(), ..playbook_with_help() }
     })
 }
@@ -366,7 +367,7 @@ pub(crate) fn playbook() -> impl Strategy<Value = Playbook> {
             .into_iter()
             .enumerate()
             .map(|(number, who)| Segment {
-                name: format!("s{number}"),
+                name: format!("s{number}").into(),
                 title: format!("Segment {number}"),
                 who: only_before(who, number),
             })

@@ -231,7 +231,7 @@ fn what_a_visitor_did_counts_for_the_user_they_turn_out_to_be() {
         let life = Life { done, ..Life::default() };
         let aged = step(&program, user(), merged.state.clone(), &[Input::Tick { at: until }], until);
         for segment in &program.playbook().segments {
-            let is_in = program.memberships(&merged.state).iter().any(|(name, _)| *name == segment.name);
+            let is_in = program.memberships(&merged.state).iter().any(|(name, _)| **name == segment.name);
             let holds = life.view(program.playbook(), count, linked_at).holds(&segment.who);
             prop_assert_eq!(is_in, holds, "{}: {:?}", &segment.name, &segment.who);
             let mut later = changes(program.playbook(), &life, &segment.who, until);

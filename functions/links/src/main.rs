@@ -1,0 +1,10 @@
+//! `links` on Lambda. See the library.
+
+use kairos_links::function::Function;
+use lambda_runtime::{Error, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let function = Function::from_environment().await?;
+    lambda_runtime::run(service_fn(|event| function.handle(event))).await
+}
