@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod check;
 pub mod demo;
 pub mod local;
+pub mod preview;
 pub mod promo_codes;
 pub mod publish;
 pub mod refused;

@@ -5,6 +5,7 @@
 //! - [`rees46`], [`shop_day`]: where events come from. [`calls`], [`sender`]: how they are sent.
 //! - [`feed`]: a file of products, sent to the catalogue. [`pool_file`]: a file of promo codes, brought into a pool.
 //!   [`suppression_file`]: one of dead addresses, brought into the suppression list.
+//! - [`preview`]: what messages look like, before anybody gets them.
 //! - [`demo`]: what `make demo` does. [`terminal`]: how it looks.
 
 pub mod calls;
@@ -13,6 +14,7 @@ pub mod demo;
 pub mod feed;
 pub mod local;
 pub mod pool_file;
+pub mod preview;
 pub mod records;
 pub mod rees46;
 pub mod sender;

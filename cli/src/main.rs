@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use kairos_cli::commands::{
-    backtest, catalogue, check, demo, local, promo_codes, publish, refused, replay, segments, suppressions, why,
+    backtest, catalogue, check, demo, local, preview, promo_codes, publish, refused, replay, segments, suppressions,
+    why,
 };
 use kairos_cli::terminal::{Style, note};
 
@@ -26,6 +27,8 @@ enum Command {
     Check(check::Arguments),
     /// Tell what a playbook would have done with recorded events
     Backtest(Box<backtest::Arguments>),
+    /// Show what the messages of a play look like on every channel, before anybody gets them
+    Preview(preview::Arguments),
     /// Check a playbook and put it in force
     Publish(publish::Arguments),
     /// Tell what is known of a user, and why they got a message or none
@@ -54,6 +57,7 @@ async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Backtest(arguments) => backtest::run(&arguments),
+        Command::Preview(arguments) => preview::run(&arguments).await,
         Command::Publish(arguments) => publish::run(&arguments).await,
         Command::Why(arguments) => why::run(&arguments).await,
         Command::Segments(arguments) => segments::run(&arguments).await,

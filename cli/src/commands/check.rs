@@ -66,6 +66,12 @@ pub fn checked(folder: &Path) -> Option<Playbook> {
         Ok(loaded) => (Some(loaded.playbook), loaded.warnings),
         Err(found) => (None, found),
     };
+    tell(folder, &found);
+    playbook
+}
+
+/// Shows what was found in a playbook.
+pub fn tell(folder: &Path, found: &[Diagnostic]) {
     let style = Style::stderr();
     found.iter().for_each(|problem| note(format!("{}\n", coloured(problem, style))));
     if !found.is_empty() {
@@ -74,7 +80,6 @@ pub fn checked(folder: &Path) -> Option<Playbook> {
         let counts: Vec<String> = counts.into_iter().filter(|count| !count.starts_with("0 ")).collect();
         note(style.bold(format!("{} has {}.", folder.display(), counts.join(" and "))));
     }
-    playbook
 }
 
 fn coloured(problem: &Diagnostic, style: Style) -> String {

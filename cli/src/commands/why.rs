@@ -223,8 +223,17 @@ fn unknown<'n>(what: &str, name: &str, names: impl Iterator<Item = &'n str>) -> 
 
 /// The user as the installation knows them.
 async fn now(arguments: &Arguments, target: &Target, records: &Records) -> Result<Option<Known>, Problem> {
-    let Some((mut key, mut stored)) = look_up(records, &arguments.user).await? else {
-        line(format!("Nothing is known of {}.", arguments.user));
+    let Some((key, state)) = found(records, &arguments.user).await? else { return Ok(None) };
+    let program = target.playbooks(None).await?.current().await?;
+    let at = SystemClock.now().max(state.clock);
+    let considered = state.outcomes.clone();
+    Ok(Some(Known { key, at, program, considered, rests_on: Vec::new(), state }))
+}
+
+/// Who has this userId or anonymousId, by way of the visitors that proved to be them; says so when nobody has.
+pub(super) async fn found(records: &Records, user: &str) -> Result<Option<(UserKey, UserState)>, Problem> {
+    let Some((mut key, mut stored)) = look_up(records, user).await? else {
+        line(format!("Nothing is known of {user}."));
         line("Either no event with this userId or anonymousId has come yet, or it was too long ago.");
         return Ok(None);
     };
@@ -234,11 +243,7 @@ async fn now(arguments: &Arguments, target: &Target, records: &Records) -> Resul
         note(format!("This visitor proved to be {}.", name(&next.state).unwrap_or_else(|| to.to_string())));
         (key, stored) = (to, next);
     }
-    let program = target.playbooks(None).await?.current().await?;
-    let state = stored.state;
-    let at = SystemClock.now().max(state.clock);
-    let considered = state.outcomes.clone();
-    Ok(Some(Known { key, at, program, considered, rests_on: Vec::new(), state }))
+    Ok(Some((key, stored.state)))
 }
 
 async fn look_up(records: &Records, user: &str) -> Result<Option<(UserKey, StoredUser)>, Problem> {

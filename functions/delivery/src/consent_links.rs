@@ -11,7 +11,7 @@ use kairos_messages::{ConsentUrls, names_in_message};
 use kairos_protocol::consent_links::ConsentLink;
 use kairos_protocol::delivery::{Answer, AnswerClass};
 use kairos_protocol::port::Clock;
-use kairos_protocol::signed_links::Purpose as LinkPurpose;
+use kairos_protocol::signed_links::{LinkKey, Purpose as LinkPurpose};
 
 /// Makes the links of a message.
 pub trait ConsentLinks {
@@ -38,13 +38,18 @@ impl ConsentLinks for SignedConsentLinks {
         let key = self.keys.current(SystemClock.now()).await;
         let key =
             key.map_err(|fault| Answer::new(AnswerClass::Configuration, "link_key").with_detail(&fault.to_string()))?;
-        let link = ConsentLink::of(order);
-        let url = |purpose| link.url(&self.base, purpose, &key);
-        Ok(ConsentUrls {
-            unsubscribe: url(LinkPurpose::Unsubscribe),
-            preferences: url(LinkPurpose::Preferences),
-            confirm: url(LinkPurpose::Confirm),
-        })
+        Ok(signed(order, &self.base, &key))
+    }
+}
+
+/// The links of a message below an address, signed with this key.
+pub fn signed(order: &DeliveryOrder, base: &str, key: &LinkKey) -> ConsentUrls {
+    let link = ConsentLink::of(order);
+    let url = |purpose| link.url(base, purpose, key);
+    ConsentUrls {
+        unsubscribe: url(LinkPurpose::Unsubscribe),
+        preferences: url(LinkPurpose::Preferences),
+        confirm: url(LinkPurpose::Confirm),
     }
 }
 

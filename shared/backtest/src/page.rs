@@ -509,7 +509,7 @@ fn percent(part: u64, whole: u64) -> String {
     if percent > 0.0 && percent < 0.1 { "<0.1 %".replace('<', "&lt;") } else { format!("{percent:.1} %") }
 }
 
-/// Text as HTML shows it.
-fn escaped(text: &str) -> String {
+/// A text as HTML shows it, also in a quoted attribute.
+pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -4,12 +4,12 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::bounds::{MESSAGES_PER_COMMIT_MAX, RUNS_MAX, VIEWED_MAX, VISIT_GAP};
+use crate::bounds::{MESSAGES_PER_COMMIT_MAX, RUNS_MAX, VISIT_GAP};
 use crate::identifiers::DeliveryId;
 use crate::limits::{Quiet, draws, way};
-use crate::mailbox::{DeliveryOrder, DeviceData, Effect, MessageData, PersonData};
+use crate::mailbox::{DeliveryOrder, Effect, MessageData};
 use crate::outcome::{PlayOutcome, Reason};
-use crate::playbook::{Channel, ContextFact, Play};
+use crate::playbook::{Channel, Play};
 use crate::program::Instruction;
 use crate::state::{Exposure, PlayRun, Subject};
 use crate::step::Run;
@@ -267,7 +267,7 @@ impl<'a> Run<'a> {
             decided_at: self.now,
             expires_at: first_due_at.plus(play.valid_for),
             why: subject.why.clone(),
-            data: self.message_data(subject),
+            data: MessageData::of(&self.out.state, subject),
         };
         let outcome = PlayOutcome::Sent { delivery: order.delivery, channel, due_at };
         self.out.effects.push(Effect::Deliver(Box::new(order)));
@@ -331,26 +331,6 @@ impl<'a> Run<'a> {
             // The shop knows its user by the id it gave.
             Channel::Webhook | Channel::OnSite => state.user_id.clone().or_else(|| state.anonymous_id.clone()),
             personal => state.profile.address(personal).map(ToString::to_string),
-        }
-    }
-
-    fn message_data(&self, subject: &Subject) -> MessageData {
-        let state = &self.out.state;
-        let fact = |fact: ContextFact| state.facts.get(&fact).cloned();
-        MessageData {
-            user: PersonData {
-                id: state.user_id.clone(),
-                first_name: state.profile.first_name.clone(),
-                last_name: state.profile.last_name.clone(),
-            },
-            cart: state.cart.data(),
-            product: subject.product.clone(),
-            product_was: subject.product_was,
-            viewed: state.viewed.iter().rev().take(VIEWED_MAX).cloned().collect(),
-            event: subject.event.clone(),
-            place: subject.place.clone(),
-            position: state.position,
-            device: DeviceData { kind: fact(ContextFact::Device), os: fact(ContextFact::Os) },
         }
     }
 }

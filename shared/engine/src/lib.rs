@@ -43,6 +43,7 @@ mod limits;
 pub mod local_time;
 pub mod mailbox;
 mod merge;
+mod message_data;
 pub mod moment;
 pub mod money;
 pub mod name;

@@ -134,6 +134,14 @@ impl Found {
         self.diagnostics.iter().filter(|found| found.severity == Severity::Error).count()
     }
 
+    /// Everything found, once and in order.
+    pub(crate) fn sorted(self) -> Vec<Diagnostic> {
+        let mut diagnostics = self.diagnostics;
+        diagnostics.sort();
+        diagnostics.dedup();
+        diagnostics
+    }
+
     /// Whether a file has errors.
     pub(crate) fn is_wrong(&self, file: &str) -> bool {
         self.diagnostics.iter().any(|found| found.severity == Severity::Error && found.file == file)

@@ -91,6 +91,31 @@ pub fn load(folder: &Path) -> Result<Loaded, Vec<Diagnostic>> {
     compile(&folder::read(folder)?)
 }
 
+/// A playbook to look at, though something may be wrong with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// What could be read of it: messages with wrong templates, too. It is not to be put in force.
+    pub playbook: Playbook,
+    /// Everything that is wrong with it, warnings too, ordered by file and line.
+    pub found: Vec<Diagnostic>,
+}
+
+/// Reads what can be read of the playbook in a folder, for whoever is still writing it.
+///
+/// # Errors
+/// When the folder cannot be read, or is too large.
+pub fn draft(folder: &Path) -> Result<Draft, Vec<Diagnostic>> {
+    let files = folder::read(folder)?;
+    let mut found = Found::default();
+    sizes(&files, &mut found);
+    if found.errors() > 0 {
+        return Err(found.sorted());
+    }
+    let (mut playbook, wrong_messages) = read(&files, &mut found);
+    playbook.messages.extend(wrong_messages);
+    Ok(Draft { playbook, found: found.sorted() })
+}
+
 /// Compiles a playbook from its files: their texts by their path below the folder, as in `plays/welcome.yaml`.
 ///
 /// # Errors
@@ -98,12 +123,8 @@ pub fn load(folder: &Path) -> Result<Loaded, Vec<Diagnostic>> {
 pub fn compile(files: &BTreeMap<String, String>) -> Result<Loaded, Vec<Diagnostic>> {
     let mut found = Found::default();
     sizes(files, &mut found);
-    let playbook = if found.errors() == 0 { read(files, &mut found) } else { Playbook::default() };
-    let is_sound = found.errors() == 0;
-    let mut diagnostics = found.diagnostics;
-    diagnostics.sort();
-    diagnostics.dedup();
-    if is_sound { Ok(Loaded { playbook, warnings: diagnostics }) } else { Err(diagnostics) }
+    let playbook = if found.errors() == 0 { read(files, &mut found).0 } else { Playbook::default() };
+    if found.errors() == 0 { Ok(Loaded { playbook, warnings: found.sorted() }) } else { Err(found.sorted()) }
 }
 
 /// The version of a compiled playbook: the first 16 bytes of the SHA-256 of its JSON without a version, in hex.
@@ -182,10 +203,12 @@ fn role(path: &str) -> Role<'_> {
     }
 }
 
-fn read(files: &BTreeMap<String, String>, found: &mut Found) -> Playbook {
+/// The playbook, and the messages in which something is wrong, as far as they could be read.
+fn read(files: &BTreeMap<String, String>, found: &mut Found) -> (Playbook, BTreeMap<String, Message>) {
     let mut playbook = Playbook::default();
     let mut channels = Some(ChannelSettings::default());
     let mut messages = BTreeMap::new();
+    let mut wrong_messages = BTreeMap::new();
     let mut plays = Vec::new();
     let mut plan = None;
     if !files.contains_key("sources.yaml") {
@@ -215,7 +238,9 @@ fn read(files: &BTreeMap<String, String>, found: &mut Found) -> Playbook {
                 found.diagnostics.append(&mut elsewhere.diagnostics);
                 found.references.append(&mut elsewhere.references);
                 check_name(path, name, "message", found);
-                messages.insert(name.to_owned(), message.filter(|_| found.errors() == before));
+                let (right, wrong) = if found.errors() == before { (message, None) } else { (None, message) };
+                messages.insert(name.to_owned(), right);
+                wrong_messages.extend(wrong.map(|message| (name.to_owned(), message)));
             }
             Role::TrackingPlan => {
                 plan =
@@ -270,7 +295,7 @@ fn read(files: &BTreeMap<String, String>, found: &mut Found) -> Playbook {
     if plays.len() > PLAYS_MAX {
         let message = format!("the playbook has {} plays, more than {PLAYS_MAX}", plays.len());
         found.push(whole_file("plays/", message, "remove plays that are no longer used"));
-        return playbook;
+        return (playbook, wrong_messages);
     }
     let variables = messages.iter().map(|(name, message)| (name.clone(), variables(message.as_ref()))).collect();
     let known = plays::Known { messages: &messages, channels: channels.as_ref(), variables: &variables };
@@ -295,7 +320,7 @@ fn read(files: &BTreeMap<String, String>, found: &mut Found) -> Playbook {
         found.push(whole_file(".", message, "shorten templates, or remove what is no longer used"));
     }
     playbook.version = version_of_json(&json);
-    playbook
+    (playbook, wrong_messages)
 }
 
 /// What the templates of a message show.

@@ -213,7 +213,6 @@ fn html_file(
                 report.problem(at, problem.message, problem.help.unwrap_or_default());
             }
         }
-        return None;
     }
     let mut report = Report::new(path, source, elsewhere);
     for named in destinations_in(source) {
@@ -222,7 +221,8 @@ fn html_file(
     Some(source.clone())
 }
 
-/// A template, checked; its problems are told where they stand in the YAML file.
+/// A template, checked; its problems are told where they stand in the YAML file. A wrong one is there, too: with it no
+/// playbook is put in force, but a [`draft`](crate::draft) shows what is wrong with it.
 pub(crate) fn template(report: &mut Report<'_>, node: &Node, what: &str, kind: TemplateKind) -> Option<String> {
     let source = text(report, node, what)?;
     if let Err(problems) = check_template(source, kind) {
@@ -230,7 +230,6 @@ pub(crate) fn template(report: &mut Report<'_>, node: &Node, what: &str, kind: T
             let at = place_in_file(report.text(), node.at, source, problem.line, problem.column);
             report.problem(at, problem.message, problem.help.unwrap_or_default());
         }
-        return None;
     }
     for named in destinations_in(source) {
         let at = place_in_file(report.text(), node.at, source, named.line, named.column);

@@ -93,12 +93,13 @@ pub(crate) fn whatsapp(report: &mut Report<'_>, node: &Node) -> Option<WhatsappS
 pub(crate) fn messages(report: &mut Report<'_>, fields: &Fields<'_>, message: &mut LocalizedMessage) {
     for channel in [Channel::Telegram, Channel::Viber, Channel::Whatsapp] {
         let Some(node) = fields.get(channel.as_str()) else { continue };
-        let is_right = match channel {
+        let before = report.errors();
+        match channel {
             Channel::Telegram => kept(&mut message.telegram, chat(report, node, channel, TemplateKind::Html)),
             Channel::Viber => kept(&mut message.viber, chat(report, node, channel, TemplateKind::Text)),
             _ => kept(&mut message.whatsapp, whatsapp_message(report, node)),
         };
-        if is_right {
+        if report.errors() == before {
             tried(report, node, message, channel);
         }
     }
@@ -113,12 +114,9 @@ pub(crate) fn tried(report: &mut Report<'_>, node: &Node, message: &LocalizedMes
     }
 }
 
-/// Keeps what was read, and says whether it was right. What is wrong is there, too: the steps that send it are not
-/// wrong for it.
-fn kept<T: Default>(field: &mut Option<T>, read: Option<T>) -> bool {
-    let is_right = read.is_some();
+/// Keeps what was read. What is wrong is there, too: the steps that send it are not wrong for it.
+fn kept<T: Default>(field: &mut Option<T>, read: Option<T>) {
     *field = Some(read.unwrap_or_default());
-    is_right
 }
 
 /// Reads a message of a bot; `kind` says what its text is.

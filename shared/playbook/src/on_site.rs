@@ -28,11 +28,10 @@ pub(crate) fn settings(report: &mut Report<'_>, node: &Node) -> Option<OnSiteSet
 /// Reads what one language of a message says on pages, and tries it.
 pub(crate) fn message(report: &mut Report<'_>, fields: &Fields<'_>, message: &mut LocalizedMessage) {
     let Some(node) = fields.get(Channel::OnSite.as_str()) else { return };
-    let read = read(report, node);
-    let is_right = read.is_some();
+    let before = report.errors();
     // What is wrong is there, too: the steps that send it are not wrong for it.
-    message.on_site = Some(read.unwrap_or_default());
-    if is_right {
+    message.on_site = Some(read(report, node).unwrap_or_default());
+    if report.errors() == before {
         tried(report, node, message, Channel::OnSite);
     }
 }

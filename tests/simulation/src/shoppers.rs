@@ -327,6 +327,12 @@ impl Shopper<'_> {
                 self.does("Payment Info Entered", json!({"payment_method": "card"}));
             }
         }
+        // Some follow the reminder's link, and not all of them buy then.
+        if self.random.chance(2_000) {
+            self.at += self.random.between(30 * MINUTE, 2 * HOUR);
+            self.does("Message Link Clicked", json!({"play": "abandoned_cart", "channel": "email"}));
+            self.soon();
+        }
         if self.random.chance(3_500) {
             self.orders(None);
         }

@@ -10,7 +10,7 @@ use kairos_engine::money::{Currency, Micros};
 use kairos_engine::playbook::{Channel, Playbook, TraitValue};
 use kairos_engine::product::Product;
 use kairos_messages::{ConsentUrls, Found, RenderedMessage, SmsEncoding, Store, render_with};
-use kairos_playbook::{Diagnostic, load};
+use kairos_playbook::{Diagnostic, Draft, draft, load};
 
 pub(super) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../playbook")
@@ -95,6 +95,11 @@ fn the_shipped_playbook_loads_and_does_what_it_says() {
     assert_eq!(playbook.version.0.len(), 32);
     let again = serde_json::from_slice::<Playbook>(&serde_json::to_vec(&playbook).unwrap()).unwrap();
     assert_eq!(again, playbook);
+}
+
+#[test]
+fn a_draft_of_what_is_right_is_the_same() {
+    assert_eq!(draft(&folder()), Ok(Draft { playbook: shipped(), found: Vec::new() }));
 }
 
 #[test]

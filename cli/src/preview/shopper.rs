@@ -1,0 +1,223 @@
+//! Whom a preview is for: a sample shopper with a cart, or a user of an installation.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use kairos_cloud::catalogue::CatalogueTable;
+use kairos_delivery::consent_links::{ConsentLinks, signed};
+use kairos_delivery::enrichment::Listings;
+use kairos_delivery::links::{NotShort, Short, ShortLinks};
+use kairos_delivery::promo_codes::Codes;
+use kairos_engine::mailbox::{CartData, DeliveryOrder, DeviceData, MessageData, PersonData};
+use kairos_engine::money::{Currency, Micros};
+use kairos_engine::place::Position;
+use kairos_engine::playbook::{Channel, Play, Playbook, Promotion, TraitValue};
+use kairos_engine::product::Product;
+use kairos_engine::state::{Subject, UserState};
+use kairos_messages::{ConsentUrls, PromoCode, names_in_message};
+use kairos_protocol::catalogue::{Listing, Stock};
+use kairos_protocol::delivery::Answer;
+use kairos_protocol::links::MessageLinks;
+use kairos_protocol::port::Fault;
+use kairos_protocol::promo_codes::spelled;
+use kairos_protocol::signed_links::LinkKey;
+
+use super::sends;
+
+/// How far north of the first place the sample shopper stands, in degrees of latitude: about 700 m.
+const AWAY: f64 = 0.0063;
+/// What sample links are signed with.
+const SAMPLE_KEY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// What the sample code is spelled from.
+const CODE_BYTES: [u8; 16] = *b"a sample, no one";
+
+/// Somebody who gets messages.
+#[derive(Debug)]
+pub struct Shopper {
+    /// Who it is, in words.
+    pub described: String,
+    /// Whether there is nobody like that.
+    pub is_sample: bool,
+    /// Their language, when known.
+    pub locale: Option<String>,
+    /// Where they can be reached.
+    pub addresses: BTreeMap<Channel, String>,
+    /// What templates can show.
+    pub data: MessageData,
+    /// What is known of products.
+    pub catalogue: Catalogue,
+}
+
+impl Shopper {
+    /// A shopper with a cart, near the first place of the playbook. Of the event that starts the play each property is
+    /// there that its messages show.
+    pub fn sample(playbook: &Playbook, play: &Play) -> Self {
+        let items = vec![product("mug", "Blue Mug", 35_790_000, 2), product("pot", "Moka Pot for Two", 27_500_000, 1)];
+        let position = playbook.places.first().map(|place| place.position());
+        let data = MessageData {
+            user: PersonData {
+                id: Some("sample".into()),
+                first_name: Some("Ann".into()),
+                last_name: Some("Lee".into()),
+            },
+            cart: CartData {
+                total: Some(Micros::new(99_080_000)),
+                currency: Currency::parse("EUR"),
+                items: items.clone(),
+            },
+            product: items.first().cloned(),
+            product_was: Some(Micros::new(42_000_000)),
+            viewed: items,
+            event: sample_event(playbook, play),
+            position: position.and_then(|place| Position::new(place.latitude - AWAY, place.longitude)),
+            device: DeviceData { kind: Some("phone".into()), os: Some("ios".into()) },
+            ..MessageData::default()
+        };
+        Self {
+            described: "Ann Lee, a sample shopper with 3 things for 99.08 EUR in the cart".into(),
+            is_sample: true,
+            locale: None,
+            addresses: BTreeMap::new(),
+            data,
+            catalogue: Catalogue::Sample(playbook.places.iter().map(|place| (place.name.clone(), 3)).collect()),
+        }
+    }
+
+    /// A user as they are known now. When the play is on its way with them, it is about what started it; else about the
+    /// product they looked at or took last, with sample properties of the event.
+    pub fn known(name: &str, state: &UserState, playbook: &Playbook, play: &Play, catalogue: Catalogue) -> Self {
+        let run = state.plays.get(&play.name).and_then(|standing| standing.run.as_ref());
+        let subject = run.map_or_else(
+            || Subject {
+                product: state.viewed.last().or_else(|| state.cart.items().last()).cloned(),
+                event: sample_event(playbook, play),
+                place: state.inside.last().map(|inside| inside.place.clone()),
+                ..Subject::default()
+            },
+            |run| run.subject.clone(),
+        );
+        let on_the_way = if run.is_some() { ", with the play on its way" } else { "" };
+        let addresses = Channel::ALL.into_iter().filter_map(|channel| {
+            let address = state.profile.address(channel)?;
+            Some((channel, address.to_owned()))
+        });
+        Self {
+            described: format!("{name}, as known now{on_the_way}"),
+            is_sample: false,
+            locale: state.profile.locale.clone(),
+            addresses: addresses.collect(),
+            data: MessageData::of(state, &subject),
+            catalogue,
+        }
+    }
+}
+
+fn product(id: &str, name: &str, micros: i64, quantity: u32) -> Product {
+    Product {
+        id: id.into(),
+        name: Some(name.into()),
+        price: Some(Micros::new(micros)),
+        currency: Currency::parse("EUR"),
+        quantity,
+        image_url: Some(format!("https://shop.example/{id}.jpg")),
+        url: Some(format!("https://shop.example/{id}")),
+        category: Some("kitchen".into()),
+    }
+}
+
+/// The properties that the play's messages show, each with its own name in words.
+fn sample_event(playbook: &Playbook, play: &Play) -> BTreeMap<String, TraitValue> {
+    let messages = sends(&play.steps).into_iter().filter_map(|(name, _)| playbook.messages.get(name));
+    let templates = messages.flat_map(|message| message.locales.values());
+    let names: BTreeSet<String> = templates
+        .flat_map(|templates| Channel::ALL.into_iter().flat_map(|channel| names_in_message(templates, channel)))
+        .collect();
+    let properties = names.iter().filter_map(|name| name.strip_prefix("event."));
+    properties.map(|name| (name.to_owned(), TraitValue::Text(format!("[{}]", name.replace('_', " "))))).collect()
+}
+
+/// What is known of products.
+#[derive(Debug)]
+pub enum Catalogue {
+    /// Nothing but how many of each are at each place.
+    Sample(BTreeMap<String, u32>),
+    /// What an installation knows.
+    Installed(CatalogueTable),
+}
+
+impl Listings for Catalogue {
+    async fn listing(&self, id: &str) -> Result<Option<Listing>, Fault> {
+        match self {
+            Self::Sample(places) => {
+                let product = Product { id: id.to_owned(), quantity: 1, ..Product::default() };
+                Ok(Some(Listing { product, stock: Some(Stock::Places(places.clone())) }))
+            }
+            Self::Installed(table) => table.listing(id).await,
+        }
+    }
+}
+
+/// Where the links of a composed message lead.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CountedLinks {
+    /// What short links begin with.
+    pub base: String,
+    /// The pages behind them.
+    pub pages: Vec<String>,
+}
+
+/// Promo codes that nobody can redeem, and short links that lead nowhere: none is made, taken or kept for a preview. As
+/// long as real ones, so that an SMS falls into as many segments.
+#[derive(Debug, Default)]
+pub struct Samples {
+    counted: RefCell<CountedLinks>,
+}
+
+impl Samples {
+    /// The links that the message composed last would count.
+    pub fn counted(&self) -> CountedLinks {
+        self.counted.borrow().clone()
+    }
+}
+
+impl ShortLinks for Samples {
+    async fn short(&self, links: &MessageLinks, domain: Option<&str>) -> Result<Short, NotShort> {
+        let base = domain.unwrap_or(self.own_address());
+        let pages = links.links.iter().map(|target| target.page.clone()).collect();
+        self.counted.replace(CountedLinks { base: base.to_owned(), pages });
+        let key = LinkKey::parse(SAMPLE_KEY).expect("it is long enough for a key");
+        Ok(Short::new(links.clone(), base, key))
+    }
+
+    /// As long as the address that AWS gives to a function.
+    fn own_address(&self) -> &str {
+        "https://this-is-only-a-preview-of-links0.lambda-url.eu-central-1.on.aws"
+    }
+}
+
+impl ConsentLinks for Samples {
+    async fn urls(&self, order: &DeliveryOrder) -> Result<ConsentUrls, Answer> {
+        let key = LinkKey::parse(SAMPLE_KEY).expect("it is long enough for a key");
+        // As long as the address that AWS gives to a function.
+        let base = "https://this-is-only-a-preview-of-choice.lambda-url.eu-central-1.on.aws";
+        Ok(signed(order, base, &key))
+    }
+}
+
+impl Codes for Samples {
+    async fn code(&self, order: &DeliveryOrder, _: &str, promotion: &Promotion) -> Result<PromoCode, Answer> {
+        let code = match promotion.pool {
+            // How those look only the shop knows.
+            Some(_) => "CODE-OF-THE-POOL".to_owned(),
+            None => spelled(promotion.prefix.as_deref(), CODE_BYTES),
+        };
+        Ok(PromoCode {
+            code,
+            title: promotion.title.clone(),
+            discount: promotion.discount.clone(),
+            minimum_total: promotion.minimum_total,
+            maximum_discount: promotion.maximum_discount,
+            expires_at: order.due_at.plus(promotion.expires_after),
+        })
+    }
+}
