@@ -22,8 +22,20 @@ use serde_json::json;
 const RUNS: usize = 40;
 /// A function that has not asked for an event by then has failed.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-const FUNCTIONS: [&str; 10] =
-    ["hello", "ingest", "decide", "timers", "segmentation", "catalogue", "delivery", "redeem", "links", "inbox"];
+const FUNCTIONS: [&str; 12] = [
+    "hello",
+    "ingest",
+    "decide",
+    "timers",
+    "segmentation",
+    "catalogue",
+    "delivery",
+    "redeem",
+    "links",
+    "inbox",
+    "preferences",
+    "feedback",
+];
 
 fn main() -> io::Result<()> {
     let platform = Platform::start()?;
@@ -182,6 +194,11 @@ impl Platform {
             ("LINK_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:links"),
             ("INBOX_TABLE", "inbox"),
             ("INBOX_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:inbox"),
+            ("SERVER_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:server"),
+            ("SUPPRESSIONS_TABLE", "suppressions"),
+            ("ADDRESSES_TABLE", "addresses"),
+            ("SMS_REPLIES_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:sms-replies"),
+            ("PREFERENCES_URL", "https://preferences.shop.example/"),
             ("WEBHOOK_SECRET_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:webhook"),
             ("WEBHOOK_PRIVATE_HOSTS", ""),
             ("MESSENGER_SECRETS", "kairos"),

@@ -36,11 +36,22 @@ impl Stack {
     /// build. `None`, and a line that says what to do, when they are not there.
     pub fn built() -> Option<PathBuf> {
         let binaries = directories().remove(0);
-        let missing: Vec<_> =
-            ["ingest", "decide", "timers", "segmentation", "catalogue", "delivery", "redeem", "links", "inbox"]
-                .into_iter()
-                .filter(|name| !binaries.join(name).is_file())
-                .collect();
+        let missing: Vec<_> = [
+            "ingest",
+            "decide",
+            "timers",
+            "segmentation",
+            "catalogue",
+            "delivery",
+            "redeem",
+            "links",
+            "inbox",
+            "preferences",
+            "feedback",
+        ]
+        .into_iter()
+        .filter(|name| !binaries.join(name).is_file())
+        .collect();
         if missing.is_empty() {
             return Some(binaries);
         }

@@ -4,6 +4,7 @@
 //! - [`target`], [`records`], [`local`]: the installation that a command speaks to.
 //! - [`rees46`], [`shop_day`]: where events come from. [`calls`], [`sender`]: how they are sent.
 //! - [`feed`]: a file of products, sent to the catalogue. [`pool_file`]: a file of promo codes, brought into a pool.
+//!   [`suppression_file`]: one of dead addresses, brought into the suppression list.
 //! - [`preview`]: what messages look like, before anybody gets them.
 //! - [`demo`]: what `make demo` does. [`terminal`]: how it looks.
 
@@ -18,5 +19,6 @@ pub mod records;
 pub mod rees46;
 pub mod sender;
 pub mod shop_day;
+pub mod suppression_file;
 pub mod target;
 pub mod terminal;

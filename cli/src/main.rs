@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use kairos_cli::commands::{
-    backtest, catalogue, check, demo, local, preview, promo_codes, publish, refused, replay, segments, why,
+    backtest, catalogue, check, demo, local, preview, promo_codes, publish, refused, replay, segments, suppressions,
+    why,
 };
 use kairos_cli::terminal::{Style, note};
 
@@ -38,6 +39,8 @@ enum Command {
     Catalogue(catalogue::Arguments),
     /// Bring in the shop's own promo codes, say how many are left, and what became of one
     PromoCodes(promo_codes::Arguments),
+    /// Show and change the addresses to which nothing is sent
+    Suppressions(suppressions::Arguments),
     /// Show the events of a source that were not taken, and what was wrong with them
     Refused(refused::Arguments),
     /// Send a recording of a shop's events as if it had just happened
@@ -60,6 +63,7 @@ async fn main() -> ExitCode {
         Command::Segments(arguments) => segments::run(&arguments).await,
         Command::Catalogue(arguments) => catalogue::run(&arguments).await,
         Command::PromoCodes(arguments) => promo_codes::run(&arguments).await,
+        Command::Suppressions(arguments) => suppressions::run(&arguments).await,
         Command::Refused(arguments) => refused::run(&arguments).await,
         Command::Replay(arguments) => replay::run(&arguments).await,
         Command::Local(arguments) => local::run(&arguments).await,

@@ -116,7 +116,8 @@ pub async fn preview(playbook: &Playbook, wanted: &Wanted<'_>, shopper: &Shopper
             for channel in Channel::ALL.into_iter().filter(|channel| templates.has(*channel)) {
                 let order = order(&everywhere, wanted, shopper, (name, tag, channel));
                 let samples = Samples::default();
-                let composed = compose_from(&everywhere, &shopper.catalogue, &samples, &samples, &order).await;
+                let composed =
+                    compose_from(&everywhere, &shopper.catalogue, &samples, &samples, &samples, &order).await;
                 let shown = match composed {
                     Ok(content) => Ok(Shown::of(content, &samples.counted(), wanted.sms_price)),
                     Err(answer) => Err(answer.detail.unwrap_or(answer.code)),
@@ -181,6 +182,7 @@ fn order(
         message: message.to_owned(),
         playbook: playbook.version.clone(),
         channel,
+        purpose: playbook.purpose(message),
         address: shopper.addresses.get(&channel).cloned().unwrap_or_default(),
         locale: Some(tag.to_owned()),
         due_at: wanted.at,

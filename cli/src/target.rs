@@ -8,6 +8,7 @@ use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::configuration::http_client;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
+use kairos_cloud::suppressions::SuppressionsTable;
 
 use crate::local::{Engine, LocalError, Stack};
 use crate::records::Records;
@@ -152,6 +153,14 @@ impl Target {
     /// When the table cannot be found.
     pub async fn promo_codes(&self) -> Result<PromoCodesTable, TargetError> {
         Ok(PromoCodesTable::new(self.dynamodb(), self.table("PromoCodesTable", false).await?))
+    }
+
+    /// The addresses to which nothing is sent.
+    ///
+    /// # Errors
+    /// When the table cannot be found.
+    pub async fn suppressions(&self) -> Result<SuppressionsTable, TargetError> {
+        Ok(SuppressionsTable::new(self.dynamodb(), self.table("SuppressionsTable", false).await?))
     }
 
     /// The name of the secret that opens the catalogue, as template.yaml gives it.

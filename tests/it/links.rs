@@ -55,7 +55,7 @@ pub(crate) fn with_links(webhook_url: &str) -> Playbook {
     let message = |templates: LocalizedMessage| Message {
         default_locale: "en".into(),
         locales: BTreeMap::from([("en".to_owned(), templates)]),
-        promotion: None,
+        ..Message::default()
     };
     let sms = |text: &str| LocalizedMessage { sms: Some(SmsTemplate { text: text.into() }), ..Default::default() };
     let news = LocalizedMessage {

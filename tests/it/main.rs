@@ -9,6 +9,7 @@
 //! | [`catalogue`] | who hears of prices and stock, and what feeds are told |
 //! | [`promo_codes`] | that a message carries a code of its own, which is used once, online or in store |
 //! | [`links`] | that a link leads by device, a click is counted once and starts plays, and what is forged leads nowhere |
+//! | [`consent`] | that nobody gets what they have refused, whatever way they said it |
 //! | [`alike`] | that it decides what `step` alone and a backtest decide |
 //! | [`segments`] | who is in which segment, by events, by time and after a publication |
 //! | [`timing`] | when they get it: never early, hardly late, also when an alarm was lost |
@@ -29,6 +30,7 @@ mod alike;
 mod carts;
 mod catalogue;
 mod clients;
+mod consent;
 mod dead_letters;
 mod duplicates;
 mod envelopes;

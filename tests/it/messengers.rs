@@ -64,7 +64,7 @@ pub(crate) fn with_messengers(webhook_url: &str) -> Playbook {
         }],
         messages: [(
             "answer".to_owned(),
-            Message { default_locale: "en".into(), locales: [("en".to_owned(), answer)].into(), promotion: None },
+            Message { default_locale: "en".into(), locales: [("en".to_owned(), answer)].into(), ..Message::default() },
         )]
         .into(),
         ..Playbook::default()

@@ -54,7 +54,7 @@ pub(crate) fn with_messages(webhook_url: &str) -> Playbook {
     let message = |templates| Message {
         default_locale: "en".into(),
         locales: BTreeMap::from([("en".to_owned(), templates)]),
-        promotion: None,
+        ..Message::default()
     };
     let webhook = || Some(WebhookTemplate { text: "It is so.".into() });
     let base = playbook::playbook(webhook_url);

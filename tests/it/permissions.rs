@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 40] = [
+const ATTEMPTS: [&str; 47] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -45,11 +45,18 @@ const ATTEMPTS: [&str; 40] = [
     "UpdateItem InboxTable",
     "DeleteItem InboxTable",
     "Query InboxTable",
+    "BatchGetItem SuppressionsTable",
+    "PutItem SuppressionsTable",
+    "DeleteItem SuppressionsTable",
+    "PutItem AddressesTable",
+    "UpdateItem AddressesTable",
+    "Query AddressesTable",
     "SendMessage EventsQueueUrl",
     "SendMessage DeliveriesQueueUrl",
     "SendMessage AlarmsQueueUrl",
     "Publish SMS",
     "SendEmail",
+    "GetSecretValue ServerKeyArn",
     "GetSecretValue WebhookSecretArn",
     "GetSecretValue CatalogueKeyArn",
     "GetSecretValue PromoCodeKeyArn",
@@ -59,8 +66,16 @@ const ATTEMPTS: [&str; 40] = [
     "GetSecretValue viber-token",
 ];
 
-const ALLOWED: [(&str, &[&str]); 9] = [
-    ("IngestFunction", &["PutItem RefusalsTable", "GetItem PlaybookTable", "SendMessage EventsQueueUrl"]),
+const ALLOWED: [(&str, &[&str]); 11] = [
+    (
+        "IngestFunction",
+        &[
+            "PutItem RefusalsTable",
+            "GetItem PlaybookTable",
+            "SendMessage EventsQueueUrl",
+            "GetSecretValue ServerKeyArn",
+        ],
+    ),
     (
         "DecideFunction",
         &[
@@ -95,6 +110,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
     (
         "DeliveryFunction",
         &[
+            "BatchGetItem UsersTable",
             "GetItem DeliveriesTable",
             "GetItem PlaybookTable",
             "GetItem CatalogueTable",
@@ -107,6 +123,8 @@ const ALLOWED: [(&str, &[&str]); 9] = [
             "PutItem InboxTable",
             "DeleteItem InboxTable",
             "Query InboxTable",
+            "BatchGetItem SuppressionsTable",
+            "PutItem AddressesTable",
             "Publish SMS",
             "SendEmail",
             "GetSecretValue WebhookSecretArn",
@@ -138,6 +156,27 @@ const ALLOWED: [(&str, &[&str]); 9] = [
             "GetSecretValue InboxKeyArn",
         ],
     ),
+    (
+        "FeedbackFunction",
+        &[
+            "GetItem PlaybookTable",
+            "PutItem SuppressionsTable",
+            "DeleteItem SuppressionsTable",
+            "UpdateItem AddressesTable",
+            "Query AddressesTable",
+            "SendMessage EventsQueueUrl",
+            "Publish SMS",
+        ],
+    ),
+    (
+        "PreferencesFunction",
+        &[
+            "BatchGetItem UsersTable",
+            "GetItem PlaybookTable",
+            "SendMessage EventsQueueUrl",
+            "GetSecretValue LinkKeyArn",
+        ],
+    ),
 ];
 
 #[test]
@@ -164,7 +203,7 @@ fn each_role_may_do_what_its_function_does_and_nothing_else() {
 async fn wake_every_function(stage: &Stage) {
     let shopper = Shopper::new("permissions");
     stage.accept(&[shopper.adds(left_so_that_due_in(600), "Mug")]).await;
-    for function in ["DecideFunction", "TimersFunction", "DeliveryFunction"] {
+    for function in ["DecideFunction", "TimersFunction", "DeliveryFunction", "FeedbackFunction"] {
         stage.engine.invoke(function, &json!({"Records": []})).await.unwrap();
     }
     stage.engine.invoke("CatalogueFunction", &json!({"action": "announce"})).await.unwrap();
@@ -174,6 +213,8 @@ async fn wake_every_function(stage: &Stage) {
     stage.engine.invoke("LinksFunction", &request).await.unwrap();
     let request: Value = serde_json::from_str(include_str!("../../functions/inbox/events/messages.json")).unwrap();
     stage.engine.invoke("InboxFunction", &request).await.unwrap();
+    let request = include_str!("../../functions/preferences/events/preferences.json");
+    stage.engine.invoke("PreferencesFunction", &serde_json::from_str::<Value>(request).unwrap()).await.unwrap();
     stage.engine.invoke("SegmentationFunction", &json!({"action": "backfill"})).await.unwrap();
 }
 
@@ -201,12 +242,13 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         "DeliveriesTable" => "delivery",
         "PlaybookTable" => "name",
         "CatalogueTable" => "product",
-        "PromoCodesTable" | "LinksTable" => "id",
+        "PromoCodesTable" | "LinksTable" | "SuppressionsTable" => "id",
         _ => "user",
     };
     let keys: &[&str] = match on {
         "PromoCodesTable" | "LinksTable" => &["id"],
         "InboxTable" => &["user", "delivery"],
+        "AddressesTable" => &["address", "user"],
         "AudiencesTable" => &["index", "user"],
         _ => std::slice::from_ref(&key),
     };
@@ -229,6 +271,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .item("refused_at", text("permission"))
                 .item("index", text("permission"))
                 .item("delivery", text("permission"))
+                .item("address", text("permission"))
                 .condition_expression("attribute_exists(never)")
                 .send()
                 .await,
@@ -263,6 +306,15 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .key_condition_expression("#user = :user")
                 .expression_attribute_names("#user", "user")
                 .expression_attribute_values(":user", text("permission"))
+                .send()
+                .await,
+        ),
+        "Query" if on == "AddressesTable" => verdict(
+            dynamodb
+                .query()
+                .table_name(table)
+                .key_condition_expression("address = :address")
+                .expression_attribute_values(":address", text("permission"))
                 .send()
                 .await,
         ),

@@ -84,6 +84,7 @@ pub(crate) fn with_promotions(webhook_url: &str) -> Playbook {
         )]
         .into(),
         promotion: promotion.map(str::to_owned),
+        ..Message::default()
     };
     let redeemed = |name: &str, at_least| Segment {
         name: name.into(),

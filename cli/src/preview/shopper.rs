@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kairos_cloud::catalogue::CatalogueTable;
+use kairos_delivery::consent_links::{ConsentLinks, signed};
 use kairos_delivery::enrichment::Listings;
 use kairos_delivery::links::{NotShort, Short, ShortLinks};
 use kairos_delivery::promo_codes::Codes;
@@ -13,7 +14,7 @@ use kairos_engine::place::Position;
 use kairos_engine::playbook::{Channel, Play, Playbook, Promotion, TraitValue};
 use kairos_engine::product::Product;
 use kairos_engine::state::{Subject, UserState};
-use kairos_messages::{PromoCode, names_in_message};
+use kairos_messages::{ConsentUrls, PromoCode, names_in_message};
 use kairos_protocol::catalogue::{Listing, Stock};
 use kairos_protocol::delivery::Answer;
 use kairos_protocol::links::MessageLinks;
@@ -191,6 +192,15 @@ impl ShortLinks for Samples {
     /// As long as the address that AWS gives to a function.
     fn own_address(&self) -> &str {
         "https://this-is-only-a-preview-of-links0.lambda-url.eu-central-1.on.aws"
+    }
+}
+
+impl ConsentLinks for Samples {
+    async fn urls(&self, order: &DeliveryOrder) -> Result<ConsentUrls, Answer> {
+        let key = LinkKey::parse(SAMPLE_KEY).expect("it is long enough for a key");
+        // As long as the address that AWS gives to a function.
+        let base = "https://this-is-only-a-preview-of-choice.lambda-url.eu-central-1.on.aws";
+        Ok(signed(order, base, &key))
     }
 }
 

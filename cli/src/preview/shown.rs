@@ -58,7 +58,9 @@ impl Shown {
 
     fn as_sent(content: Content, sms_price: Option<Micros>) -> Self {
         match content {
-            Content::Email { sender, subject, text, html } => mail((sender.from, sender.reply_to), subject, text, html),
+            Content::Email { sender, subject, text, html, unsubscribe: _ } => {
+                mail((sender.from, sender.reply_to), subject, text, html)
+            }
             Content::Sms { sender, text } => {
                 let head = sender.sender_id.map(|from| ("from", from)).into_iter().collect();
                 Self { size: sms(&text, sms_price), ..bubble(head, text, None, None) }

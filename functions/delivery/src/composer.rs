@@ -9,7 +9,7 @@
 //! | `catalogue_unavailable` | a template shows what only the catalogue knows, and it could not be read now | retryable |
 //! | `render` | the templates and the data do not go together | permanent_message |
 //! | `promo_…` | see [`crate::promo_codes`] | |
-//! | `secret` | the key that signs webhooks could not be read | configuration |
+//! | `secret`, `link_key` | the key that signs webhooks, or links, could not be read | configuration |
 //!
 //! Links are [kept](crate::links) and replaced by short ones; when that fails, they stand as they are.
 //!
@@ -26,6 +26,7 @@ use kairos_messages::{Found, RenderedMessage};
 use kairos_protocol::delivery::{Answer, AnswerClass, Composer, Content};
 use kairos_protocol::port::{Clock, Fault};
 
+use crate::consent_links::{ConsentLinks, has_header, needs_links};
 use crate::enrichment::{Listings, Needs, completed, store};
 use crate::links::{ShortLinks, with_short_links};
 use crate::messengers::Messengers;
@@ -35,36 +36,47 @@ use crate::webhook::SigningKeys;
 
 /// Composes from published playbooks.
 #[derive(Debug)]
-pub struct PlaybookComposer<L, P, S, K, T> {
+pub struct PlaybookComposer<L, P, C, S, K, T> {
     playbooks: PlaybookStore,
     listings: L,
     codes: P,
+    consent: C,
     links: S,
     keys: K,
     messengers: Arc<Messengers<T>>,
 }
 
-impl<L, P, S, K, T> PlaybookComposer<L, P, S, K, T> {
-    /// Composes from this store, this catalogue, these promo codes and these links; `keys` are those that webhooks will
-    /// be signed with, `messengers` those that must be ready for what is composed.
+impl<L, P, C, S, K, T> PlaybookComposer<L, P, C, S, K, T> {
+    /// Composes from this store, this catalogue, these promo codes, these links for consent and these short ones; `keys`
+    /// are those that webhooks will be signed with, `messengers` those that must be ready for what is composed.
     pub fn new(
         playbooks: PlaybookStore,
         listings: L,
         codes: P,
+        consent: C,
         links: S,
         keys: K,
         messengers: Arc<Messengers<T>>,
     ) -> Self {
-        Self { playbooks, listings, codes, links, keys, messengers }
+        Self { playbooks, listings, codes, consent, links, keys, messengers }
     }
 }
 
-impl<L: Listings, P: Codes, S: ShortLinks, K: SigningKeys, T: Tokens> Composer for PlaybookComposer<L, P, S, K, T> {
+impl<L, P, C, S, K, T> Composer for PlaybookComposer<L, P, C, S, K, T>
+where
+    L: Listings,
+    P: Codes,
+    C: ConsentLinks,
+    S: ShortLinks,
+    K: SigningKeys,
+    T: Tokens,
+{
     async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
         self.messengers.ready(order.channel, &SystemClock).await?;
         match self.playbooks.version(&order.playbook).await {
             Ok(playbook) => {
-                let content = compose_from(&playbook, &self.listings, &self.codes, &self.links, order).await?;
+                let (consent, links) = (&self.consent, &self.links);
+                let content = compose_from(&playbook, &self.listings, &self.codes, consent, links, order).await?;
                 if let Content::Webhook { .. } = content {
                     self.keys.current(SystemClock.now()).await.map_err(|fault| no_key(&fault))?;
                 }
@@ -85,7 +97,7 @@ pub fn no_key(fault: &Fault) -> Answer {
     Answer::new(AnswerClass::Configuration, "secret").with_detail(&fault.to_string())
 }
 
-/// The content of an order, by this playbook and this catalogue, with a code of these and links of those.
+/// The content of an order, by this playbook and this catalogue, with a code and links of these.
 ///
 /// # Errors
 /// The answer that is recorded when there is none (see the module).
@@ -93,6 +105,7 @@ pub async fn compose_from(
     playbook: &Playbook,
     listings: &impl Listings,
     codes: &impl Codes,
+    consent: &impl ConsentLinks,
     links: &impl ShortLinks,
     order: &DeliveryOrder,
 ) -> Result<Content, Answer> {
@@ -107,12 +120,13 @@ pub async fn compose_from(
     let store = if needs.store { store(playbook, &order.data, listing.as_ref()) } else { None };
     let data = completed(&order.data, listing.as_ref());
     let promo_code = code_of(codes, playbook, whole, order).await?;
+    let consent = if needs_links(message, order) { Some(consent.urls(order).await?) } else { None };
     let destinations = playbook.links.as_ref().map(LinkSettings::pages).unwrap_or_default();
-    let found = Found { store, promo_code, destinations };
+    let found = Found { store, promo_code, consent, destinations };
     let rendered = with_short_links(links, playbook, message, order, &data, &found).await;
     let rendered = rendered
         .map_err(|error| Answer::new(AnswerClass::PermanentMessage, "render").with_detail(&error.to_string()))?;
-    addressed(playbook, language, order, rendered)
+    addressed(playbook, language, order, &found, rendered)
 }
 
 fn message_of<'p>(
@@ -133,6 +147,7 @@ fn addressed(
     playbook: &Playbook,
     language: &str,
     order: &DeliveryOrder,
+    found: &Found,
     rendered: RenderedMessage,
 ) -> Result<Content, Answer> {
     let not_set_up = || {
@@ -142,7 +157,9 @@ fn addressed(
     let channels = &playbook.channels;
     Ok(match rendered {
         RenderedMessage::Email { subject, text, html } => {
-            Content::Email { sender: channels.email.clone().ok_or_else(not_set_up)?, subject, text, html }
+            let unsubscribe = found.consent.as_ref().filter(|_| has_header(order));
+            let unsubscribe = unsubscribe.map(|urls| urls.unsubscribe.clone());
+            Content::Email { sender: channels.email.clone().ok_or_else(not_set_up)?, subject, text, html, unsubscribe }
         }
         RenderedMessage::Sms { text, .. } => {
             Content::Sms { sender: channels.sms.clone().ok_or_else(not_set_up)?, text }
@@ -173,9 +190,10 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
     use kairos_engine::place::Position;
+    use kairos_engine::playbook::Purpose;
     use kairos_engine::playbook::{Channel, Promotion};
     use kairos_engine::product::Product;
-    use kairos_messages::PromoCode;
+    use kairos_messages::{ConsentUrls, PromoCode};
     use kairos_protocol::catalogue::{Listing, Stock};
     use kairos_protocol::links::MessageLinks;
 
@@ -190,7 +208,10 @@ mod tests {
             "promotions": { "SPRING": { "title": "Spring", "discount": { "percent": 1000 }, "expires_after": 86400000 } },
             "messages": { "present": { "promotion": "SPRING", "default_locale": "en", "locales": { "en": { "sms": {
                 "text": "{{ promo_code.percent }} % with {{ promo_code.code }}",
-            } } } }, "past": { "promotion": "WINTER", "default_locale": "en", "locales": { "en": { "sms": {
+            } } } }, "links": { "default_locale": "en", "locales": { "en": {
+                "email": { "subject": "Hi", "text": "{{ unsubscribe_url }} {{ preferences_url }} {{ confirm_url }}" },
+                "telegram": { "text": "{{ unsubscribe_url }} {{ preferences_url }} {{ confirm_url }}" },
+            } } }, "past": { "promotion": "WINTER", "default_locale": "en", "locales": { "en": { "sms": {
                 "text": "{{ promo_code.code }}",
             } } } }, "nearest": { "default_locale": "en", "locales": { "en": { "sms": {
                 "text": "{{ product.name }}: {{ store.title }}, {{ store.distance_m | distance }}",
@@ -262,6 +283,14 @@ mod tests {
         }
     }
 
+    /// Links that tell what they are.
+    impl ConsentLinks for Catalogue {
+        async fn urls(&self, order: &DeliveryOrder) -> Result<ConsentUrls, Answer> {
+            let url = |path: &str| format!("https://p.example/{path}/{}", order.delivery);
+            Ok(ConsentUrls { unsubscribe: url("u"), preferences: url("p"), confirm: url("c") })
+        }
+    }
+
     impl ShortLinks for Catalogue {
         async fn short(&self, _: &MessageLinks, _: Option<&str>) -> Result<Short, NotShort> {
             unreachable!("this playbook counts no links")
@@ -274,7 +303,7 @@ mod tests {
 
     fn compose_with(is_down: bool, order: &DeliveryOrder) -> Result<Content, Answer> {
         let world = Catalogue { is_down };
-        compose_from(&playbook(), &world, &world, &world, order).now_or_never().expect("nothing here waits")
+        compose_from(&playbook(), &world, &world, &world, &world, order).now_or_never().expect("nothing here waits")
     }
 
     fn compose(order: &DeliveryOrder) -> Result<Content, Answer> {
@@ -343,7 +372,7 @@ mod tests {
     fn an_order_becomes_content_in_the_users_language() {
         let composed = |locale: Option<&str>| {
             let order = order(|order| order.locale = locale.map(str::to_owned));
-            let Ok(Content::Email { sender, subject, text, html: None }) = compose(&order) else {
+            let Ok(Content::Email { sender, subject, text, html: None, .. }) = compose(&order) else {
                 panic!("no email for {locale:?}")
             };
             assert_eq!(sender.from, "Shop <hello@shop.example>");
@@ -351,6 +380,29 @@ mod tests {
         };
         assert_eq!(composed(None), ("Ada, still there".into(), "Blue Mug".into()));
         assert_eq!(composed(Some("fr-CA")), ("Votre panier".into(), "Toujours là".into()));
+    }
+
+    #[test]
+    fn only_marketing_by_email_says_in_its_header_how_to_unsubscribe() {
+        for (purpose, channel, has_header) in [
+            (Purpose::Marketing, Channel::Email, true),
+            (Purpose::Transactional, Channel::Email, false),
+            (Purpose::Marketing, Channel::Telegram, false),
+        ] {
+            let order = order(|order| {
+                (order.purpose, order.channel) = (purpose, channel);
+                order.message = "links".into();
+            });
+            let shown = format!("p.example/u/{0} p.example/p/{0} p.example/c/{0}", order.delivery);
+            match compose(&order) {
+                Ok(Content::Email { unsubscribe, text, .. }) => {
+                    assert_eq!(unsubscribe.is_some(), has_header, "{purpose:?}");
+                    assert_eq!(text.replace("https://", ""), shown);
+                }
+                Ok(Content::Telegram { text, .. }) => assert_eq!(text.replace("https://", ""), shown),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]

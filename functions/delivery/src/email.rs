@@ -1,7 +1,8 @@
 //! Email through SES v2 `SendEmail` (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>).
 //!
 //! At most twice: SES knows no idempotency key, so after an answer that did not arrive the same email
-//! may arrive twice. The tags `delivery` and `play` let bounces and complaints find their delivery.
+//! may arrive twice. The tags `delivery` and `play` let bounces and complaints find their delivery. Marketing says in its
+//! header how to unsubscribe with one click (RFC 2369, RFC 8058), which the large mailbox providers ask of it.
 //!
 //! | code | class | what happens |
 //! |---|---|---|
@@ -17,7 +18,7 @@
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::error::BuildError;
 use aws_sdk_sesv2::operation::send_email::builders::SendEmailFluentBuilder;
-use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag};
 use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::playbook::EmailSettings;
 use kairos_protocol::delivery::{Answer, AnswerClass};
@@ -26,6 +27,19 @@ use crate::aws_answer::{Refusal, accepted, common, failed, not_built};
 
 /// Longest value of an SES tag, in characters.
 const TAG_CHARS_MAX: usize = 256;
+
+/// What an email is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// The subject line.
+    pub subject: &'a str,
+    /// The text part.
+    pub text: &'a str,
+    /// The HTML part.
+    pub html: Option<&'a str>,
+    /// Where its receiver unsubscribes with one click.
+    pub unsubscribe: Option<&'a str>,
+}
 
 /// Sends emails.
 #[derive(Clone, Debug)]
@@ -40,15 +54,8 @@ impl Email {
     }
 
     /// Sends once.
-    pub async fn send(
-        &self,
-        order: &DeliveryOrder,
-        sender: &EmailSettings,
-        subject: &str,
-        text: &str,
-        html: Option<&str>,
-    ) -> Answer {
-        let request = match self.request(order, sender, subject, text, html) {
+    pub async fn send(&self, order: &DeliveryOrder, sender: &EmailSettings, parts: Parts<'_>) -> Answer {
+        let request = match self.request(order, sender, parts) {
             Ok(request) => request,
             Err(error) => return not_built(&error.to_string()),
         };
@@ -62,13 +69,20 @@ impl Email {
         &self,
         order: &DeliveryOrder,
         sender: &EmailSettings,
-        subject: &str,
-        text: &str,
-        html: Option<&str>,
+        parts: Parts<'_>,
     ) -> Result<SendEmailFluentBuilder, BuildError> {
+        let Parts { subject, text, html, unsubscribe } = parts;
         let part = |data: &str| Content::builder().data(data).charset("UTF-8").build();
         let body = Body::builder().text(part(text)?).set_html(html.map(part).transpose()?).build();
-        let message = Message::builder().subject(part(subject)?).body(body).build();
+        let header = |name: &str, value: &str| MessageHeader::builder().name(name).value(value).build();
+        let headers = match unsubscribe {
+            Some(url) => Some(vec![
+                header("List-Unsubscribe", &format!("<{url}>"))?,
+                header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")?,
+            ]),
+            None => None,
+        };
+        let message = Message::builder().subject(part(subject)?).body(body).set_headers(headers).build();
         Ok(self
             .client
             .send_email()

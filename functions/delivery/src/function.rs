@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::Client as DynamoDb;
+use futures_util::future::join_all;
+use kairos_cloud::addresses::AddressesTable;
 use kairos_cloud::batches::{receipt, response};
 use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::clock::SystemClock;
@@ -12,9 +14,11 @@ use kairos_cloud::faults::without_content;
 use kairos_cloud::inbox::InboxTable;
 use kairos_cloud::link_keys::LinkKeys;
 use kairos_cloud::links::LinksTable;
+use kairos_cloud::permissions::StoredPermissions;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
 use kairos_cloud::{service, telemetry};
+use kairos_engine::identifiers::{AddressKey, UserKey};
 use kairos_engine::mailbox::DeliveryMessage;
 use kairos_engine::playbook::Channel;
 use kairos_protocol::delivery::{AnswerClass, Incoming, Outcome, Ports, Report};
@@ -22,6 +26,7 @@ use kairos_protocol::port::Clock;
 use lambda_runtime::{Error, LambdaEvent};
 
 use crate::composer::PlaybookComposer;
+use crate::consent_links::SignedConsentLinks;
 use crate::email::Email;
 use crate::links::StoredLinks;
 use crate::messengers::{Bases, Messengers};
@@ -36,7 +41,16 @@ use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
 #[derive(Debug)]
 pub struct Delivery {
     records: DeliveriesTable,
-    composer: PlaybookComposer<CatalogueTable, StoredCodes, StoredLinks, Arc<SecretsManagerKey>, SecretsManagerTokens>,
+    permissions: StoredPermissions,
+    addresses: AddressesTable,
+    composer: PlaybookComposer<
+        CatalogueTable,
+        StoredCodes,
+        SignedConsentLinks,
+        StoredLinks,
+        Arc<SecretsManagerKey>,
+        SecretsManagerTokens,
+    >,
     providers: Providers<Arc<SecretsManagerKey>, SecretsManagerTokens, SystemClock>,
 }
 
@@ -61,20 +75,23 @@ impl Delivery {
         let key = Arc::new(SecretsManagerKey::new(secrets.clone(), required("WEBHOOK_SECRET_ARN")?));
         let codes = PromoCodesTable::new(dynamodb.clone(), required("PROMO_CODES_TABLE")?);
         let codes = StoredCodes::new(codes, secrets.clone(), required("PROMO_CODE_KEY_ARN")?);
-        let links = StoredLinks::new(
-            LinksTable::new(dynamodb.clone(), required("LINKS_TABLE")?),
-            LinkKeys::new(secrets, required("LINK_KEY_ARN")?),
-            &required("LINKS_URL")?,
-        );
+        let link_keys = Arc::new(LinkKeys::new(secrets, required("LINK_KEY_ARN")?));
+        let consent = SignedConsentLinks::new(Arc::clone(&link_keys), required("PREFERENCES_URL")?);
+        let links = LinksTable::new(dynamodb.clone(), required("LINKS_TABLE")?);
+        let links = StoredLinks::new(links, link_keys, &required("LINKS_URL")?);
+        let (users, suppressions) = (required("USERS_TABLE")?, required("SUPPRESSIONS_TABLE")?);
         let private_hosts = PrivateHosts::parse(&optional("WEBHOOK_PRIVATE_HOSTS").unwrap_or_default())?;
         let catalogue = CatalogueTable::new(dynamodb.clone(), required("CATALOGUE_TABLE")?);
         let inbox = InboxTable::new(dynamodb.clone(), required("INBOX_TABLE")?);
         Ok(Self {
-            records: DeliveriesTable::new(dynamodb, required("DELIVERIES_TABLE")?),
+            records: DeliveriesTable::new(dynamodb.clone(), required("DELIVERIES_TABLE")?),
+            addresses: AddressesTable::new(dynamodb.clone(), required("ADDRESSES_TABLE")?),
+            permissions: StoredPermissions::new(dynamodb, users, suppressions),
             composer: PlaybookComposer::new(
                 playbooks,
                 catalogue,
                 codes,
+                consent,
                 links,
                 Arc::clone(&key),
                 Arc::clone(&messengers),
@@ -94,21 +111,45 @@ impl Delivery {
         })
     }
 
+    /// Notes who was written to where. Without it, a STOP still ends all messages to the number; only the user's plays would
+    /// not take another channel.
+    async fn note(&self, (channel, key, user): (Channel, AddressKey, UserKey)) {
+        if let Err(error) = self.addresses.note(channel, key, user, SystemClock.now()).await {
+            telemetry::count("address_not_noted", 1);
+            tracing::warn!(%error, "who was written to at an address could not be noted");
+        }
+    }
+
     /// One batch of the deliveries queue. The failures it gives come again, or go to the dead-letter
     /// queue after the last time.
     ///
     /// # Errors
     /// None: what goes wrong goes wrong for one message, and is reported there.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
-        let ports =
-            Ports { records: &self.records, composer: &self.composer, provider: &self.providers, clock: &SystemClock };
-        let batch = event.payload.records.iter().map(incoming).collect();
+        let ports = Ports {
+            records: &self.records,
+            permissions: &self.permissions,
+            composer: &self.composer,
+            provider: &self.providers,
+            clock: &SystemClock,
+        };
+        let batch: Vec<Incoming> = event.payload.records.iter().map(incoming).collect();
+        let written_to: Vec<_> = batch.iter().map(written_to).collect();
         let delivered = ports.deliver_batch(&event.context.request_id, batch).await;
         delivered.reports.iter().for_each(tell);
+        let reached = |report: &Report| matches!(report.outcome, Outcome::Sent | Outcome::SentUnrecorded);
+        let reached = delivered.reports.iter().zip(written_to).filter(|(report, _)| reached(report));
+        join_all(reached.filter_map(|(_, written_to)| Some(self.note(written_to?)))).await;
         telemetry::count("messages_failed", delivered.failed.len());
         telemetry::flush("delivery", SystemClock.now());
         Ok(response(delivered.failed))
     }
+}
+
+/// A user and the address at which they are written to, when something comes back from there that does not say to what.
+fn written_to(incoming: &Incoming) -> Option<(Channel, AddressKey, UserKey)> {
+    let order = incoming.message.as_ref().ok()?.order();
+    (order.channel == Channel::Sms).then(|| (Channel::Sms, AddressKey::of(Channel::Sms, &order.address), order.user))
 }
 
 /// A message of the deliveries queue, read as far as it can be.
@@ -140,6 +181,7 @@ fn tell(report: &Report) {
                 AnswerClass::PermanentMessage => "answer_permanent_message",
                 AnswerClass::Configuration => "answer_configuration",
                 AnswerClass::Unknown => "answer_unknown",
+                AnswerClass::NotAllowed => "answer_not_allowed",
             },
             1,
         );

@@ -17,6 +17,7 @@
 
 pub mod aws_answer;
 pub mod composer;
+pub mod consent_links;
 pub mod email;
 pub mod enrichment;
 pub mod function;

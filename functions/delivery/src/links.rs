@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::sync::Arc;
 
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::link_keys::LinkKeys;
@@ -68,13 +69,13 @@ impl Short {
 #[derive(Debug)]
 pub struct StoredLinks {
     table: LinksTable,
-    keys: LinkKeys,
+    keys: Arc<LinkKeys>,
     address: String,
 }
 
 impl StoredLinks {
     /// The links of this table, signed with these keys; `address` is that of the function that leads on.
-    pub fn new(table: LinksTable, keys: LinkKeys, address: &str) -> Self {
+    pub fn new(table: LinksTable, keys: Arc<LinkKeys>, address: &str) -> Self {
         Self { table, keys, address: address.trim_end_matches('/').to_owned() }
     }
 }
@@ -149,7 +150,8 @@ impl Meaning<'_> {
         match link {
             Link::Page(page) => {
                 let is_own = page.strip_prefix(self.base).is_some_and(|rest| rest.starts_with('/'));
-                (!is_own && self.settings.counts(page)).then(|| Target::page(page))
+                let is_consent = self.found.consent.as_ref().is_some_and(|urls| urls.has(page));
+                (!is_own && !is_consent && self.settings.counts(page)).then(|| Target::page(page))
             }
             Link::Named(name) => {
                 let destination = self.settings.destinations.get(name)?;
@@ -224,9 +226,10 @@ mod tests {
     use futures_util::FutureExt;
     use kairos_engine::identifiers::{DeliveryId, UserKey};
     use kairos_engine::place::Position;
-    use kairos_engine::playbook::{Channel, PlaybookVersion};
+    use kairos_engine::playbook::{Channel, PlaybookVersion, Purpose as Consented};
     use kairos_engine::product::Product;
     use kairos_engine::time::{Span, Timestamp};
+    use kairos_messages::ConsentUrls;
     use kairos_protocol::links::LinksId;
     use serde_json::json;
 
@@ -299,6 +302,7 @@ mod tests {
             message: "reminder".into(),
             playbook: PlaybookVersion("v1".into()),
             channel,
+            purpose: Consented::Marketing,
             address: "a".into(),
             locale: None,
             due_at: at,
@@ -368,6 +372,36 @@ mod tests {
         assert!(text.starts_with("<a href=\"https://go.example/c/"), "{text}");
         assert_eq!(picture.as_deref(), Some("https://shop.example/a.jpg"));
         assert_eq!(number_in(&button.unwrap().link), 1);
+    }
+
+    #[test]
+    fn links_to_unsubscribe_are_not_counted_even_on_a_site_whose_links_are() {
+        let mut playbook = playbook(true);
+        let message = playbook.messages.get_mut("reminder").unwrap().locales.get_mut("en").unwrap();
+        message.sms.as_mut().unwrap().text =
+            "{{ unsubscribe_url }} {{ preferences_url }}. {{ confirm_url }} {{ product.url }}".into();
+        let email = message.email.as_mut().unwrap();
+        email.text = "{{ unsubscribe_url }}".into();
+        email.html = Some("<a href=\"{{ unsubscribe_url }}\">a</a> <a href='{{ preferences_url }}'>b</a>".into());
+        let url = |path: &str| format!("https://shop.example/{path}/token");
+        let consent = Some(ConsentUrls { unsubscribe: url("u"), preferences: url("p"), confirm: url("c") });
+        let found = Found { consent, ..Found::default() };
+        let rendered = |channel| {
+            let order = order(channel);
+            let message = playbook.messages["reminder"].localized(None).unwrap();
+            let shelf = up();
+            let rendered = with_short_links(&shelf, &playbook, message, &order, &order.data, &found);
+            rendered.now_or_never().expect("nothing here waits").unwrap()
+        };
+        let RenderedMessage::Sms { text, .. } = rendered(Channel::Sms) else { panic!("no SMS") };
+        let own = "https://shop.example/u/token https://shop.example/p/token. https://shop.example/c/token ";
+        assert_eq!(number_in(text.strip_prefix(own).unwrap_or_else(|| panic!("{text}"))), 0);
+        let RenderedMessage::Email { text, html, .. } = rendered(Channel::Email) else { panic!("no email") };
+        assert_eq!(text, url("u"));
+        let html = html.unwrap();
+        let anchors =
+            "<a href=\"https://shop.example/u/token\">a</a> <a href='https://shop.example/p/token'>b</a><img ";
+        assert!(html.starts_with(anchors), "{html}");
     }
 
     #[test]

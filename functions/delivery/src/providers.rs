@@ -13,7 +13,7 @@ use kairos_engine::time::Span;
 use kairos_protocol::delivery::{Answer, Content, Provider};
 use kairos_protocol::port::Clock;
 
-use crate::email::Email;
+use crate::email::{Email, Parts};
 use crate::messengers::Messengers;
 use crate::on_site;
 use crate::sms::Sms;
@@ -41,8 +41,9 @@ impl<K: SigningKeys, T: Tokens, C: Clock> Provider for Providers<K, T, C> {
     async fn send(&self, order: &DeliveryOrder, content: &Content) -> Answer {
         match content {
             Content::Sms { sender, text } => self.sms.send(order, sender, text).await,
-            Content::Email { sender, subject, text, html } => {
-                self.email.send(order, sender, subject, text, html.as_deref()).await
+            Content::Email { sender, subject, text, html, unsubscribe } => {
+                let email = Parts { subject, text, html: html.as_deref(), unsubscribe: unsubscribe.as_deref() };
+                self.email.send(order, sender, email).await
             }
             Content::Webhook { receiver, text } => self.webhook.send(order, receiver, text, self.clock.now()).await,
             Content::OnSite { message, language, priority } => {

@@ -6,15 +6,39 @@ use aws_sdk_dynamodb::Client;
 use kairos_cloud::faults::fault;
 use kairos_cloud::items::{number, text};
 use kairos_cloud::playbooks::PlaybookStore;
-use kairos_engine::playbook::Playbook;
+use kairos_cloud::secrets::{Secret, access_key};
+use kairos_engine::bounds::SERVER_KEY_REFRESH;
+use kairos_engine::event::SHOP_SERVER;
+use kairos_engine::playbook::{Playbook, Source};
+use kairos_engine::time::Timestamp;
 use kairos_protocol::port::Fault;
 
 use crate::handle::Playbooks;
 use crate::refusals::{KeptRefusal, Refusals};
 
-impl Playbooks for PlaybookStore {
+/// The playbook in force, and the key of the shop's server.
+#[derive(Debug)]
+pub struct Sources {
+    playbooks: PlaybookStore,
+    server_key: Secret<String>,
+}
+
+impl Sources {
+    /// What this store and the secret with this ARN say.
+    pub fn new(playbooks: PlaybookStore, secrets: aws_sdk_secretsmanager::Client, server_key_arn: String) -> Self {
+        Self { playbooks, server_key: Secret::new(secrets, server_key_arn, SERVER_KEY_REFRESH, access_key) }
+    }
+}
+
+impl Playbooks for Sources {
     async fn current(&self) -> Result<Arc<Playbook>, Fault> {
-        self.in_force().await
+        self.playbooks.in_force().await
+    }
+
+    async fn server(&self, now: Timestamp) -> Option<Source> {
+        let key = self.server_key.current(now).await;
+        let key = key.inspect_err(|error| tracing::error!(%error, "the key of the shop's server could not be read"));
+        Some(Source { name: SHOP_SERVER.to_owned(), write_key: key.ok()? })
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_lambda_events::event::lambda_function_urls::{LambdaFunctionUrlRequest, LambdaFunctionUrlResponse};
 use futures_util::future::join_all;
 use kairos_engine::mailbox::{Input, MailboxMessage};
-use kairos_engine::playbook::Playbook;
+use kairos_engine::playbook::{Playbook, Source};
 use kairos_engine::time::Timestamp;
 use kairos_protocol::port::{Clock, Fault, Mailboxes};
 
@@ -18,6 +18,9 @@ use crate::resolve::{Resolved, Submission, needs_sources, resolve};
 pub trait Playbooks {
     /// The playbook in force.
     fn current(&self) -> impl Future<Output = Result<Arc<Playbook>, Fault>>;
+
+    /// The source of the shop's server, whose write key is a secret; none when it cannot be told.
+    fn server(&self, now: Timestamp) -> impl Future<Output = Option<Source>>;
 }
 
 /// The function over its ports.
@@ -50,7 +53,16 @@ impl<P: Playbooks, M: Mailboxes, R: Refusals, C: Clock> Ingest<P, M, R, C> {
         let received_at = self.clock.now();
         let playbook = if needs_sources(request) { Box::pin(self.playbook()).await } else { None };
         let sources = playbook.as_deref().map(|playbook| playbook.sources.as_slice());
-        match resolve(request, sources, received_at) {
+        let mut resolved = resolve(request, sources, received_at);
+        // The secret is asked for only when a key is none of the playbook's.
+        if let (Resolved::Answer { outcome, .. }, Some(playbook)) = (&resolved, &playbook)
+            && *outcome == RequestRefusal::WriteKeyUnknown.code()
+            && let Some(server) = Box::pin(self.playbooks.server(received_at)).await
+        {
+            let sources: Vec<Source> = playbook.sources.iter().cloned().chain([server]).collect();
+            resolved = resolve(request, Some(&sources), received_at);
+        }
+        match resolved {
             Resolved::Answer { outcome, response } => Handled { response, counts: vec![(outcome, 1)] },
             Resolved::Submission(submission) => {
                 let on_site = playbook.is_some_and(|playbook| may_lead_on_site(&playbook, &submission.messages));

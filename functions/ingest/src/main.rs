@@ -9,11 +9,11 @@ use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::queues::Mailboxes;
 use kairos_cloud::{service, telemetry};
 use kairos_ingest::Ingest;
-use kairos_ingest::aws::RefusalsTable;
+use kairos_ingest::aws::{RefusalsTable, Sources};
 use kairos_protocol::port::Clock;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
-type OnAws = Ingest<PlaybookStore, Mailboxes, RefusalsTable, SystemClock>;
+type OnAws = Ingest<Sources, Mailboxes, RefusalsTable, SystemClock>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -25,7 +25,11 @@ fn from_environment() -> Result<OnAws, Error> {
     let config = service::start()?;
     let tables = DynamoDb::new(&config);
     Ok(Ingest::new(
-        PlaybookStore::new(tables.clone(), required("PLAYBOOK_TABLE")?),
+        Sources::new(
+            PlaybookStore::new(tables.clone(), required("PLAYBOOK_TABLE")?),
+            aws_sdk_secretsmanager::Client::new(&config),
+            required("SERVER_KEY_ARN")?,
+        ),
         Mailboxes::new(Sqs::new(&config), required("EVENTS_QUEUE_URL")?),
         RefusalsTable::new(tables, required("REFUSALS_TABLE")?),
         SystemClock,

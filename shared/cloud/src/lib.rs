@@ -1,13 +1,15 @@
 //! The only AWS code that functions share: how Kairos' ports look on DynamoDB, SQS and Lambda.
 //!
 //! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
-//! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`links`], [`inbox`], [`playbooks`], [`backfills`]: the
-//!   ports of `kairos-protocol` on AWS; [`items`]: what those in DynamoDB have in common.
+//! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`links`], [`inbox`], [`playbooks`], [`backfills`],
+//!   [`permissions`]: the ports of `kairos-protocol` on AWS; [`suppressions`], [`addresses`]: which addresses are dead, and
+//!   who was written to where; [`items`]: what those in DynamoDB have in common.
 //! - [`secrets`]: keys from Secrets Manager; [`link_keys`]: those that sign links; [`requests`]: what is asked of who has one.
 //! - [`batches`]: SQS events in and partial batch failures out.
 //! - [`telemetry`]: structured logs and counters, without personal data.
 //! - [`clock`]: the one place where the time of day is read.
 
+pub mod addresses;
 pub mod audiences;
 pub mod backfills;
 pub mod batches;
@@ -20,11 +22,13 @@ pub mod inbox;
 pub mod items;
 pub mod link_keys;
 pub mod links;
+pub mod permissions;
 pub mod playbooks;
 pub mod promo_codes;
 pub mod queues;
 pub mod requests;
 pub mod secrets;
 pub mod service;
+pub mod suppressions;
 pub mod telemetry;
 pub mod users;

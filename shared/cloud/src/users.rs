@@ -148,7 +148,7 @@ fn standing(state: &UserState) -> Standing {
     Standing { program: state.program, is_forwarded: state.forwarded_to.is_some() }
 }
 
-fn key(user: UserKey) -> Item {
+pub(crate) fn key(user: UserKey) -> Item {
     Item::from([("user".to_owned(), text(user.to_string()))])
 }
 
@@ -185,7 +185,7 @@ pub fn read_item(item: Item) -> Result<(UserKey, Result<StoredUser, Fault>), Fau
     Ok((user, read_stored(&item)))
 }
 
-fn read_state(item: &Item) -> Result<UserState, Fault> {
+pub(crate) fn read_state(item: &Item) -> Result<UserState, Fault> {
     let state = item.get("state").and_then(|value| value.as_b().ok()).ok_or_else(|| damaged("it has no `state`"))?;
     UserState::decode(state.as_ref()).map_err(damaged)
 }

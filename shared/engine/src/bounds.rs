@@ -19,7 +19,7 @@ pub const EVENT_NAME_BYTES_MAX: usize = 200;
 /// Longest single text that is kept from an event (product name, trait, address), in bytes.
 pub const TEXT_BYTES_MAX: usize = 512;
 /// Longest link (picture, product page) that is kept, in bytes.
-pub const LINK_BYTES_MAX: usize = 720;
+pub const LINK_BYTES_MAX: usize = 680;
 /// Deepest nesting of an event's JSON that is read.
 pub const JSON_DEPTH_MAX: usize = 32;
 /// Most products that are read from one event.
@@ -105,6 +105,8 @@ pub const EVENT_PROPERTIES_MAX: usize = 6;
 pub const EVENT_PROPERTY_NAME_BYTES_MAX: usize = 48;
 /// Longest property of an event that a play on its way keeps, in bytes.
 pub const EVENT_PROPERTY_BYTES_MAX: usize = 96;
+/// Longest version of the words that somebody agrees to, in bytes.
+pub const WORDING_BYTES_MAX: usize = 32;
 /// Places in which one user can be at once.
 pub const PLACES_INSIDE_MAX: usize = 8;
 /// How long somebody counts as being in a place without news of where they are.
@@ -213,6 +215,8 @@ pub const TEMPLATE_DEPTH_MAX: usize = 16;
 pub const TEMPLATE_WORK_BYTES_MAX: usize = 8 * RENDERED_BYTES_MAX;
 /// Longest SMS, in characters: ten concatenated segments of 153 (SNS refuses more than 1,600).
 pub const SMS_CHARS_MAX: usize = 1_530;
+/// Longest answer to HELP by SMS, in characters: two segments in any alphabet.
+pub const HELP_CHARS_MAX: usize = 134;
 /// Longest Telegram message, in UTF-16 units after its markup is read (Bot API, `sendMessage`).
 pub const TELEGRAM_CHARS_MAX: usize = 4_096;
 /// Longest text of a Telegram message with a picture, counted likewise (`sendPhoto`).
@@ -326,6 +330,8 @@ pub const PROMO_CODE_RETENTION: Span = Span::from_secs(180 * 24 * 60 * 60);
 pub const PROMO_CODE_KEY_REFRESH: Span = Span::from_mins(15);
 /// After how long a secret that is known, and could not be asked for anew, is asked for again.
 pub const SECRET_ASKED_AGAIN_AFTER: Span = Span::from_secs(30);
+/// How long the write key of the shop's server is used before it is asked for again.
+pub const SERVER_KEY_REFRESH: Span = Span::from_mins(5);
 /// How long the key that opens redemptions is used before it is asked for again.
 pub const REDEEM_KEY_REFRESH: Span = Span::from_mins(5);
 
@@ -453,6 +459,20 @@ pub const PROVIDER_TIMEOUT: Span = Span::from_secs(10);
 pub const DELIVERY_ATTEMPTS_MAX: u32 = 20;
 /// How often a worker looks again when others change a delivery's record while it claims it.
 pub const DELIVERY_CLAIM_ROUNDS_MAX: u32 = 4;
+/// How old the answer may be to whether a receiver still wants to be written to, when the provider is called.
+pub const CONSENT_FRESH: Span = Span::from_secs(1);
+/// How often a worker asks that in a row, when the answers take longer.
+pub const CONSENT_ASKED_MAX: u32 = 3;
+/// Most rows of a file of dead addresses.
+pub const SUPPRESSIONS_FILE_ROWS_MAX: usize = 1_000_000;
+/// Addresses that an import writes at the same time.
+pub const SUPPRESSIONS_LANES_MAX: usize = 16;
+/// How often HELP by SMS is answered to one number in a day: nobody is to make the shop pay for a talk with a machine.
+pub const HELP_ANSWERS_PER_DAY_MAX: u32 = 3;
+/// How long it is remembered what an address was answered to.
+pub const ANSWER_MEMORY: Span = Span::from_secs(2 * 24 * 60 * 60);
+/// Largest form of the preferences page, in bytes: some words.
+pub const PREFERENCES_FORM_BYTES_MAX: usize = 4 * 1024;
 /// How often a worker tries to record what the provider said, before it leaves that to the log.
 pub const DELIVERY_RECORD_TRIES_MAX: u32 = 3;
 /// Most of a subject, and of a text, that a delivery record keeps, in bytes.

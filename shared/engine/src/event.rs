@@ -19,6 +19,13 @@ pub const REDEMPTIONS: &str = "redeem";
 pub const LINKS: &str = "links";
 /// The name of the source that tells what became of messages on the shop's pages. No client may have it, likewise.
 pub const INBOX: &str = "inbox";
+/// The name of the source of what the shop's server says with its secret key. No playbook can give a source this name, or
+/// those below: names there have no hyphens.
+pub const SHOP_SERVER: &str = "shop-server";
+/// The name of the source of what people say by signed links: on the preferences page, by unsubscribing, by confirming.
+pub const PREFERENCES: &str = "kairos-preferences";
+/// The name of the source of what comes back for messages: keywords sent by SMS, bounces, complaints.
+pub const FEEDBACK: &str = "kairos-feedback";
 
 /// One interaction of one user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -119,6 +119,14 @@ vocabulary! {
     SignedUp = "Signed Up", "sign_up";
     /// Somebody came back to their account.
     SignedIn = "Signed In", "login";
+    /// Somebody agreed to messages, refused them, or was asked for a confirmation.
+    ConsentUpdated = "Consent Updated";
+    /// Somebody wants no more marketing by email (Segment's email spec).
+    Unsubscribed = "Unsubscribed";
+    /// An address is dead: it bounced, or its owner complained or sent STOP.
+    AddressSuppressed = "Address Suppressed";
+    /// An address lives again.
+    AddressRestored = "Address Restored";
 }
 
 impl EventName {

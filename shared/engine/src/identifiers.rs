@@ -9,6 +9,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
+use crate::playbook::Channel;
 use crate::time::Timestamp;
 
 /// SHA-256 over length-prefixed parts, so that ("ab","c") and ("a","bc") differ.
@@ -98,6 +99,22 @@ hex_identifier!(
     /// Which message to whom: claimed once, recorded once, the idempotency key towards providers.
     DeliveryId, 16
 );
+
+hex_identifier!(
+    /// Which address on which channel, without saying it: what lists of dead addresses are looked up by.
+    AddressKey, 16
+);
+
+impl AddressKey {
+    /// The key of an address. The case of letters in an email address means nothing.
+    pub fn of(channel: Channel, address: &str) -> Self {
+        let address = match channel {
+            Channel::Email => address.trim().to_lowercase(),
+            _ => address.trim().into(),
+        };
+        Self::from_bytes(prefix(&digest("address", &[channel.as_str().as_bytes(), address.as_bytes()])))
+    }
+}
 
 impl UserKey {
     /// The actor of a known user (`userId`).

@@ -261,6 +261,7 @@ impl<'a> Run<'a> {
             playbook: self.program.playbook().version.clone(),
             channel,
             address,
+            purpose: self.program.playbook().purpose(step.message),
             locale: state.profile.locale.clone(),
             due_at,
             decided_at: self.now,
@@ -290,16 +291,18 @@ impl<'a> Run<'a> {
         if decided_now >= MESSAGES_PER_COMMIT_MAX {
             return Err(Reason::TooManyAtOnce);
         }
-        let mut capped = None;
+        let purpose = self.program.playbook().purpose(step.message);
+        let mut not_by = None;
         for channel in step.channels {
             if let Some(address) = self.address(step.message, *channel, due_at) {
-                match self.policy_room(Some(*channel), due_at) {
+                let consents = self.consents(*channel, &address, purpose);
+                match consents.and_then(|()| self.policy_room(Some(*channel), due_at)) {
                     Ok(()) => return Ok((*channel, address)),
-                    Err(reason) => capped = capped.or(Some(reason)),
+                    Err(reason) => not_by = not_by.or(Some(reason)),
                 }
             }
         }
-        Err(capped.unwrap_or(Reason::NoAddress))
+        Err(not_by.unwrap_or(Reason::NoAddress))
     }
 
     /// The group by which a message is held out, if it is.

@@ -8,7 +8,8 @@
 //! Reading order:
 //! 1. [`event`], [`event_name`], [`product`], [`money`], [`time`], [`identifiers`]: what clients report.
 //! 2. [`mailbox`]: what travels: inputs, alarms, orders to deliver, effects.
-//! 3. [`state`], [`profile`], [`cart`], [`register`], [`moment`], [`place`]: what is remembered of a user.
+//! 3. [`state`], [`profile`], [`cart`], [`register`], [`moment`], [`place`], [`consent`]: what is
+//!    remembered of a user.
 //! 4. [`playbook`]: what the shop has told Kairos to do; [`program`]: the same, ready to run.
 //! 5. `check`, [`verdict`]: what is asked about a user, and how long the answer lasts.
 //! 6. [`step`]: what happens; `watch` (segments), `plays` (who starts when), `journey` (the way through a play),
@@ -30,6 +31,7 @@ pub mod bounds;
 pub mod cart;
 mod check;
 pub mod commit;
+pub mod consent;
 mod context;
 pub mod describe;
 pub mod event;

@@ -12,7 +12,7 @@ use crate::identifiers::{DeliveryId, InputId, UserKey};
 use crate::money::{Currency, Micros};
 use crate::name::Name;
 use crate::place::Position;
-use crate::playbook::{Channel, PlaybookVersion, TraitValue};
+use crate::playbook::{Channel, PlaybookVersion, Purpose, TraitValue};
 use crate::product::Product;
 use crate::state::UserState;
 use crate::time::Timestamp;
@@ -239,6 +239,9 @@ pub struct DeliveryOrder {
     pub channel: Channel,
     /// The address on that channel.
     pub address: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Purpose::is_marketing")]
+    pub purpose: Purpose,
     /// The user's language, as a BCP 47 tag, when known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,

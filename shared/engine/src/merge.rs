@@ -37,6 +37,7 @@ impl UserState {
             interests,
             messaged,
             on_site_at,
+            consent,
         } = self;
         anonymous_id.is_some()
             || !seen.is_empty()
@@ -55,6 +56,7 @@ impl UserState {
             || !interests.is_empty()
             || !messaged.is_empty()
             || on_site_at.is_some()
+            || !consent.is_empty()
     }
 
     /// Takes in what a visitor had done who turned out to be this user. No cart, purchase or used cap
@@ -128,6 +130,7 @@ impl UserState {
         self.messaged.sort_unstable();
         let too_many = self.messaged.len().saturating_sub(Channel::ALL.len() * CAP_AT_MOST_MAX as usize);
         self.messaged.drain(..too_many);
+        self.consent.merge(&visitor.consent, at);
         self.seen.merge(&visitor.seen);
         self.profile.merge(visitor.profile, &program.needs.traits);
         if self.anonymous_id.is_none() {

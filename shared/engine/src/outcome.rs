@@ -279,6 +279,22 @@ pub enum Reason {
     /// Messages of this kind lead from one to the next too often within one instant.
     #[n(14)]
     TooManySteps,
+    /// The user has refused such messages on every channel that could be used, or has not agreed to them.
+    #[n(15)]
+    #[cbor(map)]
+    NoConsent {
+        /// On which channel: the first of the step.
+        #[n(0)]
+        channel: Channel,
+    },
+    /// The user's address is dead: it bounced, or its owner complained or sent STOP.
+    #[n(16)]
+    #[cbor(map)]
+    Suppressed {
+        /// On which channel: the first of the step.
+        #[n(0)]
+        channel: Channel,
+    },
 }
 
 impl Reason {
@@ -317,6 +333,8 @@ impl PlayOutcome {
                 Reason::TooManyRunning => "not_sent_too_many_running",
                 Reason::PlayChanged => "not_sent_play_changed",
                 Reason::TooManySteps => "not_sent_too_many_steps",
+                Reason::NoConsent { .. } => "not_sent_no_consent",
+                Reason::Suppressed { .. } => "not_sent_suppressed",
             },
         }
     }
@@ -363,6 +381,10 @@ impl core::fmt::Display for PlayOutcome {
                 Reason::TooManyRunning => formatter.write_str("not sent: on the way through too many plays"),
                 Reason::PlayChanged => formatter.write_str("not sent: the step it waited in is gone from the play"),
                 Reason::TooManySteps => formatter.write_str("not sent: too many steps at the same instant"),
+                Reason::NoConsent { channel } => write!(formatter, "not sent: no consent to messages by {channel}"),
+                Reason::Suppressed { channel } => {
+                    write!(formatter, "not sent: the address for {channel} is on the suppression list")
+                }
             },
         }
     }

@@ -5,6 +5,7 @@
 
 mod channels;
 mod condition;
+mod consent;
 mod links;
 mod message;
 mod on_site;
@@ -24,6 +25,7 @@ pub use channels::{
     WebhookSettings, WhatsappSettings,
 };
 pub use condition::{CartTest, Condition, ContextFact, HabitSlot, HabitTest, LocalHours, ReachTest, Weekdays};
+pub use consent::{ChannelConsent, ConsentSettings, OptIn, Purpose, Wording};
 pub use links::{AppLink, Destination, LinkSettings, PageOrPlace, Utm, host};
 pub use message::{
     ChatTemplate, EmailTemplate, LinkButton, LocalizedMessage, Message, SmsTemplate, WebhookTemplate, WhatsappTemplate,
@@ -79,6 +81,9 @@ pub struct Playbook {
     pub plays: Vec<Play>,
     /// What to say, by name.
     pub messages: BTreeMap<String, Message>,
+    /// How the shop asks for consent; without it, who has not refused gets messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<ConsentSettings>,
     /// What promo codes are good for, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub promotions: BTreeMap<String, Promotion>,
@@ -117,6 +122,16 @@ impl Playbook {
             Channel::ALL.into_iter().flat_map(|channel| message.templates(channel)).any(|text| text.contains(variable))
         };
         localized.any(shows)
+    }
+
+    /// What marketing on a channel needs.
+    pub fn opt_in(&self, channel: Channel) -> OptIn {
+        self.consent.as_ref().map_or(OptIn::Implied, |consent| consent.opt_in(channel))
+    }
+
+    /// What a message is for.
+    pub fn purpose(&self, message: &str) -> Purpose {
+        self.messages.get(message).map_or(Purpose::Marketing, |message| message.purpose)
     }
 
     /// The segment with this name.

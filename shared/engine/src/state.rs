@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::bounds::{MESSAGES_REMEMBERED_MAX, OUTCOMES_KEPT_MAX, SEEN_INPUTS_MAX, STATE_BYTES_MAX};
 use crate::cart::Cart;
+use crate::consent::Consent;
 use crate::identifiers::{InputId, UserKey};
 use crate::moment::MomentState;
 use crate::money::Micros;
@@ -135,6 +136,10 @@ pub struct UserState {
     /// When the user was last on the shop's pages or in its app, when the playbook has messages there.
     #[n(26)]
     pub on_site_at: Option<Timestamp>,
+    /// What they have agreed to and refused.
+    #[n(27)]
+    #[cbor(default, skip_if = "Consent::is_empty")]
+    pub consent: Consent,
 }
 
 /// A place the user is in.

@@ -199,6 +199,7 @@ impl<'a> Run<'a> {
         self.advance(event.at);
         let at = self.out.state.clock;
         self.know(event, at);
+        self.hear_consent(event);
         let state = &mut self.out.state;
         match &event.kind {
             EventKind::Track { event: name, .. } => {
@@ -407,6 +408,8 @@ impl<'a> Run<'a> {
             passed_on: core::mem::take(&mut carried.passed_on),
             messages: carried.messages.clone(),
             decisions: carried.decisions,
+            // A message on its way to the visitor is refused here, until the user knows.
+            consent: carried.consent.clone(),
             ..UserState::default()
         };
         self.seats.find_again(self.program, &self.out.state);

@@ -45,6 +45,29 @@ pub struct PromoCode {
     pub expires_at: Timestamp,
 }
 
+/// The links by which the receiver says what they want to get, as templates show them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConsentUrls {
+    /// `unsubscribe_url`: ends messages of this kind on this channel.
+    pub unsubscribe: String,
+    /// `preferences_url`: shows and changes what the receiver gets.
+    pub preferences: String,
+    /// `confirm_url`: says yes to messages of this channel, by who has the address.
+    pub confirm: String,
+}
+
+impl ConsentUrls {
+    /// Their names in templates.
+    pub const NAMES: [&str; 3] = ["unsubscribe_url", "preferences_url", "confirm_url"];
+
+    /// Whether a link is one of them, which nobody counts: whoever says no is led nowhere else first.
+    pub fn has(&self, link: &str) -> bool {
+        [&self.unsubscribe, &self.preferences, &self.confirm]
+            .into_iter()
+            .any(|own| !own.is_empty() && link.starts_with(&**own))
+    }
+}
+
 /// What was found for a message beyond the data of its decision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
@@ -52,6 +75,8 @@ pub struct Found {
     pub store: Option<Store>,
     /// The code to show.
     pub promo_code: Option<PromoCode>,
+    /// The links by which the receiver says what they want to get.
+    pub consent: Option<ConsentUrls>,
     /// The pages of the playbook's destinations, by name.
     pub destinations: BTreeMap<String, String>,
 }
@@ -72,7 +97,19 @@ impl Links for Found {
 }
 
 /// What a template can name, in the order in which it is told.
-pub(crate) const ROOTS: [&str; 8] = ["user", "cart", "product", "viewed", "event", "store", "promo_code", "device"];
+pub(crate) const ROOTS: [&str; 11] = [
+    "user",
+    "cart",
+    "product",
+    "viewed",
+    "event",
+    "store",
+    "promo_code",
+    "device",
+    "unsubscribe_url",
+    "preferences_url",
+    "confirm_url",
+];
 /// A name that no template can write: the one currency that everything in the message is in.
 pub(crate) const COMMON_CURRENCY: &str = "common currency";
 
@@ -91,6 +128,7 @@ pub(crate) fn globals(data: &MessageData, found: &Found) -> Object {
         Value::Object(fields)
     });
     let event = data.event.iter().map(|(name, value)| (name.clone().into(), property(value)));
+    let urls = found.consent.as_ref();
     let device = [("type", text(data.device.kind.as_deref())), ("os", text(data.device.os.as_deref()))];
     object([
         ("user", Value::Object(object(user))),
@@ -101,6 +139,9 @@ pub(crate) fn globals(data: &MessageData, found: &Found) -> Object {
         ("store", found.store.as_ref().map_or(Value::Nil, place)),
         ("promo_code", found.promo_code.as_ref().map_or(Value::Nil, promo_code)),
         ("device", Value::Object(object(device))),
+        ("unsubscribe_url", text(urls.map(|urls| &*urls.unsubscribe))),
+        ("preferences_url", text(urls.map(|urls| &*urls.preferences))),
+        ("confirm_url", text(urls.map(|urls| &*urls.confirm))),
         (COMMON_CURRENCY, text(common_currency(data).as_ref().map(Currency::as_str))),
     ])
 }
@@ -228,7 +269,10 @@ pub(crate) fn samples() -> [(MessageData, Found); 2] {
         maximum_discount: euros(20_000_000),
         expires_at: Timestamp::from_millis(1_798_070_400_000),
     });
-    // Whoever gets a message that shows a code has one.
-    let nothing_else = Found { promo_code: promo_code.clone(), ..Found::default() };
-    [(data, Found { store: Some(store), promo_code, ..Found::default() }), (MessageData::default(), nothing_else)]
+    // Whoever gets a message that shows a code has one, and everybody gets the links.
+    let url = |path: &str| format!("https://preferences.example/{path}");
+    let consent = Some(ConsentUrls { unsubscribe: url("u"), preferences: url("p"), confirm: url("c") });
+    let nothing_else = Found { promo_code: promo_code.clone(), consent: consent.clone(), ..Found::default() };
+    let everything = Found { store: Some(store), promo_code, consent, ..Found::default() };
+    [(data, everything), (MessageData::default(), nothing_else)]
 }

@@ -13,7 +13,7 @@
 //!   `id`, `name`, `price`, `currency`, `quantity`, `image_url`, `url`, `category`; `product` (an item, with
 //!   `was`), `viewed` (items), `event` (properties by name), `store` (`name`, `title`, `address`, `url`,
 //!   `distance_m`), `promo_code` (`code`, `title`, `kind`, `percent`, `amount`, `minimum_total`, `maximum_discount`,
-//!   `currency`, `expires_at`), `device` (`type`, `os`); what is not known is an empty text, and in a bare condition
+//!   `currency`, `expires_at`), `device` (`type`, `os`), `unsubscribe_url`, `preferences_url`, `confirm_url`; what is not known is an empty text, and in a bare condition
 //!   (`{% if user.first_name %}`) an empty text is false
 //!
 //! **Invariants:** data never becomes markup, a header, a line break or a template; a rendering's time and
@@ -57,7 +57,7 @@ use kairos_engine::bounds::{
 use kairos_engine::mailbox::MessageData;
 use kairos_engine::playbook::{Channel, LinkButton, LocalizedMessage, OnSiteMessage};
 
-pub use data::{Found, PromoCode, Store};
+pub use data::{ConsentUrls, Found, PromoCode, Store};
 pub use links::{Link, Links, untracked};
 pub use problem::{TemplateProblem, closest};
 pub use sms::{SmsEncoding, SmsSize, sms_size};

@@ -2,6 +2,7 @@
 //! another, and what it all costs.
 
 mod caps;
+mod consent;
 mod events;
 mod plays;
 mod references;
@@ -59,6 +60,7 @@ pub(crate) fn check(whole: &Whole<'_>, found: &mut Found) {
     events::check(whole, &references, found);
     caps::check(whole, found);
     plays::check(whole, found);
+    consent::check(whole, found);
     if found.errors() == 0
         && let Err(error) = Program::new(whole.playbook.clone())
     {

@@ -3,6 +3,7 @@
 //! ```text
 //! sources.yaml       where events may come from, with their write keys
 //! channels.yaml      how each channel introduces itself
+//! consent.yaml       what marketing needs on each channel
 //! policy.yaml        what holds for all plays: caps, quiet hours, control group, time zone
 //! moments.yaml       evidence of know, go, do and buy; the readiness to buy
 //! places.yaml        shops, cafés, showrooms
@@ -20,13 +21,14 @@
 //! **Invariant:** a playbook that loads refers to nothing that is not there, and every template in it renders.
 //!
 //! Reading order: `folder`, `node` (YAML with places), `fields` (typed reading); `values`, `hours`, `events`,
-//! `conditions`, `behaviour` (what all files are made of); `settings`, `policy`, `moments`, `places`, `promotions`, `links`,
+//! `conditions`, `behaviour` (what all files are made of); `settings`, `consent`, `policy`, `moments`, `places`, `promotions`, `links`,
 //! `segments`, `messages`, `plays` with `triggers` and `steps` (the files); `tracking`, `possible`, `relations` and `checks` (what
 //! can be told only of the whole); `diagnostic`; `cost`; `schema` (what editors know of the files).
 
 mod behaviour;
 mod checks;
 mod conditions;
+mod consent;
 mod cost;
 mod diagnostic;
 mod events;
@@ -166,6 +168,7 @@ enum Role<'a> {
     Sources,
     Channels,
     TrackingPlan,
+    Consent,
     Policy,
     Moments,
     Places,
@@ -184,6 +187,7 @@ fn role(path: &str) -> Role<'_> {
         "sources.yaml" => Role::Sources,
         "channels.yaml" => Role::Channels,
         "tracking_plan.yaml" => Role::TrackingPlan,
+        "consent.yaml" => Role::Consent,
         "policy.yaml" => Role::Policy,
         "moments.yaml" => Role::Moments,
         "places.yaml" => Role::Places,
@@ -243,6 +247,10 @@ fn read(files: &BTreeMap<String, String>, found: &mut Found) -> (Playbook, BTree
                     yaml(path, text, found).and_then(|root| tracking::plan(&mut Report::new(path, text, found), &root));
             }
             // Read after `channels.yaml`: the files come in the order of their names.
+            Role::Consent => {
+                playbook.consent = yaml(path, text, found)
+                    .map(|root| consent::consent(&mut Report::new(path, text, found), &root, channels.as_ref()));
+            }
             Role::Policy => {
                 if let Some(root) = yaml(path, text, found) {
                     let report = &mut Report::new(path, text, found);
@@ -360,6 +368,7 @@ fn unknown_file(path: &str) -> Diagnostic {
         let there_are = [
             "sources.yaml",
             "channels.yaml",
+            "consent.yaml",
             "policy.yaml",
             "moments.yaml",
             "places.yaml",

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use kairos_engine::playbook::{Channel, EmailTemplate, LocalizedMessage, Message, SmsTemplate, WebhookTemplate};
-use kairos_messages::{TemplateKind, check_template, destinations_in, names_in_message};
+use kairos_engine::playbook::{
+    Channel, EmailTemplate, LocalizedMessage, Message, Purpose, SmsTemplate, WebhookTemplate,
+};
+use kairos_messages::{TemplateKind, check_template, destinations_in, names_in, names_in_message};
 
 use crate::diagnostic::{Found, Place, Report, Target};
-use crate::fields::{Fields, entries, text};
+use crate::fields::{Fields, entries, text, word};
 use crate::messengers;
 use crate::node::Node;
 use crate::on_site;
@@ -22,7 +24,7 @@ pub(crate) fn message(
     const HELP: &str =
         "write `locales:`, below it a language (`en`), below it `email`, `sms`, `telegram` or another channel";
     let before = report.errors();
-    let fields = Fields::read(report, root, "a message", &["default_locale", "locales", "promotion"])?;
+    let fields = Fields::read(report, root, "a message", &["default_locale", "locales", "promotion", "purpose"])?;
     let promotion = match fields.get("promotion") {
         Some(node) => {
             let name = text(report, node, "`promotion`")?;
@@ -30,6 +32,10 @@ pub(crate) fn message(
             Some(name.to_owned())
         }
         None => None,
+    };
+    let purpose = match fields.get("purpose") {
+        Some(node) => word(report, node, "`purpose`", &Purpose::ALL)?,
+        None => Purpose::Marketing,
     };
     let node = fields.required(report, "a message", "locales", HELP)?;
     let mut locales = BTreeMap::new();
@@ -45,6 +51,7 @@ pub(crate) fn message(
         let templates = localized(report, &entry.node, files, elsewhere).unwrap_or_default();
         if report.errors() == before {
             shows_code(report, entry.at, &entry.key, &templates, promotion.as_deref());
+            shows_way_out(report, entry.at, &entry.key, &templates, purpose);
         }
         if locales.insert(tag, templates).is_some() {
             report.problem(entry.at, format!("`{}` stands here twice", entry.key), "keep one of them");
@@ -70,7 +77,7 @@ pub(crate) fn message(
             return None;
         }
     };
-    Some(Message { default_locale, locales, promotion })
+    Some(Message { default_locale, locales, promotion, purpose })
 }
 
 /// Whoever gets a message with a promotion must see the code, whatever the channel; and there is no code without one.
@@ -95,8 +102,26 @@ fn shows_code(report: &mut Report<'_>, at: Place, locale: &str, templates: &Loca
     }
 }
 
+/// Who gets marketing by email finds in it how to end that, in the part that they see.
+fn shows_way_out(report: &mut Report<'_>, at: Place, locale: &str, templates: &LocalizedMessage, purpose: Purpose) {
+    let Some(email) = templates.email.as_ref().filter(|_| purpose == Purpose::Marketing) else { return };
+    let shows = |template: &str| {
+        let names = names_in(template);
+        names.contains("unsubscribe_url") || names.contains("preferences_url")
+    };
+    let parts = [("text", Some(&*email.text)), ("HTML", email.html.as_deref())];
+    for (part, _) in parts.into_iter().filter(|(_, template)| template.is_some_and(|template| !shows(template))) {
+        report.warning(
+            at,
+            format!("who gets this email in `{locale}` does not see in its {part} how to unsubscribe"),
+            "write `{{ unsubscribe_url }}` or `{{ preferences_url }}` into it; or `purpose: transactional` beside \
+             `locales`, if somebody expects this email because of an order or a request",
+        );
+    }
+}
+
 /// A BCP 47 tag in the form in which languages are looked up: lower case, with hyphens.
-fn locale(tag: &str) -> Option<String> {
+pub(crate) fn locale(tag: &str) -> Option<String> {
     let tag = tag.replace('_', "-").to_ascii_lowercase();
     let mut parts = tag.split('-');
     let language = parts

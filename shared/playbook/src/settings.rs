@@ -1,6 +1,6 @@
 //! Reads `sources.yaml` and `channels.yaml`.
 
-use kairos_engine::event::{INBOX, LINKS, REDEMPTIONS};
+use kairos_engine::event::{FEEDBACK, INBOX, LINKS, PREFERENCES, REDEMPTIONS, SHOP_SERVER};
 use kairos_engine::playbook::{Channel, ChannelSettings, EmailSettings, SmsSettings, Source, WebhookSettings};
 
 use crate::diagnostic::Report;
@@ -25,17 +25,19 @@ pub(crate) fn sources(report: &mut Report<'_>, root: &Node) -> Vec<Source> {
         return sources;
     };
     for entry in entries(report, named, "`sources`", HELP).unwrap_or_default() {
-        if !is_name(&entry.key) {
-            report.problem(entry.at, format!("`{}` cannot be a source's name", entry.key), NAME_HELP);
-        }
         let own = [
             (REDEMPTIONS, "redeemed promo codes are"),
             (LINKS, "followed links and opened messages are"),
             (INBOX, "what becomes of messages on the site is"),
+            (SHOP_SERVER, "what the shop's server says with its secret key is"),
+            (PREFERENCES, "what people say by signed links is"),
+            (FEEDBACK, "what comes back for messages is"),
         ];
         if let Some((name, what)) = own.into_iter().find(|(name, _)| *name == entry.key) {
             let help = format!("give the source another name: {what} told under this one");
             report.problem(entry.at, format!("`{name}` is Kairos' own source"), help);
+        } else if !is_name(&entry.key) {
+            report.problem(entry.at, format!("`{}` cannot be a source's name", entry.key), NAME_HELP);
         }
         let what = format!("source `{}`", entry.key);
         let Some(fields) = Fields::read(report, &entry.node, &what, &["write_key"]) else {

@@ -7,6 +7,7 @@
 //! ```text
 //!             ┌ moment passed ──────────────────────────────▶ Expired
 //! order ──────┤                     (one conditional write)
+//!             ├ no longer wanted, or the address is dead ────▶ Refused
 //!             ├ cannot be composed ─────────────────────────▶ Refused, Waiting, Failed
 //!             │
 //!             └ composed ──▶ Claimed ──▶ the provider's answer
@@ -34,6 +35,10 @@
 //! second write would have the same gap. When the claim's answer is lost, the claim is written again: a
 //! worker knows its own. Only when that fails too does an SMS end unconfirmed though it was never sent,
 //! which is the safe side.
+//!
+//! **What the receiver says meanwhile.** Whether they have refused such messages, or their address is dead, is read before
+//! anything is composed, and again right before the claim and before the call when that was a second ago
+//! ([`permission`]). Usually that is one read; no call goes out on an older answer.
 //!
 //! **How often.** Each time the queue gives the message, at most one attempt is made. The queue gives
 //! it [`DELIVERY_ATTEMPTS_MAX`] times. After the last the record says [`Status::Failed`], and the
@@ -64,14 +69,17 @@ use crate::port::{Clock, Fault};
 
 mod answer;
 mod outcome;
+mod permission;
 mod record;
 #[cfg(test)]
 mod tests;
 
 pub use answer::{Answer, AnswerClass};
 pub use outcome::{Outcome, Report};
+pub use permission::{Objection, Permissions};
 pub use record::{CrashPolicy, DeliveryRecord, Standing, Status, policy};
 
+use permission::Asked;
 use record::Intent;
 
 /// The records of deliveries: one each, written as a whole.
@@ -118,6 +126,8 @@ pub enum Content {
         text: String,
         /// The HTML part.
         html: Option<String>,
+        /// Where its receiver unsubscribes with one click (RFC 8058).
+        unsubscribe: Option<String>,
     },
     /// An SMS.
     Sms {
@@ -198,9 +208,11 @@ impl Content {
 }
 
 /// What the protocol asks of the world.
-pub struct Ports<'a, R, M, P, C> {
+pub struct Ports<'a, R, G, M, P, C> {
     /// The records.
     pub records: &'a R,
+    /// Who may be written to.
+    pub permissions: &'a G,
     /// The templates.
     pub composer: &'a M,
     /// The providers.
@@ -229,9 +241,10 @@ pub struct Delivered {
     pub reports: Vec<Report>,
 }
 
-impl<R, M, P, C> Ports<'_, R, M, P, C>
+impl<R, G, M, P, C> Ports<'_, R, G, M, P, C>
 where
     R: Records,
+    G: Permissions,
     M: Composer,
     P: Provider,
     C: Clock,
@@ -262,12 +275,13 @@ where
     pub async fn deliver(&self, order: &DeliveryOrder, worker: &str, receives: u32) -> Report {
         let last = receives >= DELIVERY_ATTEMPTS_MAX;
         let mut content = None;
+        let mut asked = Asked::default();
         let intent = if self.clock.now() >= order.expires_at {
             Intent::Expire
         } else if receives > DELIVERY_ATTEMPTS_MAX {
             Intent::GiveUp
         } else {
-            match self.composer.compose(order).await {
+            match self.compose(order, &mut asked).await {
                 Ok(composed) => {
                     content = Some(composed);
                     Intent::Claim
@@ -284,6 +298,7 @@ where
             return Report::of(order, Outcome::of(claimed.status), claimed.answer);
         };
 
+        let permitted = asked.again(self.permissions, self.clock, order).await;
         let before_call = self.clock.now();
         let concluded = if before_call >= order.expires_at {
             claimed.expired(before_call)
@@ -291,11 +306,22 @@ where
             // The process was asleep: by the time the provider answers, the claim may be another's.
             let answer = Answer::new(AnswerClass::Retryable, "claim_too_old");
             claimed.answered(answer, last, before_call)
+        } else if let Err(answer) = permitted {
+            claimed.answered(answer, last, before_call)
         } else {
             let answer = self.provider.send(order, &content).await;
             claimed.answered(answer, last, self.clock.now())
         };
         self.conclude(order, concluded.with_text(&content), claimed.revision).await
+    }
+
+    /// What is to be sent, if its receiver still wants it.
+    async fn compose(&self, order: &DeliveryOrder, asked: &mut Asked) -> Result<Content, Answer> {
+        asked.again(self.permissions, self.clock, order).await?;
+        let content = self.composer.compose(order).await?;
+        // A messenger's pause may have been waited for meanwhile.
+        asked.again(self.permissions, self.clock, order).await?;
+        Ok(content)
     }
 
     /// Writes what is intended into the record, or reports why this worker may not. A write whose answer

@@ -16,6 +16,7 @@
 
 pub mod alarms;
 pub mod catalogue;
+pub mod consent_links;
 pub mod delivery;
 #[cfg(test)]
 mod golden;

@@ -10,8 +10,19 @@ use super::root;
 const OVERRIDE: &str = "KAIROS_BINARIES";
 
 /// The binaries that the template's functions are made of.
-pub(crate) const FUNCTIONS: [&str; 9] =
-    ["ingest", "decide", "timers", "segmentation", "catalogue", "delivery", "redeem", "links", "inbox"];
+pub(crate) const FUNCTIONS: [&str; 11] = [
+    "ingest",
+    "decide",
+    "timers",
+    "segmentation",
+    "catalogue",
+    "delivery",
+    "redeem",
+    "links",
+    "inbox",
+    "preferences",
+    "feedback",
+];
 
 /// The directory with the built functions.
 ///

@@ -111,6 +111,19 @@ impl Stage {
         .await
     }
 
+    /// A system whose plays ask for consent.
+    pub(crate) async fn consent() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, async {
+            let stage = Self::start("consent", Some(2)).await?;
+            let store = PlaybookStore::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
+            let playbook = crate::consent::with_consent(&stage.receiver.url());
+            store.publish(&playbook).await.map_err(|fault| fault.to_string())?;
+            Ok(stage)
+        })
+        .await
+    }
+
     /// A system whose plays count links; failed messages come again after 2 s.
     pub(crate) async fn links() -> &'static Self {
         static STAGE: Shared = OnceCell::const_new();

@@ -58,11 +58,13 @@ pub enum Mutation {
     NoExpiry,
     /// An outbox that tells other users stays after it was sent.
     TellingOutboxIsKept,
+    /// What was decided is sent, whatever its receiver has said since.
+    NobodyAsksForConsent,
 }
 
 impl Mutation {
     /// Everything that must be found.
-    pub const TO_BE_FOUND: [Self; 16] = [
+    pub const TO_BE_FOUND: [Self; 17] = [
         Self::EffectsBeforeWrite,
         Self::AcknowledgeBeforeSending,
         Self::NoSendBefore,
@@ -79,6 +81,7 @@ impl Mutation {
         Self::NoGoals,
         Self::NoExpiry,
         Self::TellingOutboxIsKept,
+        Self::NobodyAsksForConsent,
     ];
 }
 
@@ -86,9 +89,12 @@ impl Mutation {
     /// The shop in which it can be noticed: the small one's plays promise less, and do not watch the catalogue.
     pub const fn shop(self) -> Shop {
         match self {
-            Self::InterestsAreForgotten | Self::NoCaps | Self::NoQuietHours | Self::NoGoals | Self::NoExpiry => {
-                Shop::Shipped
-            }
+            Self::InterestsAreForgotten
+            | Self::NoCaps
+            | Self::NoQuietHours
+            | Self::NoGoals
+            | Self::NoExpiry
+            | Self::NobodyAsksForConsent => Shop::Shipped,
             _ => Shop::Small,
         }
     }

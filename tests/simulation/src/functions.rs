@@ -13,8 +13,8 @@ use kairos_protocol::mailboxes::{self, Incoming};
 use crate::broken::Invocation;
 use crate::checks::Taken;
 use crate::ports::{
-    SimAlarms, SimAudiences, SimClock, SimComposer, SimDeliveries, SimIndex, SimMailboxes, SimProvider, SimRecords,
-    SimUsers, short,
+    SimAlarms, SimAudiences, SimClock, SimComposer, SimDeliveries, SimIndex, SimMailboxes, SimPermissions, SimProvider,
+    SimRecords, SimUsers, short,
 };
 use crate::queues::Entry;
 use crate::weather::Port;
@@ -223,6 +223,7 @@ fn deliver(world: &World, batch: Vec<Entry>) {
         let world = of_task;
         let ports = delivery::Ports {
             records: &SimRecords(world.clone()),
+            permissions: &SimPermissions(world.clone()),
             composer: &SimComposer(world.clone()),
             provider: &SimProvider(world.clone()),
             clock: &SimClock::restless(&world),

@@ -9,8 +9,8 @@
 //!
 //! Reading order: [`weather`] (how bad it gets), [`world`] (time, tasks, calls), [`queues`] and
 //! [`tables`] (SQS and DynamoDB), [`ports`] and [`functions`] (the real flows on them), [`clients`]
-//! and [`shoppers`] (people), [`announcements`] (the catalogue), [`checks`], [`model`], [`promises`] and [`regrouping`]
-//! (what should happen), [`broken`] (what the checks must notice).
+//! and [`shoppers`] (people), [`announcements`] (the catalogue), [`checks`], [`model`], [`promises`],
+//! [`refusals`] and [`regrouping`] (what should happen), [`broken`] (what the checks must notice).
 //!
 //! `KAIROS_SEEDS=10000 cargo test -p kairos-simulation` runs more seeds; `KAIROS_SEED=17` replays one
 //! and prints its trace.
@@ -27,6 +27,7 @@ pub mod promises;
 pub mod provider;
 pub mod queues;
 pub mod random;
+pub mod refusals;
 pub mod regrouping;
 pub mod shoppers;
 pub mod statistics;

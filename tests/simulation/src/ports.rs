@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use kairos_engine::bounds::ALARM_SHARDS;
+use kairos_engine::bounds::{ALARM_SHARDS, FORWARD_HOPS_MAX};
 use kairos_engine::commit::StoredUser;
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, DeliveryOrder, Effect, Input, MailboxMessage};
 use kairos_engine::playbook::SmsSettings;
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::alarms::AlarmIndex;
-use kairos_protocol::delivery::{Answer, AnswerClass, Composer, Content, DeliveryRecord, Provider, Put, Records};
+use kairos_protocol::delivery::{
+    Answer, AnswerClass, Composer, Content, DeliveryRecord, Objection, Permissions, Provider, Put, Records,
+};
 use kairos_protocol::mailboxes::{Saved, Users};
 use kairos_protocol::port::{Alarms, AudienceChange, Audiences, Clock, Deliveries, Fault, Mailboxes};
 
@@ -124,6 +126,7 @@ impl Users for SimUsers {
             let indexed_at = inner.now + lag_ms;
             inner.users.write(user, item, indexed_at);
             inner.statistics.count("commits");
+            inner.refusals.committed(inner.now, user, before.as_ref().map(|before| &before.state), &item.state);
             let (now, program) = (inner.now, Arc::clone(&inner.program));
             let taken = self.taken.get(&user).map_or(&[][..], Vec::as_slice);
             let checked = inner.checks.committed(
@@ -356,6 +359,28 @@ impl Records for SimRecords {
     }
 }
 
+/// Whether receivers still want their messages: what is in the table of users, of whom an order is for and of whom they have
+/// turned out to be.
+pub struct SimPermissions(pub World);
+
+impl Permissions for SimPermissions {
+    async fn objection(&self, order: &DeliveryOrder) -> Result<Option<Objection>, Fault> {
+        let mut user = Some(order.user);
+        for _ in 0..=FORWARD_HOPS_MAX {
+            let Some(asked) = user else { break };
+            let read = |inner: &mut Inner| inner.users.read(asked).map(|stored| stored.state);
+            let Some(state) = self.0.call(Port::Permission, read, |_| ()).await? else { break };
+            let is_broken = self.0.lock().mutation == Some(Mutation::NobodyAsksForConsent);
+            if !is_broken && state.consent.refuses(order.channel, order.purpose) {
+                self.0.lock().statistics.count("messages refused before they were sent");
+                return Ok(Some(Objection::NoConsent));
+            }
+            user = state.forwarded_to;
+        }
+        Ok(None)
+    }
+}
+
 /// The providers of all channels.
 pub struct SimProvider(pub World);
 
@@ -372,6 +397,8 @@ impl Provider for SimProvider {
                 .get(&order.delivery)
                 .map(|text| DeliveryRecord::from_json(text).expect("a record that was written reads").status);
             let now = inner.time();
+            let wanted = inner.refusals.allow(inner.now, 2 * inner.weather.clock_ms_max, order);
+            inner.check(wanted);
             let answer = inner.provider.send(order, now, recorded);
             match answer {
                 Ok(class) => {

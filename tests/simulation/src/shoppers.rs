@@ -1,7 +1,7 @@
 //! The people of the shipped playbook: they do everything that its plays and segments listen to, in the little
 //! stories that plays are about, begun at any time and cut short at any point.
 
-use kairos_engine::event::{Event, EventKind};
+use kairos_engine::event::{Event, EventKind, PREFERENCES, SHOP_SERVER};
 use kairos_engine::event_name::EventName;
 use kairos_engine::identifiers::{InputId, UserKey};
 use kairos_engine::time::Timestamp;
@@ -151,7 +151,23 @@ impl Shopper<'_> {
                 self.say_who();
             }
             self.story();
+            if self.random.chance(700) {
+                self.speaks_of_consent();
+            }
         }
+    }
+
+    /// Refuses messages, or wants them again, while some are perhaps on their way.
+    fn speaks_of_consent(&mut self) {
+        // Often at once, when a message has just been decided.
+        self.at += *self.random.pick(&[0, 0, SECOND, MINUTE, HOUR]);
+        let channel = *self.random.pick(&["all", "all", "email", "sms"]);
+        let choice = *self.random.pick(&["refused", "refused", "given", "pending"]);
+        let purpose = *self.random.pick(&["marketing", "marketing", "transactional"]);
+        let source = *self.random.pick(&["web", PREFERENCES, SHOP_SERVER]);
+        let said = json!({"channel": channel, "choice": choice, "purpose": purpose});
+        let kind = EventKind::Track { event: EventName::ConsentUpdated, properties: object(said) };
+        self.tells_by(source, kind, json!({}));
     }
 
     fn until_hour(&mut self, hour: i64) -> i64 {
@@ -392,6 +408,10 @@ impl Shopper<'_> {
     }
 
     fn tells(&mut self, kind: EventKind, context: Value) {
+        self.tells_by("web", kind, context);
+    }
+
+    fn tells_by(&mut self, source: &str, kind: EventKind, context: Value) {
         if self.is_done() {
             return;
         }
@@ -418,7 +438,7 @@ impl Shopper<'_> {
         // A client's clock may run ahead: receipt clamps it.
         let ahead = if self.random.chance(300) { self.random.between(0, 40 * MINUTE) } else { 0 };
         let at = Timestamp::from_millis(self.at + ahead);
-        self.events.push(Event::new(id, at, "web".into(), user_id, anonymous_id, kind, context));
+        self.events.push(Event::new(id, at, source.into(), user_id, anonymous_id, kind, context));
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Port {
     Tick,
     /// Reading templates.
     Compose,
+    /// Asking whether a receiver still wants a message.
+    Permission,
     /// Writing the record of a delivery.
     Record,
     /// The provider of a channel.
@@ -38,7 +40,7 @@ pub enum Port {
 
 impl Port {
     /// Every port.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Ingest,
         Self::Load,
         Self::Save,
@@ -49,6 +51,7 @@ impl Port {
         Self::Due,
         Self::Tick,
         Self::Compose,
+        Self::Permission,
         Self::Record,
         Self::Provider,
         Self::Acknowledge,
@@ -67,6 +70,7 @@ impl Port {
             Self::Due => "read alarm index",
             Self::Tick => "put tick",
             Self::Compose => "compose",
+            Self::Permission => "ask for consent",
             Self::Record => "record delivery",
             Self::Provider => "call provider",
             Self::Acknowledge => "acknowledge",

@@ -24,6 +24,7 @@ use crate::playbook::Shop;
 use crate::provider::ProviderBooks;
 use crate::queues::{FifoQueue, Setup, StandardQueue};
 use crate::random::Random;
+use crate::refusals::Refusals;
 use crate::statistics::Statistics;
 use crate::tables::UsersTable;
 use crate::weather::{Fate, Port, Weather};
@@ -97,6 +98,8 @@ pub struct Inner {
     pub records: BTreeMap<DeliveryId, String>,
     /// What the providers know.
     pub provider: ProviderBooks,
+    /// Who has refused what, and since when.
+    pub refusals: Refusals,
     /// What should have happened.
     pub checks: Checks,
     /// What happens when.
@@ -169,6 +172,7 @@ impl World {
             interested: BTreeSet::new(),
             records: BTreeMap::new(),
             provider: ProviderBooks::default(),
+            refusals: Refusals::default(),
             checks: Checks::new(shop, weather.clock_ms_max, weather.name == "calm"),
             agenda: BTreeMap::new(),
             statistics: Statistics::default(),

@@ -141,6 +141,8 @@ fn the_shipped_plays_decide_the_same_however_their_inputs_come() {
             "play not_sent_cap",
             "play not_sent_policy_cap",
             "play not_sent_cooldown",
+            "play not_sent_no_consent",
+            "messages refused before they were sent",
             "play not_sent_already_running",
             "play not_sent_already_entered",
             "considered: win_back assigned",

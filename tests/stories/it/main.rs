@@ -12,6 +12,7 @@
 mod after;
 mod carts;
 mod clock;
+mod consent;
 mod elsewhere;
 mod interest;
 mod people;

@@ -114,6 +114,7 @@ fn every_play_has_a_story() {
     let told = [
         include_str!("after.rs"),
         include_str!("carts.rs"),
+        include_str!("consent.rs"),
         include_str!("elsewhere.rs"),
         include_str!("interest.rs"),
         include_str!("people.rs"),

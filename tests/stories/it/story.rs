@@ -162,7 +162,7 @@ impl Story {
         let data = completed(&order.data, listing.as_ref());
         let store = if needs.store { store(playbook, &order.data, listing.as_ref()) } else { None };
         let destinations = playbook.links.as_ref().map(LinkSettings::pages).unwrap_or_default();
-        let found = Found { store, destinations, promo_code: None };
+        let found = Found { store, destinations, ..Found::default() };
         let mut shown = match render_with(templates, order.channel, &data, &found).unwrap() {
             RenderedMessage::Email { subject, .. } => format!("by email \"{subject}\""),
             RenderedMessage::Sms { text, segments, .. } => {

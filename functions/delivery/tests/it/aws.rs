@@ -8,7 +8,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sns::config::{BehaviorVersion, Region, SharedAsyncSleep};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_types::SdkConfig;
-use kairos_delivery::email::Email;
+use kairos_delivery::email::{Email, Parts};
 use kairos_delivery::providers::provider_config;
 use kairos_delivery::sms::Sms;
 use kairos_engine::playbook::{EmailSettings, SmsSettings};
@@ -38,7 +38,9 @@ async fn sms(config: &SdkConfig) -> Answer {
 async fn email(config: &SdkConfig) -> Answer {
     let sender = EmailSettings { from: "Shop <hello@shop.example>".into(), reply_to: Some("help@shop.example".into()) };
     let email = Email::new(aws_sdk_sesv2::Client::new(config));
-    email.send(&example_order("email"), &sender, "Still there", "Your mug", Some("<p>Your mug</p>")).await
+    let unsubscribe = Some("https://p.example/u/token");
+    let parts = Parts { subject: "Still there", text: "Your mug", html: Some("<p>Your mug</p>"), unsubscribe };
+    email.send(&example_order("email"), &sender, parts).await
 }
 
 fn seen(answer: &Answer) -> (AnswerClass, &str) {
@@ -73,9 +75,10 @@ async fn every_message_has_a_connection_of_its_own() {
     let receiver = Receiver::start(Behaviour::KeepsAlive(accepted.into())).await;
     let config = config(&receiver.url("127.0.0.1"));
     let client = aws_sdk_sesv2::Client::new(&config);
+    let hi = Parts { subject: "Hi", text: "Hi", html: None, unsubscribe: None };
     for sent in 1..=3 {
         let sender = EmailSettings { from: "hello@shop.example".into(), reply_to: None };
-        let answer = Email::new(client.clone()).send(&example_order("email"), &sender, "Hi", "Hi", None).await;
+        let answer = Email::new(client.clone()).send(&example_order("email"), &sender, hi).await;
         assert_eq!(answer.class, AnswerClass::Sent);
         assert_eq!(receiver.connections.load(Ordering::SeqCst), sent);
     }
@@ -94,6 +97,11 @@ async fn an_email_is_sent_with_both_parts_and_tags_that_find_its_delivery() {
     assert_eq!(body["Content"]["Simple"]["Subject"]["Data"], "Still there");
     assert_eq!(body["Content"]["Simple"]["Body"]["Text"]["Data"], "Your mug");
     assert_eq!(body["Content"]["Simple"]["Body"]["Html"]["Data"], "<p>Your mug</p>");
+    let headers = serde_json::json!([
+        { "Name": "List-Unsubscribe", "Value": "<https://p.example/u/token>" },
+        { "Name": "List-Unsubscribe-Post", "Value": "List-Unsubscribe=One-Click" },
+    ]);
+    assert_eq!(body["Content"]["Simple"]["Headers"], headers);
     let delivery = example_order("email").delivery.to_string();
     assert_eq!(body["EmailTags"][0], serde_json::json!({ "Name": "delivery", "Value": delivery }));
     assert_eq!(body["EmailTags"][1], serde_json::json!({ "Name": "play", "Value": "abandoned_cart" }));

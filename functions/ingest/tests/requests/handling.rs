@@ -8,10 +8,11 @@ use std::task::{Context, Poll, Waker};
 
 use aws_lambda_events::event::lambda_function_urls::LambdaFunctionUrlRequest;
 use kairos_engine::bounds::{REFUSAL_RETENTION, REFUSALS_KEPT_PER_REQUEST_MAX};
+use kairos_engine::event::SHOP_SERVER;
 use kairos_engine::identifiers::InputId;
-use kairos_engine::mailbox::MailboxMessage;
+use kairos_engine::mailbox::{Input, MailboxMessage};
 use kairos_engine::playbook::{
-    Channel, ChannelSettings, EventMatch, EventPattern, OnSiteSettings, Play, Playbook, Step, Trigger,
+    Channel, ChannelSettings, EventMatch, EventPattern, OnSiteSettings, Play, Playbook, Source, Step, Trigger,
 };
 use kairos_engine::time::Timestamp;
 use kairos_ingest::refusals::{KeptRefusal, Refusals};
@@ -31,6 +32,10 @@ impl Playbooks for Published {
     async fn current(&self) -> Result<Arc<Playbook>, Fault> {
         let playbook = Playbook { sources: sources(), ..Playbook::default() };
         if self.0 { Ok(Arc::new(playbook)) } else { Err(fault()) }
+    }
+
+    async fn server(&self, _now: Timestamp) -> Option<Source> {
+        Some(Source { name: SHOP_SERVER.into(), write_key: "the-secret-of-the-server".into() })
     }
 }
 
@@ -126,6 +131,10 @@ impl Playbooks for WithMessages {
         let channels = ChannelSettings { on_site: Some(OnSiteSettings::default()), ..ChannelSettings::default() };
         Ok(Arc::new(Playbook { sources: sources(), channels, plays: vec![play], ..Playbook::default() }))
     }
+
+    async fn server(&self, _now: Timestamp) -> Option<Source> {
+        None
+    }
 }
 
 #[test]
@@ -139,6 +148,22 @@ fn a_page_is_told_when_there_may_soon_be_a_message_for_it() {
     assert_eq!(answer(batch_of(0, 1))["on_site"], json!(null), "of what is refused nothing comes");
     let other = json!({"batch": [{"type": "track", "event": "Product Viewed", "userId": "1", "messageId": "1"}]});
     assert_eq!(answer(post("/v1/batch", &[("authorization", BASIC)], &other)), json!({"success": true}));
+}
+
+#[test]
+fn the_shops_server_is_known_by_its_secret_and_by_no_other_key() {
+    for (key, source) in [("the-secret-of-the-server", Some(SHOP_SERVER)), ("the-secret-of-the-serve", None)] {
+        let (queue, table) = (Queue::default(), Table::default());
+        let event = json!({"type": "page", "userId": 1, "messageId": 1});
+        let handled = handle(&queue, &table, &post("/v1/batch", &[("x-write-key", key)], &json!({ "batch": [event] })));
+        assert_eq!(handled.response.status_code == 200, source.is_some(), "{key}");
+        let taken = queue.taken.borrow();
+        let sources = taken.iter().flat_map(MailboxMessage::inputs).filter_map(|input| match input {
+            Input::Event { event, .. } => Some(event.source.as_str()),
+            _ => None,
+        });
+        assert_eq!(sources.collect::<Vec<_>>(), source.into_iter().collect::<Vec<_>>(), "{key}");
+    }
 }
 
 #[test]

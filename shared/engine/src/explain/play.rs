@@ -13,8 +13,8 @@ use crate::describe::{self, Time};
 use crate::identifiers::UserKey;
 use crate::limits::{Quiet, draws, lot};
 use crate::name::Name;
-use crate::outcome::{OutcomeRecord, PlayOutcome};
-use crate::playbook::{Channel, Condition, Entry, InQuietHours, Play, Share, Step, Trigger};
+use crate::outcome::{OutcomeRecord, PlayOutcome, Reason};
+use crate::playbook::{Channel, Condition, Entry, InQuietHours, Play, Purpose, Share, Step, Trigger};
 use crate::plays::Start;
 use crate::program::{Instruction, PlayProgram, Program};
 use crate::register::RegisterValue;
@@ -451,16 +451,23 @@ impl<'a> About<'a> {
                 continue;
             }
             seen.push((message, channels));
-            let way = |channel: &Channel| Some((*channel, engine.address(message, *channel, self.at)?));
-            let ways: Vec<(Channel, String)> = channels.iter().filter_map(way).collect();
-            let text = match ways.first() {
-                Some((channel, address)) => format!("{message} by {channel} to {address}"),
-                None => {
-                    let why: Vec<String> = channels.iter().map(|channel| self.unreachable(message, *channel)).collect();
-                    format!("{message}: {}", why.join("; "))
+            let purpose = self.program.playbook().purpose(message);
+            let mut why = Vec::new();
+            let way = channels.iter().find_map(|channel| {
+                let Some(address) = engine.address(message, *channel, self.at) else {
+                    why.push(self.unreachable(message, *channel));
+                    return None;
+                };
+                match engine.consents(*channel, &address, purpose) {
+                    Ok(()) => Some(format!("{message} by {channel} to {address}")),
+                    Err(reason) => {
+                        why.push(self.against(&reason, *channel, purpose));
+                        None
+                    }
                 }
-            };
-            points.push(point("reachable", !ways.is_empty(), text));
+            });
+            let reachable = way.is_some();
+            points.push(point("reachable", reachable, way.unwrap_or_else(|| format!("{message}: {}", why.join("; ")))));
         }
     }
 
@@ -477,6 +484,23 @@ impl<'a> About<'a> {
             (true, false) => format!("the message has no text for {channel}"),
             (true, true) if channel == Channel::OnSite => "the user is not on the site".to_owned(),
             (true, true) => format!("no address for {channel} is known"),
+        }
+    }
+
+    /// What the user has said against messages on a channel, or what the shop waits for.
+    fn against(&self, reason: &Reason, channel: Channel, purpose: Purpose) -> String {
+        if let Reason::Suppressed { .. } = reason {
+            let dead = self.state.consent.dead().iter().find(|dead| dead.channel == channel);
+            let since =
+                dead.map_or(String::new(), |dead| format!(" ({}) {}", dead.reason.as_str(), when(dead.at, self.at)));
+            return format!("the address for {channel} is dead{since}");
+        }
+        match self.state.consent.on(channel, purpose) {
+            Some(entry) => {
+                let (choice, way) = (entry.choice.as_str(), entry.way.as_str());
+                format!("{} by {channel} is {choice} ({way}) {}", purpose.as_str(), when(entry.at, self.at))
+            }
+            None => format!("nobody has agreed to {} by {channel}, which consent.yaml asks for", purpose.as_str()),
         }
     }
 

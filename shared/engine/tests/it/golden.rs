@@ -5,9 +5,10 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::PathBuf;
 
+use kairos_engine::consent::{Choice, DeadAddress, Statement, SuppressionReason, Way};
 use kairos_engine::event::{Event, EventKind};
 use kairos_engine::event_name::EventName;
-use kairos_engine::identifiers::{DeliveryId, InputId, UserKey};
+use kairos_engine::identifiers::{AddressKey, DeliveryId, InputId, UserKey};
 use kairos_engine::mailbox::{
     AlarmMessage, CatalogueChange, DeliveryMessage, DeliveryOrder, Effect, Input, MailboxMessage, MessageData,
     PersonData,
@@ -17,10 +18,11 @@ use kairos_engine::money::{Currency, Micros, Money};
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use kairos_engine::place::Position;
 use kairos_engine::playbook::{
-    AppLink, Channel, ChannelCap, ChannelSettings, ChatTemplate, ContextFact, Destination, Discount, EventMatch,
-    EventPattern, Holder, Interest, LinkButton, LinkSettings, LocalizedMessage, Message, Moment, OnSiteKind,
-    OnSiteMessage, OnSitePosition, OnSiteSettings, PageOrPlace, PlaceSelector, Playbook, PlaybookVersion, Policy,
-    Promotion, Share, TelegramSettings, TraitValue, Trigger, Utm, ViberSettings, WhatsappSettings, WhatsappTemplate,
+    AppLink, Channel, ChannelCap, ChannelConsent, ChannelSettings, ChatTemplate, ConsentSettings, ContextFact,
+    Destination, Discount, EventMatch, EventPattern, Holder, Interest, LinkButton, LinkSettings, LocalizedMessage,
+    Message, Moment, OnSiteKind, OnSiteMessage, OnSitePosition, OnSiteSettings, OptIn, PageOrPlace, PlaceSelector,
+    Playbook, PlaybookVersion, Policy, Promotion, Purpose, Share, TelegramSettings, TraitValue, Trigger, Utm,
+    ViberSettings, WhatsappSettings, WhatsappTemplate, Wording,
 };
 use kairos_engine::product::products_of;
 use kairos_engine::program::Program;
@@ -230,6 +232,7 @@ fn order() -> DeliveryOrder {
         playbook: PlaybookVersion("0123456789abcdef".into()),
         channel: Channel::Email,
         address: "ann@shop.example".into(),
+        purpose: Purpose::Marketing,
         locale: Some("de-DE".into()),
         due_at: at(1_808_000),
         decided_at: at(1_808_400),
@@ -452,6 +455,82 @@ fn states_with_messengers_are_stored_as_ever() {
     assert_eq!(UserState::decode(&unhex(&text)).unwrap(), state);
 }
 
+/// A state with something of everything that is remembered of consent.
+fn state_with_consent() -> UserState {
+    let mut state = full_state();
+    let email = AddressKey::of(Channel::Email, "ann@shop.example");
+    let statement = |channel, choice, at, way| Statement {
+        channel,
+        purpose: Purpose::Marketing,
+        choice,
+        at,
+        way,
+        wording: None,
+        address: None,
+    };
+    state.consent.hear(&statement(None, Choice::Refused, at(1), Way::Unsubscribe));
+    state.consent.hear(&Statement {
+        wording: Some("2026-01".into()),
+        address: Some(email),
+        ..statement(Some(Channel::Email), Choice::Given, at(2), Way::Confirmation)
+    });
+    state.consent.hear(&Statement {
+        purpose: Purpose::Transactional,
+        ..statement(Some(Channel::Sms), Choice::Pending, at(3), Way::Client)
+    });
+    let address = AddressKey::of(Channel::Sms, "+4915112345678");
+    state.consent.suppress(DeadAddress { channel: Channel::Sms, address, reason: SuppressionReason::Stop, at: at(4) });
+    for reason in [Reason::NoConsent { channel: Channel::Email }, Reason::Suppressed { channel: Channel::Sms }] {
+        let outcome = PlayOutcome::NotSent { reason };
+        state.outcomes.push(OutcomeRecord { at: at(5), play: "abandoned_cart".into(), outcome });
+    }
+    state
+}
+
+#[test]
+fn states_with_consent_are_stored_as_ever() {
+    let state = state_with_consent();
+    let today = hex(&state.encode());
+    let text = golden("state_v1_consent.hex", &today);
+    assert_eq!(text, today, "what is stored must stay readable; add a field or a version instead");
+    assert_eq!(UserState::decode(&unhex(&text)).unwrap(), state);
+}
+
+#[test]
+fn what_a_playbook_says_about_consent_is_written_as_ever() {
+    let text = |words: &str| BTreeMap::from([("en".to_owned(), words.to_owned())]);
+    let email = ChannelConsent {
+        opt_in: OptIn::Double,
+        wording: Some(Wording { version: "2026-01".into(), text: text("Offers by email") }),
+    };
+    let sms = ChannelConsent { opt_in: OptIn::Required, wording: None };
+    let playbook = Playbook {
+        consent: Some(ConsentSettings {
+            shop: Some("Shop".into()),
+            channels: BTreeMap::from([(Channel::Email, email), (Channel::Sms, sms)]),
+            help: text("Shop: STOP ends messages."),
+        }),
+        messages: BTreeMap::from([(
+            "receipt".into(),
+            Message { default_locale: "en".into(), purpose: Purpose::Transactional, ..Message::default() },
+        )]),
+        ..Playbook::default()
+    };
+    json_is_golden("playbook_v1_consent.json", &playbook);
+    let order = DeliveryOrder { purpose: Purpose::Transactional, ..order() };
+    json_is_golden("delivery_message_v1_transactional.json", &DeliveryMessage::V1(Box::new(order)));
+}
+
+/// Addresses are looked up by their keys for years.
+#[test]
+fn keys_of_addresses_never_change() {
+    let key = |channel, address: &str| AddressKey::of(channel, address).to_string();
+    assert_eq!(key(Channel::Email, " Ann@Shop.example "), key(Channel::Email, "ann@shop.example"));
+    assert_ne!(key(Channel::Sms, "+4915112345678"), key(Channel::Whatsapp, "+4915112345678"));
+    let keys = [key(Channel::Email, "ann@shop.example"), key(Channel::Sms, "+4915112345678")].join("\n") + "\n";
+    assert_eq!(golden("address_keys_v1.txt", &keys), keys);
+}
+
 /// What a playbook says about messengers: how they are set up, and one message on each.
 #[test]
 fn messengers_of_playbooks_are_written_as_ever() {
@@ -481,7 +560,11 @@ fn messengers_of_playbooks_are_written_as_ever() {
         },
         messages: BTreeMap::from([(
             "cart".into(),
-            Message { default_locale: "en".into(), locales: BTreeMap::from([("en".into(), message)]), promotion: None },
+            Message {
+                default_locale: "en".into(),
+                locales: BTreeMap::from([("en".into(), message)]),
+                ..Message::default()
+            },
         )]),
         policy: Policy {
             caps: [Channel::Telegram, Channel::Viber, Channel::Whatsapp]
@@ -535,7 +618,7 @@ fn messages_on_the_site_are_written_as_ever() {
         },
         messages: BTreeMap::from([(
             "cart".into(),
-            Message { default_locale: "en".into(), locales: locales.into(), promotion: None },
+            Message { default_locale: "en".into(), locales: locales.into(), ..Message::default() },
         )]),
         ..Playbook::default()
     };

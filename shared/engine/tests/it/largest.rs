@@ -7,16 +7,17 @@ use kairos_engine::bounds::{
     MESSAGES_REMEMBERED_MAX, OUTBOX_BYTES_SOFT_MAX, OUTCOMES_KEPT_MAX, PLACES_INSIDE_MAX, PLAYS_MAX,
     PRODUCT_KEY_BYTES_MAX, PRODUCT_NAME_BYTES_MAX, REGISTER_BYTES_MAX, RUNS_MAX, SEEN_INPUTS_MAX, STATE_BYTES_MAX,
     SUBJECT_TEXT_BYTES_MAX, TEXT_BYTES_MAX, TRAIT_NAME_BYTES_MAX, TRAITS_MAX, VIBER_ID_BYTES_MAX, VIEWED_MAX,
-    WATCHED_CONDITIONS_MAX, WHY_BYTES_MAX,
+    WATCHED_CONDITIONS_MAX, WHY_BYTES_MAX, WORDING_BYTES_MAX,
 };
+use kairos_engine::consent::{Choice, DeadAddress, Statement, SuppressionReason, Way};
 use kairos_engine::event_name::EventName;
-use kairos_engine::identifiers::{DeliveryId, InputId, UserKey};
+use kairos_engine::identifiers::{AddressKey, DeliveryId, InputId, UserKey};
 use kairos_engine::mailbox::{Input, MailboxMessage};
 use kairos_engine::moment::MomentState;
 use kairos_engine::money::{Currency, Micros};
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome};
 use kairos_engine::place::Position;
-use kairos_engine::playbook::{Channel, ContextFact, Interest, Moment, TraitValue};
+use kairos_engine::playbook::{Channel, ContextFact, Interest, Moment, Purpose, TraitValue};
 use kairos_engine::product::Product;
 use kairos_engine::register::RegisterValue;
 use kairos_engine::state::{
@@ -24,7 +25,7 @@ use kairos_engine::state::{
     UserState, Waiting,
 };
 use kairos_engine::step::step;
-use kairos_engine::time::Timestamp;
+use kairos_engine::time::{Span, Timestamp};
 
 /// What one item of DynamoDB may hold.
 const ITEM_BYTES_MAX: usize = 400 * 1024;
@@ -153,6 +154,23 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
     state.on_site_at = Some(far);
     let message = Messaged { at: far, channel: Channel::Webhook };
     state.messaged = vec![message; Channel::ALL.len() * CAP_AT_MOST_MAX as usize];
+    // Every channel apart, and each time something else was said.
+    for (number, channel) in [None].into_iter().chain(Channel::ALL.map(Some)).enumerate() {
+        for (_, purpose) in Purpose::ALL {
+            let wording = Some(long(number, WORDING_BYTES_MAX));
+            let address = Some(AddressKey::of(Channel::Email, "x"));
+            // What is said of one channel comes after what was said of all.
+            let at = if channel.is_some() { far } else { far.minus(Span::from_secs(1)) };
+            let statement =
+                Statement { channel, purpose, choice: Choice::Given, at, way: Way::Receipt, wording, address };
+            state.consent.hear(&statement);
+        }
+        if let Some(channel) = channel {
+            let address = AddressKey::of(channel, "x");
+            state.consent.suppress(DeadAddress { channel, address, reason: SuppressionReason::Manual, at: far });
+        }
+    }
+    assert_eq!(state.consent.entries().len(), 2 * (Channel::ALL.len() + 1));
     let delivery = DeliveryId::of_decision(UserKey::known("x"), u64::MAX);
     for number in 0..OUTCOMES_KEPT_MAX {
         let play = long(number, PLAY_NAME_BYTES);

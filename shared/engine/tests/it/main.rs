@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests state their expectation by failing")]
 
 mod commits;
+mod consent;
 mod explain;
 mod golden;
 mod hostile;

@@ -90,13 +90,11 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn new() -> Self {
-        Self {
-            program: program(),
-            users: BTreeMap::new(),
-            sequence: 0,
-            now: Timestamp::default(),
-            decided: Decided::default(),
-        }
+        Self::with(program())
+    }
+
+    pub(crate) fn with(program: Program) -> Self {
+        Self { program, users: BTreeMap::new(), sequence: 0, now: Timestamp::default(), decided: Decided::default() }
     }
 
     /// One message to one mailbox; what actors then tell each other is delivered, too.

@@ -14,7 +14,7 @@ fn every_slip_is_told_with_its_place_and_what_to_write_instead() {
         ("{{ first_name }}", "line 1, column 4: there is no variable `first_name` (did you mean `user.first_name`?)"),
         (
             "{{ customer.name }}",
-            "line 1, column 4: there is no variable `customer` (there is `user`, `cart`, `product`, `viewed`, `event`, `store`, `promo_code`, `device`)",
+            "line 1, column 4: there is no variable `customer` (there is `user`, `cart`, `product`, `viewed`, `event`, `store`, `promo_code`, `device`, `unsubscribe_url`, `preferences_url`, `confirm_url`)",
         ),
         ("\n  {{ crat.total }}", "line 2, column 6: there is no variable `crat` (did you mean `cart`?)"),
         ("{{ user.first_name.x }}", "line 1, column 4: `user.first_name` has no `x` (write `user.first_name`)"),
@@ -29,7 +29,7 @@ fn every_slip_is_told_with_its_place_and_what_to_write_instead() {
         ),
         (
             "{% for i in cart.items %}{% endfor %}{{ i.name }}",
-            "line 1, column 41: there is no variable `i` (there is `user`, `cart`, `product`, `viewed`, `event`, `store`, `promo_code`, `device`)",
+            "line 1, column 41: there is no variable `i` (there is `user`, `cart`, `product`, `viewed`, `event`, `store`, `promo_code`, `device`, `unsubscribe_url`, `preferences_url`, `confirm_url`)",
         ),
         ("{{ user.id | upcas }}", "line 1, column 14: there is no filter `upcas` (did you mean `upcase`?)"),
         (

@@ -8,7 +8,7 @@ use kairos_engine::bounds::{
     CAP_AT_MOST_MAX, LINK_HOSTS_MAX, LOW_STOCK_AT_MOST_MAX, ON_SITE_SLOT_CHARS_MAX, PLACE_RADIUS_M_MAX, PRIORITY_MAX,
     PROMO_CODE_PREFIX_CHARS_MAX, PROMO_CODES_AT_MOST_MAX, VARIANT_WEIGHT_MAX, VARIANTS_MAX,
 };
-use kairos_engine::playbook::{Channel, Interest, Moment, OnSiteKind, OnSitePosition};
+use kairos_engine::playbook::{Channel, Interest, Moment, OnSiteKind, OnSitePosition, OptIn, Purpose};
 
 use super::conditions;
 use super::parts::{
@@ -23,6 +23,7 @@ pub(super) fn all() -> BTreeMap<&'static str, Value> {
     [
         ("sources", file("sources.yaml: where events may come from", sources())),
         ("channels", file("channels.yaml: how each channel introduces itself", channels())),
+        ("consent", file("consent.yaml: what marketing needs on each channel", consent())),
         ("policy", file("policy.yaml: what holds for all plays", policy())),
         ("moments", file("moments.yaml: evidence of moments, and the readiness to buy", moments())),
         ("places", file("places.yaml: shops, cafés, showrooms", places())),
@@ -132,6 +133,33 @@ fn or_nothing(mut schema: Value) -> Value {
         schema.insert("type".into(), json!(["object", "null"]));
     }
     schema
+}
+
+fn consent() -> Value {
+    let words_by_language = || named(LOCALE, text());
+    let wording = group(
+        &["version", "text"],
+        vec![
+            ("version", text(), "Kept with each consent: change it with the words"),
+            ("text", words_by_language(), "The words, by language"),
+        ],
+    );
+    let rules = group(
+        &["opt_in"],
+        vec![
+            ("opt_in", words(&OptIn::ALL.map(|(name, _)| name)), "What marketing needs on this channel"),
+            ("wording", wording, "What people agree to"),
+        ],
+    );
+    let channels = Channel::ALL.map(|channel| (channel.as_str(), rules.clone(), "What holds on this channel"));
+    or_nothing(group(
+        &[],
+        vec![
+            ("shop", text(), "The shop's name on the preferences page"),
+            ("channels", with_at_least(1, group(&[], channels.into())), "What holds on each channel"),
+            ("help", words_by_language(), "The answer to HELP by SMS, by language"),
+        ],
+    ))
 }
 
 fn policy() -> Value {
@@ -399,6 +427,7 @@ fn message() -> Value {
             ),
             ("locales", named(LOCALE, channels), "The texts by language"),
             ("promotion", name(), "The promotion of which each of these messages gives a code: {{ promo_code.code }}"),
+            ("purpose", words(&Purpose::ALL.map(|(name, _)| name)), "What it is for; marketing without it"),
         ],
     )
 }

@@ -108,6 +108,10 @@ steps:
              on_site: {verify_identity: false}",
         ),
         (
+            "consent.yaml",
+            "shop: X\nchannels: {email: {opt_in: implied, wording: {version: x, text: {en: x}}}}\nhelp: {en: x}",
+        ),
+        (
             "policy.yaml",
             "caps: [{channel: sms, at_most: 1, per: 1d}]\nquiet_hours: {from: \"21:00\", until: \"08:00\"}",
         ),

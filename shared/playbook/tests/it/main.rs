@@ -25,7 +25,7 @@ fn small() -> BTreeMap<String, String> {
         ),
         (
             "messages/hi.yaml",
-            "locales:\n  en:\n    email:\n      subject: Hi\n      text: Hi {{ user.first_name }}\n    sms:\n      text: Hi\n",
+            "locales:\n  en:\n    email:\n      subject: Hi\n      text: Hi {{ user.first_name }}\n    sms:\n      text: Hi\npurpose: transactional\n",
         ),
     ]
     .into_iter()

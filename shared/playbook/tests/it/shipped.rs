@@ -9,7 +9,7 @@ use kairos_engine::mailbox::{CartData, DeviceData, MessageData, PersonData};
 use kairos_engine::money::{Currency, Micros};
 use kairos_engine::playbook::{Channel, Playbook, TraitValue};
 use kairos_engine::product::Product;
-use kairos_messages::{Found, RenderedMessage, SmsEncoding, Store, render_with};
+use kairos_messages::{ConsentUrls, Found, RenderedMessage, SmsEncoding, Store, render_with};
 use kairos_playbook::{Diagnostic, Draft, draft, load};
 
 pub(super) fn folder() -> PathBuf {
@@ -69,6 +69,11 @@ fn full() -> (MessageData, Option<Store>) {
     (data, Some(store))
 }
 
+fn links() -> ConsentUrls {
+    let url = |path: &str| format!("https://preferences.example/{path}/TOKEN");
+    ConsentUrls { unsubscribe: url("u"), preferences: url("p"), confirm: url("c") }
+}
+
 /// As little as a play can ever send with.
 fn sparse() -> (MessageData, Option<Store>) {
     let item = Product { id: "5100816".into(), quantity: 1, ..Product::default() };
@@ -111,8 +116,8 @@ fn its_messages_read_well_with_full_and_with_sparse_data() {
                 for channel in Channel::ALL.into_iter().filter(|channel| templates.has(*channel)) {
                     writeln!(shown, "===== {channel}").unwrap();
                     let (store, destinations) = (store.clone(), destinations.clone());
-                    let rendered =
-                        render_with(templates, channel, &data, &Found { store, destinations, ..Found::default() });
+                    let found = Found { store, destinations, consent: Some(links()), ..Found::default() };
+                    let rendered = render_with(templates, channel, &data, &found);
                     match rendered.unwrap_or_else(|error| panic!("{name}, {locale}, {channel}: {error}")) {
                         RenderedMessage::Email { subject, text, html } => {
                             writeln!(shown, "Subject: {subject}\n----- text\n{text}\n----- html").unwrap();

@@ -39,6 +39,8 @@ pub enum AnswerClass {
     Configuration,
     /// Perhaps sent: the answer did not arrive.
     Unknown,
+    /// Not asked for, and never will be: the receiver has refused such messages, or the address is on the suppression list.
+    NotAllowed,
 }
 
 impl AnswerClass {
@@ -51,6 +53,7 @@ impl AnswerClass {
             Self::PermanentMessage => "permanent_message",
             Self::Configuration => "configuration",
             Self::Unknown => "unknown",
+            Self::NotAllowed => "not_allowed",
         }
     }
 }

@@ -260,7 +260,7 @@ impl DeliveryRecord {
         let again = if last { Status::Failed } else { Status::Waiting };
         let status = match answer.class {
             AnswerClass::Sent => Status::Sent,
-            AnswerClass::PermanentAddress | AnswerClass::PermanentMessage => Status::Refused,
+            AnswerClass::PermanentAddress | AnswerClass::PermanentMessage | AnswerClass::NotAllowed => Status::Refused,
             AnswerClass::Retryable | AnswerClass::Configuration => again,
             AnswerClass::Unknown if self.is_left_in_doubt() => Status::Unconfirmed,
             AnswerClass::Unknown => again,

@@ -5,9 +5,10 @@ use std::future::pending;
 
 use futures_util::FutureExt;
 use kairos_engine::bounds::DELIVERY_TEXT_BYTES_KEPT_MAX;
+use kairos_engine::consent::SuppressionReason;
 use kairos_engine::identifiers::{DeliveryId, UserKey};
 use kairos_engine::mailbox::MessageData;
-use kairos_engine::playbook::{Channel, PlaybookVersion};
+use kairos_engine::playbook::{Channel, PlaybookVersion, Purpose};
 use kairos_engine::time::{Span, Timestamp};
 
 use super::*;
@@ -30,6 +31,15 @@ struct World {
     dies_in_call: Cell<bool>,
     /// The write takes that long.
     write_takes: Cell<Span>,
+    /// What stands against the message.
+    objection: RefCell<Option<Objection>>,
+    /// Nobody can say what stands against it.
+    no_answer: RefCell<Option<Fault>>,
+    /// The receiver refuses it while the write is under way.
+    refused_by_write: Cell<bool>,
+    /// How often it was asked what stands against it, and how long each answer takes.
+    asked: Cell<u32>,
+    asking_takes: Cell<Span>,
     workers: Cell<u32>,
 }
 
@@ -56,6 +66,9 @@ impl Records for World {
     async fn put(&self, record: &DeliveryRecord, expected_revision: Option<u32>) -> Result<Put, Fault> {
         let fault = || Fault::Retryable { what: "DeliveriesTable PutItem", why: "timed out".into() };
         self.now.set(self.now.get().plus(self.write_takes.get()));
+        if self.refused_by_write.get() {
+            *self.objection.borrow_mut() = Some(Objection::NoConsent);
+        }
         let write = if self.writes.borrow().is_empty() { Write::Well } else { self.writes.borrow_mut().remove(0) };
         if write == Write::Lost {
             return Err(fault());
@@ -75,6 +88,17 @@ impl Records for World {
     }
 }
 
+impl Permissions for World {
+    async fn objection(&self, _order: &DeliveryOrder) -> Result<Option<Objection>, Fault> {
+        self.asked.set(self.asked.get() + 1);
+        self.now.set(self.now.get().plus(self.asking_takes.get()));
+        match self.no_answer.borrow().clone() {
+            Some(fault) => Err(fault),
+            None => Ok(*self.objection.borrow()),
+        }
+    }
+}
+
 impl Composer for World {
     async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
         match self.composed.borrow().clone() {
@@ -85,6 +109,7 @@ impl Composer for World {
                     subject: "Still there".into(),
                     text: "Your mug is waiting.".into(),
                     html: None,
+                    unsubscribe: None,
                 },
                 Channel::Sms => Content::Sms { sender: SmsSettings::default(), text: "Your mug is waiting.".into() },
                 Channel::Webhook => Content::Webhook {
@@ -144,7 +169,7 @@ impl World {
 
     /// One delivery by a worker of its own; `None` when the worker died.
     fn deliver_as(&self, channel: Channel, worker: &str, receives: u32) -> Option<Report> {
-        let ports = Ports { records: self, composer: self, provider: self, clock: self };
+        let ports = Ports { records: self, permissions: self, composer: self, provider: self, clock: self };
         ports.deliver(&order(channel), worker, receives).now_or_never()
     }
 
@@ -186,6 +211,7 @@ fn order(channel: Channel) -> DeliveryOrder {
             Channel::Viber => "01234567890A=".into(),
             Channel::Whatsapp => "+33600000042".into(),
         },
+        purpose: Purpose::Marketing,
         locale: None,
         due_at: NOON.minus(Span::from_mins(1)),
         decided_at: NOON.minus(Span::from_secs(2)),
@@ -237,6 +263,61 @@ fn every_answer_of_a_provider_has_one_consequence() {
         world.answers(class);
         world.deliver_as(channel, "last", DELIVERY_ATTEMPTS_MAX).unwrap();
         assert_eq!(world.status(), last, "{channel} {class:?} in the last attempt");
+    }
+}
+
+#[test]
+fn nothing_is_sent_against_what_the_receiver_has_said() {
+    for (objection, code) in
+        [(Objection::NoConsent, "no_consent"), (Objection::Suppressed(SuppressionReason::Complaint), "suppressed")]
+    {
+        let world = World::at_noon();
+        *world.objection.borrow_mut() = Some(objection);
+        assert_eq!(world.deliver(Channel::Email), Outcome::Refused);
+        assert_eq!(world.deliver(Channel::Email), Outcome::AlreadyDone(Status::Refused));
+        assert_eq!((world.sends(), world.status()), (0, Status::Refused));
+        let answer = world.record.borrow().clone().unwrap().answer.unwrap();
+        assert_eq!((answer.class, answer.code.as_str()), (AnswerClass::NotAllowed, code));
+    }
+}
+
+#[test]
+fn a_refusal_is_heard_until_a_second_before_the_call() {
+    // What takes that long, and how often is asked when nobody refuses.
+    for (write_takes, asked, sends_though_refused) in
+        [(Span::ZERO, 1, 1), (Span::from_millis(999), 1, 1), (Span::from_secs(1), 2, 0), (Span::from_secs(7), 2, 0)]
+    {
+        let world = World::at_noon();
+        world.write_takes.set(write_takes);
+        assert_eq!(world.deliver(Channel::Email), Outcome::Sent, "{write_takes}");
+        assert_eq!(world.asked.get(), asked, "{write_takes}");
+        let world = World::at_noon();
+        world.write_takes.set(write_takes);
+        world.refused_by_write.set(true);
+        world.deliver(Channel::Email);
+        assert_eq!(world.sends(), sends_though_refused, "{write_takes}");
+        if sends_though_refused == 0 {
+            assert_eq!(world.status(), Status::Refused);
+        }
+    }
+}
+
+#[test]
+fn who_cannot_tell_whether_a_message_is_wanted_sends_it_later() {
+    let slow = World::at_noon();
+    slow.asking_takes.set(Span::from_secs(2));
+    assert_eq!((slow.deliver(Channel::Sms), slow.asked.get(), slow.sends()), (Outcome::Waiting, 3, 0));
+    slow.asking_takes.set(Span::ZERO);
+    assert_eq!((slow.deliver(Channel::Sms), slow.sends()), (Outcome::Sent, 1));
+    let (what, why) = ("UsersTable BatchGetItem", String::from("no"));
+    for (fault, class) in [
+        (Fault::Retryable { what, why: why.clone() }, AnswerClass::Retryable),
+        (Fault::Permanent { what, why }, AnswerClass::Configuration),
+    ] {
+        let world = World::at_noon();
+        *world.no_answer.borrow_mut() = Some(fault);
+        assert_eq!((world.deliver(Channel::Sms), world.sends()), (Outcome::Waiting, 0));
+        assert_eq!(world.record.borrow().clone().unwrap().answer.map(|answer| answer.class), Some(class));
     }
 }
 
@@ -440,7 +521,7 @@ fn the_same_message_twice_in_one_batch_is_sent_once() {
     let incoming = |receipt: &str, message| Incoming { receipt: receipt.into(), receives: 1, message };
     let batch =
         vec![incoming("a", Ok(message.clone())), incoming("a", Ok(message)), incoming("b", Err("not JSON".into()))];
-    let ports = Ports { records: &world, composer: &world, provider: &world, clock: &world };
+    let ports = Ports { records: &world, permissions: &world, composer: &world, provider: &world, clock: &world };
     let delivered = ports.deliver_batch("invocation", batch).now_or_never().unwrap();
     let outcomes: Vec<&str> = delivered.reports.iter().map(|report| report.outcome.as_str()).collect();
     assert_eq!(outcomes, ["sent", "already_done", "unreadable"]);
@@ -479,7 +560,7 @@ fn a_late_answer_corrects_a_record_that_was_given_up_as_unconfirmed() {
     world.pass(CLAIM_LEASE);
     assert_eq!(world.deliver(Channel::Sms), Outcome::Unconfirmed);
 
-    let ports = Ports { records: &world, composer: &world, provider: &world, clock: &world };
+    let ports = Ports { records: &world, permissions: &world, composer: &world, provider: &world, clock: &world };
     let sent = claimed.answered(Answer::new(AnswerClass::Sent, "ok"), false, world.now());
     let report = ports.conclude(&order(Channel::Sms), sent, claimed.revision).now_or_never().unwrap();
     assert_eq!((report.outcome, world.status()), (Outcome::Sent, Status::Sent));
@@ -496,7 +577,7 @@ fn a_claim_given_up_as_unconfirmed_stays_so_when_its_worker_has_nothing_sent() {
     world.pass(CLAIM_LEASE);
     assert_eq!(world.deliver(Channel::Sms), Outcome::Unconfirmed);
 
-    let ports = Ports { records: &world, composer: &world, provider: &world, clock: &world };
+    let ports = Ports { records: &world, permissions: &world, composer: &world, provider: &world, clock: &world };
     let not_sent = claimed.answered(Answer::new(AnswerClass::Retryable, "claim_too_old"), false, world.now());
     let report = ports.conclude(&order(Channel::Sms), not_sent, claimed.revision).now_or_never().unwrap();
     assert_eq!(report.outcome, Outcome::AlreadyDone(Status::Unconfirmed));
@@ -563,6 +644,7 @@ fn the_stored_record_is_the_golden_file() {
         subject: "Still there".into(),
         text: "Your mug is waiting.".into(),
         html: None,
+        unsubscribe: None,
     };
     let mut record = claimed.answered(answer, false, NOON.plus(Span::from_millis(80))).with_text(&content);
     record.doubtful = true;

@@ -7,7 +7,9 @@ use futures_util::FutureExt;
 use kairos_engine::bounds::INBOX_RETENTION;
 use kairos_engine::commit::StoredUser;
 use kairos_engine::mailbox::{DeliveryOrder, Input, MailboxMessage, MessageData};
-use kairos_engine::playbook::{Channel, LinkButton, OnSiteKind, OnSiteMessage, OnSitePosition, PlaybookVersion};
+use kairos_engine::playbook::{
+    Channel, LinkButton, OnSiteKind, OnSiteMessage, OnSitePosition, PlaybookVersion, Purpose,
+};
 use kairos_engine::state::UserState;
 use kairos_engine::time::Span;
 
@@ -144,6 +146,7 @@ fn message(user: UserKey, number: u64) -> InboxMessage {
         message: format!("m{number}"),
         playbook: PlaybookVersion("v1".into()),
         channel: Channel::OnSite,
+        purpose: Purpose::Marketing,
         address: "ann".into(),
         locale: None,
         due_at: NOON,
@@ -290,6 +293,7 @@ fn a_message_waits_no_longer_than_inboxes_keep_them() {
         message: "m".into(),
         playbook: PlaybookVersion("v1".into()),
         channel: Channel::OnSite,
+        purpose: Purpose::Marketing,
         address: "visitor-1".into(),
         locale: None,
         due_at: NOON,

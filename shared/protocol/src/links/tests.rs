@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use kairos_engine::bounds::LINKS_PER_MESSAGE_MAX;
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{DeliveryOrder, Input, MailboxMessage, MessageData};
-use kairos_engine::playbook::{AppLink, Channel, LinkSettings, PlaybookVersion, Utm};
+use kairos_engine::playbook::{AppLink, Channel, LinkSettings, PlaybookVersion, Purpose, Utm};
 use kairos_engine::time::{Span, Timestamp};
 use proptest::prelude::*;
 
@@ -29,6 +29,7 @@ fn order(number: u64) -> DeliveryOrder {
         message: "cart_reminder".into(),
         playbook: PlaybookVersion("v1".into()),
         channel: Channel::Sms,
+        purpose: Purpose::Marketing,
         address: "+491512345678".into(),
         locale: None,
         due_at: START,

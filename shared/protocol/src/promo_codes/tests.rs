@@ -15,7 +15,7 @@ use kairos_engine::commit::StoredUser;
 use kairos_engine::identifiers::InputId;
 use kairos_engine::mailbox::{Input, MailboxMessage, MessageData};
 use kairos_engine::money::{Currency, Money};
-use kairos_engine::playbook::{Channel, Discount, Holder, PlaybookVersion, Share};
+use kairos_engine::playbook::{Channel, Discount, Holder, PlaybookVersion, Purpose, Share};
 use kairos_engine::state::UserState;
 use kairos_engine::time::Span;
 
@@ -230,6 +230,7 @@ fn order(number: u64) -> DeliveryOrder {
         playbook: PlaybookVersion("v".into()),
         channel: Channel::Sms,
         address: "+15550000001".into(),
+        purpose: Purpose::Marketing,
         locale: None,
         due_at: START,
         decided_at: START,
