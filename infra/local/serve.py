@@ -9,6 +9,7 @@ import email.utils
 import json
 import os
 import socketserver
+import string
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ import time
 from ministack import app
 from ministack.core import concurrency, iam_actions, lambda_runtime
 from ministack.services import lambda_svc, ses_v2
+from ministack.services.cloudformation import provisioners
 
 # Each batch at once is a process of the function; what one machine bears is less than the template's figures for AWS.
 BATCHES_AT_ONCE = 4
@@ -144,6 +146,23 @@ def answer_at_once():
     lambda_runtime.ProvidedWorker._drain_stderr_bounded = drain
 
 
+def make_secrets_as_asked():
+    """MiniStack puts punctuation into generated secrets even where `ExcludePunctuation` forbids it.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-secretsmanager-secret-generatesecretstring.html
+    """
+    original = provisioners._sm_secret_string
+
+    def secret_string(properties):
+        generate = properties.get("GenerateSecretString") or {}
+        if str(generate.get("ExcludePunctuation", False)).lower() == "true":
+            exclude = generate.get("ExcludeCharacters", "") + string.punctuation
+            properties = {**properties, "GenerateSecretString": {**generate, "ExcludeCharacters": exclude}}
+        return original(properties)
+
+    provisioners._sm_secret_string = secret_string
+
+
 def main():
     needed = [
         (iam_actions, "extract_iam_action"),
@@ -154,6 +173,7 @@ def main():
         (lambda_svc, "_ESM_IDLE_WAKE_GAP_SECONDS"),
         (lambda_runtime.ProvidedWorker, "_drain_stderr_bounded"),
         (concurrency, "esm_wake"),
+        (provisioners, "_sm_secret_string"),
     ]
     missing = [f"{module.__name__}.{name}" for module, name in needed if not hasattr(module, name)]
     if missing:
@@ -165,6 +185,7 @@ def main():
     run_groups_in_parallel()
     look_for_messages_promptly()
     answer_at_once()
+    make_secrets_as_asked()
     app.main()
 
 

@@ -108,7 +108,8 @@ impl Stage {
     /// The shop's server says something.
     async fn server_says(&self, call: Value) {
         let body = json!({"batch": [call], "writeKey": self.server_key().await});
-        assert_eq!(self.post_json("/v1/batch", &body).await.status, 200);
+        let answer = self.post_json("/v1/batch", &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
     }
 
     async fn page(&self, link: &str, form: Option<&str>) -> Page {

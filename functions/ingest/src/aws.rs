@@ -26,7 +26,7 @@ pub struct Sources {
 impl Sources {
     /// What this store and the secret with this ARN say.
     pub fn new(playbooks: PlaybookStore, secrets: aws_sdk_secretsmanager::Client, server_key_arn: String) -> Self {
-        Self { playbooks, server_key: Secret::new(secrets, server_key_arn, SERVER_KEY_REFRESH, access_key) }
+        Self { playbooks, server_key: Secret::new(secrets, server_key_arn, SERVER_KEY_REFRESH, server_key) }
     }
 }
 
@@ -35,11 +35,19 @@ impl Playbooks for Sources {
         self.playbooks.in_force().await
     }
 
-    async fn server(&self, now: Timestamp) -> Option<Source> {
-        let key = self.server_key.current(now).await;
-        let key = key.inspect_err(|error| tracing::error!(%error, "the key of the shop's server could not be read"));
-        Some(Source { name: SHOP_SERVER.to_owned(), write_key: key.ok()? })
+    async fn server(&self, now: Timestamp) -> Result<Source, Fault> {
+        Ok(Source { name: SHOP_SERVER.to_owned(), write_key: self.server_key.current(now).await? })
     }
+}
+
+/// Reads the key of the shop's server.
+fn server_key(text: &str) -> Result<String, String> {
+    let key = access_key(text)?;
+    // Clients send it as the name of Basic authentication, and a key with an asterisk is a masked one to us.
+    if key.contains(|c: char| c == '*' || c == ':' || c.is_whitespace()) {
+        return Err("the key has an asterisk, a colon or a space: store one of at least 24 letters and digits".into());
+    }
+    Ok(key)
 }
 
 /// The table of refused events: key `source`, `refused_at`; TTL `expires_at`.

@@ -12,15 +12,15 @@ use kairos_protocol::port::{Clock, Fault, Mailboxes};
 
 use crate::refusal::RequestRefusal;
 use crate::refusals::{KeptRefusal, Quota, Refusals};
-use crate::resolve::{Resolved, Submission, needs_sources, resolve};
+use crate::resolve::{Resolved, Submission, needs_sources, refused, resolve};
 
 /// Where the playbook comes from, whose sources may send.
 pub trait Playbooks {
     /// The playbook in force.
     fn current(&self) -> impl Future<Output = Result<Arc<Playbook>, Fault>>;
 
-    /// The source of the shop's server, whose write key is a secret; none when it cannot be told.
-    fn server(&self, now: Timestamp) -> impl Future<Output = Option<Source>>;
+    /// The source of the shop's server, whose write key is a secret.
+    fn server(&self, now: Timestamp) -> impl Future<Output = Result<Source, Fault>>;
 }
 
 /// The function over its ports.
@@ -57,10 +57,18 @@ impl<P: Playbooks, M: Mailboxes, R: Refusals, C: Clock> Ingest<P, M, R, C> {
         // The secret is asked for only when a key is none of the playbook's.
         if let (Resolved::Answer { outcome, .. }, Some(playbook)) = (&resolved, &playbook)
             && *outcome == RequestRefusal::WriteKeyUnknown.code()
-            && let Some(server) = Box::pin(self.playbooks.server(received_at)).await
         {
-            let sources: Vec<Source> = playbook.sources.iter().cloned().chain([server]).collect();
-            resolved = resolve(request, Some(&sources), received_at);
+            match Box::pin(self.playbooks.server(received_at)).await {
+                Ok(server) => {
+                    let sources: Vec<Source> = playbook.sources.iter().cloned().chain([server]).collect();
+                    resolved = resolve(request, Some(&sources), received_at);
+                }
+                Err(error) => {
+                    // Perhaps it is the server's: to refuse the key would lose what the server says.
+                    tracing::error!(%error, "the key of the shop's server could not be read; the client sends again");
+                    resolved = refused(request, &RequestRefusal::ServerKeyUnavailable);
+                }
+            }
         }
         match resolved {
             Resolved::Answer { outcome, response } => Handled { response, counts: vec![(outcome, 1)] },

@@ -67,6 +67,9 @@ pub enum RequestRefusal {
     /// The sources are not known.
     #[error("No playbook could be loaded, so no write key can be checked. Run `kairos publish`, then send again.")]
     PlaybookUnavailable,
+    /// No source of the playbook has this key, and the one of the shop's server is not known.
+    #[error("No source has this write key, and the key of the shop's server could not be read. Send it again.")]
+    ServerKeyUnavailable,
     /// Not everything could be put into the mailboxes.
     #[error("The events could not be queued. Send the same request again: nothing will count twice.")]
     QueueUnavailable,
@@ -94,6 +97,7 @@ impl RequestRefusal {
             Self::PixelDataMissing => "pixel_data_missing",
             Self::PixelDataInvalid => "pixel_data_invalid",
             Self::PlaybookUnavailable => "playbook_unavailable",
+            Self::ServerKeyUnavailable => "server_key_unavailable",
             Self::QueueUnavailable => "queue_unavailable",
         }
     }
@@ -105,7 +109,7 @@ impl RequestRefusal {
             Self::MethodNotAllowed { .. } => 405,
             Self::WriteKeyMissing | Self::WriteKeyUnknown => 401,
             Self::BodyTooLarge | Self::BatchTooLong(_) => 413,
-            Self::PlaybookUnavailable | Self::QueueUnavailable => 503,
+            Self::PlaybookUnavailable | Self::ServerKeyUnavailable | Self::QueueUnavailable => 503,
             _ => 400,
         }
     }

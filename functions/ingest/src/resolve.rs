@@ -68,12 +68,17 @@ pub fn needs_sources(request: &LambdaFunctionUrlRequest) -> bool {
     route(method(request), path(request)).is_ok_and(|route| route.needs_sources())
 }
 
+/// The request is refused, whatever is in it.
+pub fn refused(request: &LambdaFunctionUrlRequest, refusal: &RequestRefusal) -> Resolved {
+    let answers = Answers::new(&request.headers, is_pixel(path(request)));
+    Resolved::Answer { outcome: refusal.code(), response: answers.refused(refusal) }
+}
+
 /// Decides what a request comes to. `sources` is `None` when no playbook could be loaded.
 pub fn resolve(request: &LambdaFunctionUrlRequest, sources: Option<&[Source]>, received_at: Timestamp) -> Resolved {
     let answers = Answers::new(&request.headers, is_pixel(path(request)));
     let answer = |outcome, body| Resolved::Answer { outcome, response: answers.json(200, &body) };
-    let refuse =
-        |refusal: RequestRefusal| Resolved::Answer { outcome: refusal.code(), response: answers.refused(&refusal) };
+    let refuse = |refusal: RequestRefusal| refused(request, &refusal);
     let submit = |taken: Taken<'_>| {
         Resolved::Submission(Submission {
             source: taken.source.to_owned(),

@@ -26,7 +26,21 @@ fn fault() -> Fault {
     Fault::Retryable { what: "test", why: "throttled".into() }
 }
 
+/// Whether there is a playbook.
 struct Published(bool);
+
+/// The secret of the shop's server cannot be read.
+struct WithoutSecret;
+
+impl Playbooks for WithoutSecret {
+    async fn current(&self) -> Result<Arc<Playbook>, Fault> {
+        Published(true).current().await
+    }
+
+    async fn server(&self, _now: Timestamp) -> Result<Source, Fault> {
+        Err(fault())
+    }
+}
 
 impl Playbooks for Published {
     async fn current(&self) -> Result<Arc<Playbook>, Fault> {
@@ -34,8 +48,8 @@ impl Playbooks for Published {
         if self.0 { Ok(Arc::new(playbook)) } else { Err(fault()) }
     }
 
-    async fn server(&self, _now: Timestamp) -> Option<Source> {
-        Some(Source { name: SHOP_SERVER.into(), write_key: "the-secret-of-the-server".into() })
+    async fn server(&self, _now: Timestamp) -> Result<Source, Fault> {
+        Ok(Source { name: SHOP_SERVER.into(), write_key: "the-secret-of-the-server".into() })
     }
 }
 
@@ -132,8 +146,8 @@ impl Playbooks for WithMessages {
         Ok(Arc::new(Playbook { sources: sources(), channels, plays: vec![play], ..Playbook::default() }))
     }
 
-    async fn server(&self, _now: Timestamp) -> Option<Source> {
-        None
+    async fn server(&self, _now: Timestamp) -> Result<Source, Fault> {
+        Err(fault())
     }
 }
 
@@ -225,4 +239,17 @@ fn an_empty_batch_asks_nothing_of_the_queue() {
     *queue.takes.borrow_mut() = Some(7);
     assert_eq!(handle(&queue, &table, &batch_of(0, 0)).response.status_code, 200);
     assert_eq!(*queue.takes.borrow(), Some(7));
+}
+
+#[test]
+fn what_may_be_the_shops_server_is_asked_to_send_again_while_its_secret_cannot_be_read() {
+    let (queue, table) = (Queue::default(), Table::default());
+    let batch = json!({"batch": [{"type": "page", "userId": 1, "messageId": 1}]});
+    let ingest = Ingest::new(WithoutSecret, &queue, &table, Noon);
+    let handled = ready(ingest.handle(&post("/v1/batch", &[("x-write-key", "the-secret-of-the-server")], &batch)));
+    assert_eq!((handled.response.status_code, counted(&handled, "server_key_unavailable")), (503, 1));
+    assert!(handled.response.headers.contains_key("retry-after"));
+    assert!(queue.taken.borrow().is_empty());
+    let handled = ready(ingest.handle(&batch_of(1, 0)));
+    assert_eq!(handled.response.status_code, 200, "sources of the playbook need no secret");
 }
