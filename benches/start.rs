@@ -22,7 +22,7 @@ use serde_json::json;
 const RUNS: usize = 40;
 /// A function that has not asked for an event by then has failed.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-const FUNCTIONS: [&str; 12] = [
+const FUNCTIONS: [&str; 13] = [
     "hello",
     "ingest",
     "decide",
@@ -34,6 +34,7 @@ const FUNCTIONS: [&str; 12] = [
     "links",
     "inbox",
     "preferences",
+    "callbacks",
     "feedback",
 ];
 

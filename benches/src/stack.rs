@@ -47,6 +47,7 @@ impl Stack {
             "links",
             "inbox",
             "preferences",
+            "callbacks",
             "feedback",
         ]
         .into_iter()

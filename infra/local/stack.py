@@ -227,5 +227,5 @@ def set_retry_after(endpoint, outputs, seconds):
     For tests that kill functions: a minute of waiting for each redelivery would tell nothing more.
     """
     sqs = Cloud(endpoint).client("sqs")
-    for queue in ("EventsQueueUrl", "DeliveriesQueueUrl", "AlarmsQueueUrl"):
+    for queue in ("EventsQueueUrl", "DeliveriesQueueUrl", "AlarmsQueueUrl", "FeedbackQueueUrl"):
         sqs.set_queue_attributes(QueueUrl=outputs[queue], Attributes={"VisibilityTimeout": str(seconds)})

@@ -168,7 +168,7 @@ impl Stage {
         sns.publish().topic_arn(topic).message(reply.to_string()).send().await.unwrap();
     }
 
-    fn suppressions(&self) -> SuppressionsTable {
+    pub(crate) fn suppressions(&self) -> SuppressionsTable {
         SuppressionsTable::new(self.dynamodb.clone(), self.output("SuppressionsTable").to_owned())
     }
 

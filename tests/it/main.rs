@@ -16,6 +16,7 @@
 //! | [`envelopes`] | what is wrong with a request or with one event in it |
 //! | [`webhooks`] | a receiver on the other side |
 //! | [`messengers`] | Telegram, Viber and WhatsApp on the other side, with their failures |
+//! | [`receipts`] | what comes back for messages, signed and forged, once and again |
 //! | [`on_site`] | messages on the shop's own pages, and who may see them; in a browser, too |
 //! | [`dead_letters`], [`kills`] | what happens when something breaks |
 //! | [`permissions`] | that a role may do what its function does and nothing else |
@@ -42,6 +43,7 @@ mod messengers;
 mod on_site;
 mod permissions;
 mod promo_codes;
+mod receipts;
 mod segments;
 mod tidiness;
 mod timing;

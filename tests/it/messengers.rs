@@ -74,10 +74,15 @@ pub(crate) fn with_messengers(webhook_url: &str) -> Playbook {
 impl Stage {
     /// Stores the token of a messenger, as a shop does that begins to use it.
     pub(crate) async fn store_token(&self, channel: Channel, token: &str) {
+        self.store_secret(&format!("{channel}-token"), token).await;
+    }
+
+    /// Stores a secret whose name begins with the stack's.
+    pub(crate) async fn store_secret(&self, name: &str, secret: &str) {
         aws_sdk_secretsmanager::Client::new(&self.config)
             .create_secret()
-            .name(format!("{}/{channel}-token", self.stack.stack))
-            .secret_string(token)
+            .name(format!("{}/{name}", self.stack.stack))
+            .secret_string(secret)
             .send()
             .await
             .unwrap();

@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 47] = [
+const ATTEMPTS: [&str; 53] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -24,6 +24,8 @@ const ATTEMPTS: [&str; 47] = [
     "Scan UsersTable",
     "Query UsersTable/alarms",
     "GetItem DeliveriesTable",
+    "PutItem DeliveriesTable",
+    "Query DeliveriesTable/provider_ids",
     "PutItem RefusalsTable",
     "GetItem PlaybookTable",
     "PutItem PlaybookTable",
@@ -45,6 +47,7 @@ const ATTEMPTS: [&str; 47] = [
     "UpdateItem InboxTable",
     "DeleteItem InboxTable",
     "Query InboxTable",
+    "GetItem SuppressionsTable",
     "BatchGetItem SuppressionsTable",
     "PutItem SuppressionsTable",
     "DeleteItem SuppressionsTable",
@@ -54,6 +57,7 @@ const ATTEMPTS: [&str; 47] = [
     "SendMessage EventsQueueUrl",
     "SendMessage DeliveriesQueueUrl",
     "SendMessage AlarmsQueueUrl",
+    "SendMessage FeedbackQueueUrl",
     "Publish SMS",
     "SendEmail",
     "GetSecretValue ServerKeyArn",
@@ -64,9 +68,11 @@ const ATTEMPTS: [&str; 47] = [
     "GetSecretValue LinkKeyArn",
     "GetSecretValue InboxKeyArn",
     "GetSecretValue viber-token",
+    "GetSecretValue whatsapp-verify-token",
+    "GetSecretValue telegram-token",
 ];
 
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     (
         "IngestFunction",
         &[
@@ -112,6 +118,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
         &[
             "BatchGetItem UsersTable",
             "GetItem DeliveriesTable",
+            "PutItem DeliveriesTable",
             "GetItem PlaybookTable",
             "GetItem CatalogueTable",
             "GetItem PromoCodesTable",
@@ -125,12 +132,14 @@ const ALLOWED: [(&str, &[&str]); 11] = [
             "Query InboxTable",
             "BatchGetItem SuppressionsTable",
             "PutItem AddressesTable",
+            "SendMessage FeedbackQueueUrl",
             "Publish SMS",
             "SendEmail",
             "GetSecretValue WebhookSecretArn",
             "GetSecretValue PromoCodeKeyArn",
             "GetSecretValue LinkKeyArn",
             "GetSecretValue viber-token",
+            "GetSecretValue telegram-token",
         ],
     ),
     (
@@ -157,9 +166,17 @@ const ALLOWED: [(&str, &[&str]); 11] = [
         ],
     ),
     (
+        "CallbacksFunction",
+        &["SendMessage FeedbackQueueUrl", "GetSecretValue viber-token", "GetSecretValue whatsapp-verify-token"],
+    ),
+    (
         "FeedbackFunction",
         &[
+            "GetItem DeliveriesTable",
+            "PutItem DeliveriesTable",
+            "Query DeliveriesTable/provider_ids",
             "GetItem PlaybookTable",
+            "GetItem SuppressionsTable",
             "PutItem SuppressionsTable",
             "DeleteItem SuppressionsTable",
             "UpdateItem AddressesTable",
@@ -186,6 +203,8 @@ fn each_role_may_do_what_its_function_does_and_nothing_else() {
         let stage = Stage::mailboxes().await;
         wake_every_function(stage).await;
         stage.store_token(Channel::Viber, "a token").await;
+        stage.store_token(Channel::Telegram, "a token").await;
+        stage.store_secret("whatsapp-verify-token", "a token").await;
         for (function, allowed) in ALLOWED {
             let config = stage.config_with(credentials_of(stage, function).await);
             let mut done = Vec::new();
@@ -215,6 +234,8 @@ async fn wake_every_function(stage: &Stage) {
     stage.engine.invoke("InboxFunction", &request).await.unwrap();
     let request = include_str!("../../functions/preferences/events/preferences.json");
     stage.engine.invoke("PreferencesFunction", &serde_json::from_str::<Value>(request).unwrap()).await.unwrap();
+    let request = include_str!("../../functions/callbacks/events/viber.json");
+    stage.engine.invoke("CallbacksFunction", &serde_json::from_str::<Value>(request).unwrap()).await.unwrap();
     stage.engine.invoke("SegmentationFunction", &json!({"action": "backfill"})).await.unwrap();
 }
 
@@ -326,6 +347,16 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .key_condition_expression("#pool = :pool")
                 .expression_attribute_names("#pool", "pool")
                 .expression_attribute_values(":pool", text("permission"))
+                .send()
+                .await,
+        ),
+        "Query" if on == "DeliveriesTable/provider_ids" => verdict(
+            dynamodb
+                .query()
+                .table_name(table)
+                .index_name("provider_ids")
+                .key_condition_expression("provider_id = :id")
+                .expression_attribute_values(":id", text("permission"))
                 .send()
                 .await,
         ),

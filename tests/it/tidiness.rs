@@ -201,6 +201,7 @@ fn figure(resource: &str, name: &str) -> i64 {
 #[test]
 fn the_template_gives_what_the_protocols_count_on() {
     assert_eq!(figure("DeliveriesQueue", "maxReceiveCount"), i64::from(bounds::DELIVERY_ATTEMPTS_MAX));
+    assert_eq!(figure("FeedbackQueue", "maxReceiveCount"), i64::from(bounds::FEEDBACK_RECEIVES_MAX));
     assert_eq!(figure("DeliveryFunction", "Timeout") * 1_000, bounds::DELIVERY_RUN_MAX.as_millis());
     assert!(figure("DeliveriesQueue", "VisibilityTimeout") * 1_000 > bounds::CLAIM_LEASE.as_millis());
     // A call that hangs is over while the function still has time for the rest of its batch.
@@ -214,6 +215,7 @@ fn the_template_gives_what_the_protocols_count_on() {
         "RedeemFunction",
         "LinksFunction",
         "InboxFunction",
+        "CallbacksFunction",
     ];
     for function in functions {
         assert!(figure(function, "Timeout") * 1_000 > calls_ms, "{function}");
@@ -228,9 +230,12 @@ fn the_template_gives_what_the_protocols_count_on() {
     );
     let segmentation_ms = figure("SegmentationFunction", "Timeout") * 1_000;
     assert!(bounds::BACKFILL_TIME_MAX.as_millis() + 3 * calls_ms < segmentation_ms && segmentation_ms < 60_000);
-    for (function, queue) in
-        [("DecideFunction", "EventsQueue"), ("TimersFunction", "AlarmsQueue"), ("DeliveryFunction", "DeliveriesQueue")]
-    {
+    for (function, queue) in [
+        ("DecideFunction", "EventsQueue"),
+        ("TimersFunction", "AlarmsQueue"),
+        ("DeliveryFunction", "DeliveriesQueue"),
+        ("FeedbackFunction", "FeedbackQueue"),
+    ] {
         // What AWS asks for, so that a batch that Lambda throttles is not handed out again meanwhile:
         // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
         assert!(figure(queue, "VisibilityTimeout") >= 6 * figure(function, "Timeout"), "{queue}");

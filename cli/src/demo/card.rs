@@ -1,6 +1,8 @@
 //! A delivery as a person wants to see it.
 
+use kairos_engine::time::Timestamp;
 use kairos_protocol::delivery::{DeliveryRecord, Status};
+use kairos_protocol::receipts::Noted;
 
 use crate::terminal::{COLUMNS, Style, shortened, wrapped};
 
@@ -38,6 +40,10 @@ pub fn body(delivery: &DeliveryRecord, style: Style) -> Vec<String> {
         add("text", shown);
     }
     add("when", vec![when(delivery)]);
+    let came_back = came_back(&delivery.receipts);
+    if !came_back.is_empty() {
+        add("receipt", wrapped(&came_back, width));
+    }
     if delivery.status != Status::Sent {
         let mut status = delivery.status.as_str().to_owned();
         if let Some(answer) = &delivery.answer {
@@ -49,9 +55,29 @@ pub fn body(delivery: &DeliveryRecord, style: Style) -> Vec<String> {
     lines
 }
 
+/// What came back for it, the last last: `delivered 12:30:07.00, read 12:31:00.00`.
+fn came_back(receipts: &Noted) -> String {
+    let known = [
+        ("bounced", receipts.bounced_at),
+        ("delivered", receipts.delivered_at),
+        ("read", receipts.read_at),
+        ("failed", receipts.failed_at),
+        ("marked as spam", receipts.complained_at),
+    ];
+    let mut known: Vec<_> = known.into_iter().filter_map(|(what, at)| Some((at?, what))).collect();
+    known.sort_by_key(|(at, _)| *at);
+    let mut told: Vec<String> = known.into_iter().map(|(at, what)| format!("{what} {}", clock(at))).collect();
+    told.extend(receipts.code.as_ref().map(|code| format!("code {code}")));
+    told.join(", ")
+}
+
+fn clock(time: Timestamp) -> String {
+    time.to_string().get(11..22).unwrap_or_default().to_owned()
+}
+
 /// Due, decided and sent. What was due before its events arrived could only be decided then.
 fn when(delivery: &DeliveryRecord) -> String {
-    let time = |time: kairos_engine::time::Timestamp| time.to_string().get(11..22).unwrap_or_default().to_owned();
+    let time = clock;
     let due = format!("due {}", time(delivery.due_at));
     match delivery.sent_at {
         Some(sent_at) => {
@@ -77,7 +103,7 @@ mod tests {
     use super::*;
     use kairos_engine::identifiers::{DeliveryId, UserKey};
     use kairos_engine::playbook::{Channel, PlaybookVersion};
-    use kairos_engine::time::{Span, Timestamp};
+    use kairos_engine::time::Span;
 
     fn delivery() -> DeliveryRecord {
         let due_at = Timestamp::parse("2026-05-05T12:30:00Z").unwrap();
@@ -104,6 +130,7 @@ mod tests {
             answer: None,
             subject: Some("Still thinking about it?".into()),
             text: Some("Hi Ann,\n\nyour Moka pot is waiting.\n\nhttps://shop.example/cart\n".into()),
+            receipts: Noted::default(),
         }
     }
 
@@ -127,6 +154,19 @@ mod tests {
         delivery.decided_at = decided_at;
         delivery.sent_at = Some(decided_at.plus(Span::from_millis(350)));
         assert_eq!(when(&delivery), "due 12:30:00.00, decided 14:30:00.00, sent 0.35 s after that");
+    }
+
+    #[test]
+    fn what_came_back_is_shown_in_its_order() {
+        let mut delivery = delivery();
+        delivery.receipts.delivered_at = Some(delivery.due_at.plus(Span::from_secs(7)));
+        delivery.receipts.complained_at = Some(delivery.due_at.plus(Span::from_secs(60)));
+        delivery.receipts.bounced_at = Some(delivery.due_at.plus(Span::from_secs(3)));
+        delivery.receipts.code = Some("abuse".into());
+        assert_eq!(
+            body(&delivery, Style::PLAIN).last().unwrap(),
+            "    receipt bounced 12:30:03.00, delivered 12:30:07.00, marked as spam 12:31:00.00, code abuse"
+        );
     }
 
     #[test]

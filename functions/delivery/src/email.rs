@@ -1,8 +1,9 @@
 //! Email through SES v2 `SendEmail` (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>).
 //!
 //! At most twice: SES knows no idempotency key, so after an answer that did not arrive the same email
-//! may arrive twice. The tags `delivery` and `play` let bounces and complaints find their delivery. Marketing says in its
-//! header how to unsubscribe with one click (RFC 2369, RFC 8058), which the large mailbox providers ask of it.
+//! may arrive twice. The configuration set tells what becomes of an email, and the tags `delivery` and `play` let that find
+//! its delivery. Marketing says in its header how to unsubscribe with one click (RFC 2369, RFC 8058), which the large mailbox
+//! providers ask of it.
 //!
 //! | code | class | what happens |
 //! |---|---|---|
@@ -45,12 +46,14 @@ pub struct Parts<'a> {
 #[derive(Clone, Debug)]
 pub struct Email {
     client: Client,
+    configuration_set: String,
 }
 
 impl Email {
-    /// Through this client (one attempt, [`provider_config`](crate::providers::provider_config)).
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    /// Through this client (one attempt, [`provider_config`](crate::providers::provider_config)), with the configuration set
+    /// that tells what becomes of emails.
+    pub fn new(client: Client, configuration_set: String) -> Self {
+        Self { client, configuration_set }
     }
 
     /// Sends once.
@@ -87,6 +90,7 @@ impl Email {
             .client
             .send_email()
             .from_email_address(&sender.from)
+            .configuration_set_name(&self.configuration_set)
             .set_reply_to_addresses(sender.reply_to.clone().map(|address| vec![address]))
             .destination(Destination::builder().to_addresses(&order.address).build())
             .content(EmailContent::builder().simple(message).build())

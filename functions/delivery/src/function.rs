@@ -9,6 +9,7 @@ use kairos_cloud::addresses::AddressesTable;
 use kairos_cloud::batches::{receipt, response};
 use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::clock::SystemClock;
+use kairos_cloud::deliveries::DeliveriesTable;
 use kairos_cloud::environment::{optional, required};
 use kairos_cloud::faults::without_content;
 use kairos_cloud::inbox::InboxTable;
@@ -17,12 +18,14 @@ use kairos_cloud::links::LinksTable;
 use kairos_cloud::permissions::StoredPermissions;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
+use kairos_cloud::queues::Feedback;
 use kairos_cloud::{service, telemetry};
 use kairos_engine::identifiers::{AddressKey, UserKey};
 use kairos_engine::mailbox::DeliveryMessage;
 use kairos_engine::playbook::Channel;
 use kairos_protocol::delivery::{AnswerClass, Incoming, Outcome, Ports, Report};
 use kairos_protocol::port::Clock;
+use kairos_protocol::receipts::Receipt;
 use lambda_runtime::{Error, LambdaEvent};
 
 use crate::composer::PlaybookComposer;
@@ -32,7 +35,6 @@ use crate::links::StoredLinks;
 use crate::messengers::{Bases, Messengers};
 use crate::promo_codes::StoredCodes;
 use crate::providers::{Providers, provider_config};
-use crate::records::DeliveriesTable;
 use crate::sms::Sms;
 use crate::tokens::SecretsManagerTokens;
 use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
@@ -43,6 +45,7 @@ pub struct Delivery {
     records: DeliveriesTable,
     permissions: StoredPermissions,
     addresses: AddressesTable,
+    feedback: Feedback,
     composer: PlaybookComposer<
         CatalogueTable,
         StoredCodes,
@@ -86,6 +89,7 @@ impl Delivery {
         Ok(Self {
             records: DeliveriesTable::new(dynamodb.clone(), required("DELIVERIES_TABLE")?),
             addresses: AddressesTable::new(dynamodb.clone(), required("ADDRESSES_TABLE")?),
+            feedback: Feedback::new(aws_sdk_sqs::Client::new(&config), required("FEEDBACK_QUEUE_URL")?),
             permissions: StoredPermissions::new(dynamodb, users, suppressions),
             composer: PlaybookComposer::new(
                 playbooks,
@@ -102,7 +106,7 @@ impl Delivery {
                     optional("SMS_SENDER_ID"),
                     optional("SMS_MAX_PRICE_USD"),
                 ),
-                email: Email::new(aws_sdk_sesv2::Client::new(&for_providers)),
+                email: Email::new(aws_sdk_sesv2::Client::new(&for_providers), required("EMAIL_CONFIGURATION_SET")?),
                 webhook: Webhook::new(private_hosts, key),
                 messengers,
                 inbox,
@@ -117,6 +121,30 @@ impl Delivery {
         if let Err(error) = self.addresses.note(channel, key, user, SystemClock.now()).await {
             telemetry::count("address_not_noted", 1);
             tracing::warn!(%error, "who was written to at an address could not be noted");
+        }
+    }
+
+    /// Tells of addresses that messages were refused for, so that nothing more goes there and their users hear of it. What
+    /// cannot be told now comes again: the record says then how it had ended.
+    async fn tell_refusals(&self, reports: &[Report], receipts: &[String]) -> Vec<String> {
+        let refusals = reports.iter().zip(receipts).filter_map(|(report, receipt)| {
+            let refusal = Receipt::of_refusal(report, SystemClock.now())?;
+            Some((refusal, receipt))
+        });
+        let (refusals, receipts): (Vec<_>, Vec<_>) = refusals.unzip();
+        if refusals.is_empty() {
+            return Vec::new();
+        }
+        match self.feedback.send(refusals).await {
+            Ok(()) => {
+                telemetry::count("refusals_told", receipts.len());
+                Vec::new()
+            }
+            Err(error) => {
+                tracing::warn!(%error, "refused addresses could not be told of; their messages come again");
+                telemetry::count("refusals_not_told", receipts.len());
+                receipts.into_iter().cloned().collect()
+            }
         }
     }
 
@@ -135,8 +163,10 @@ impl Delivery {
         };
         let batch: Vec<Incoming> = event.payload.records.iter().map(incoming).collect();
         let written_to: Vec<_> = batch.iter().map(written_to).collect();
-        let delivered = ports.deliver_batch(&event.context.request_id, batch).await;
+        let receipts: Vec<String> = batch.iter().map(|incoming| incoming.receipt.clone()).collect();
+        let mut delivered = ports.deliver_batch(&event.context.request_id, batch).await;
         delivered.reports.iter().for_each(tell);
+        delivered.failed.extend(self.tell_refusals(&delivered.reports, &receipts).await);
         let reached = |report: &Report| matches!(report.outcome, Outcome::Sent | Outcome::SentUnrecorded);
         let reached = delivered.reports.iter().zip(written_to).filter(|(report, _)| reached(report));
         join_all(reached.filter_map(|(_, written_to)| Some(self.note(written_to?)))).await;
@@ -149,7 +179,8 @@ impl Delivery {
 /// A user and the address at which they are written to, when something comes back from there that does not say to what.
 fn written_to(incoming: &Incoming) -> Option<(Channel, AddressKey, UserKey)> {
     let order = incoming.message.as_ref().ok()?.order();
-    (order.channel == Channel::Sms).then(|| (Channel::Sms, AddressKey::of(Channel::Sms, &order.address), order.user))
+    let is_chat = matches!(order.channel, Channel::Sms | Channel::Telegram | Channel::Viber | Channel::Whatsapp);
+    is_chat.then(|| (order.channel, AddressKey::of(order.channel, &order.address), order.user))
 }
 
 /// A message of the deliveries queue, read as far as it can be.
@@ -171,7 +202,8 @@ fn tell(report: &Report) {
     let delivery = report.delivery.map(|delivery| delivery.to_string());
     let channel = report.channel.map(|channel| channel.as_str());
     let outcome = report.outcome.as_str();
-    let answer = report.answer.as_ref();
+    // What was said to an earlier attempt was counted then.
+    let answer = report.answer.as_ref().filter(|_| !matches!(report.outcome, Outcome::AlreadyDone(_)));
     if let Some(answer) = answer {
         telemetry::count(
             match answer.class {

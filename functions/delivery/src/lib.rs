@@ -3,7 +3,6 @@
 //! Triggered by the deliveries queue. What happens, in which order, and what a crash means is
 //! `kairos_protocol::delivery`; here are its ports on AWS:
 //!
-//! - [`records`]: the table of deliveries (claims and what became of them).
 //! - [`composer`]: the playbook's templates, filled in; [`enrichment`]: with places and what the catalogue knows;
 //!   [`promo_codes`]: with a code of the message's own; [`links`]: with short links.
 //! - [`providers`]: one module per channel of the same shape (build the request, send it once,
@@ -27,7 +26,6 @@ pub mod messengers;
 pub mod on_site;
 pub mod promo_codes;
 pub mod providers;
-pub mod records;
 pub mod sms;
 pub mod telegram;
 pub mod tokens;

@@ -1,36 +1,34 @@
 //! The Lambda function: a batch of the queue in, the failures and the counters out.
 
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::Client as DynamoDb;
-use aws_sdk_sns::types::MessageAttributeValue;
 use kairos_cloud::addresses::AddressesTable;
 use kairos_cloud::batches::{receipt, response};
 use kairos_cloud::clock::SystemClock;
+use kairos_cloud::deliveries::DeliveriesTable;
 use kairos_cloud::environment::required;
-use kairos_cloud::faults::fault;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::queues::Mailboxes;
 use kairos_cloud::suppressions::SuppressionsTable;
 use kairos_cloud::{service, telemetry};
-use kairos_engine::bounds::HELP_ANSWERS_PER_DAY_MAX;
-use kairos_engine::consent::SuppressionReason;
-use kairos_engine::identifiers::AddressKey;
 use kairos_engine::playbook::Channel;
 use kairos_protocol::port::{Clock, Fault};
 use lambda_runtime::{Error, LambdaEvent};
 
-use crate::keywords::{Keyword, keyword};
 use crate::notification::{Notification, Topics, read};
-use crate::sms_reply::SmsReply;
-use crate::suppression::{Cause, Suppressing};
+use crate::said::Said;
+use crate::suppression::{At, Suppressing};
+use crate::taking::{Asked, Taken};
 
 /// The function with everything it talks to.
 #[derive(Debug)]
 pub struct Function {
     topics: Topics,
-    suppressing: Suppressing,
-    playbooks: PlaybookStore,
-    sns: aws_sdk_sns::Client,
+    pub(crate) suppressing: Suppressing,
+    pub(crate) deliveries: DeliveriesTable,
+    pub(crate) playbooks: PlaybookStore,
+    pub(crate) asked: Asked,
+    pub(crate) sns: aws_sdk_sns::Client,
 }
 
 impl Function {
@@ -42,13 +40,18 @@ impl Function {
         let config = service::start()?;
         let tables = DynamoDb::new(&config);
         Ok(Self {
-            topics: Topics { sms_replies: required("SMS_REPLIES_TOPIC_ARN")? },
+            topics: Topics {
+                sms_replies: required("SMS_REPLIES_TOPIC_ARN")?,
+                email_events: required("EMAIL_EVENTS_TOPIC_ARN")?,
+            },
             suppressing: Suppressing {
                 suppressions: SuppressionsTable::new(tables.clone(), required("SUPPRESSIONS_TABLE")?),
                 addresses: AddressesTable::new(tables.clone(), required("ADDRESSES_TABLE")?),
                 mailboxes: Mailboxes::new(aws_sdk_sqs::Client::new(&config), required("EVENTS_QUEUE_URL")?),
             },
+            deliveries: DeliveriesTable::new(tables.clone(), required("DELIVERIES_TABLE")?),
             playbooks: PlaybookStore::new(tables, required("PLAYBOOK_TABLE")?),
+            asked: Asked::default(),
             sns: aws_sdk_sns::Client::new(&config),
         })
     }
@@ -60,14 +63,16 @@ impl Function {
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
         let mut failed = Vec::new();
         for record in &event.payload.records {
-            match read(record.body.as_deref().unwrap_or_default(), &self.topics) {
-                Ok(Notification::SmsReply(reply)) => {
-                    if let Err(error) = self.hear(&reply).await {
-                        tracing::warn!(%error, "an SMS could not be taken in; the queue gives it again");
+            match read(record.body.as_deref().unwrap_or_default(), &self.topics, SystemClock.now()) {
+                Ok(notification) => match self.hear_of(&notification, receives(record)).await {
+                    Ok(Taken::Done) => {}
+                    Ok(Taken::NotYet) => failed.push(receipt(record)),
+                    Err(error) => {
+                        tracing::warn!(%error, "news could not be taken in; the queue gives it again");
                         telemetry::count("feedback_failed", 1);
                         failed.push(receipt(record));
                     }
-                }
+                },
                 Err(error) => {
                     tracing::error!(%error, "this is not understood; it goes to the dead letters");
                     telemetry::count("feedback_not_understood", 1);
@@ -79,55 +84,30 @@ impl Function {
         Ok(response(failed))
     }
 
-    async fn hear(&self, reply: &SmsReply) -> Result<(), Fault> {
-        let cause = Cause { id: &reply.id, at: SystemClock.now() };
-        match keyword(&reply.text) {
-            Some((Keyword::Stop, _)) => {
-                self.suppressing.suppress(Channel::Sms, &reply.from, SuppressionReason::Stop, cause).await?;
-                telemetry::count("sms_stop", 1);
+    async fn hear_of(&self, notification: &Notification, receives: u32) -> Result<Taken, Fault> {
+        match notification {
+            Notification::SmsReply(reply) => {
+                let from = At { channel: Channel::Sms, address: &reply.from, user: None };
+                self.hear(Said { id: &reply.id, from, to: Some(&reply.to), text: &reply.text }).await?;
+                Ok(Taken::Done)
             }
-            Some((Keyword::Start, _)) => {
-                self.suppressing.restore(Channel::Sms, &reply.from, SuppressionReason::Stop, cause).await?;
-                telemetry::count("sms_start", 1);
+            Notification::Receipts(receipts) => {
+                if receipts.is_empty() {
+                    telemetry::count("receipt_not_wanted", 1);
+                }
+                let mut taken = Taken::Done;
+                for receipt in receipts {
+                    if self.take(receipt, receives).await? == Taken::NotYet {
+                        taken = Taken::NotYet;
+                    }
+                }
+                Ok(taken)
             }
-            Some((Keyword::Help, language)) => {
-                let answered = self.help(reply, language).await?;
-                telemetry::count(if answered { "sms_help_answered" } else { "sms_help_not_answered" }, 1);
-            }
-            None => telemetry::count("sms_other", 1),
         }
-        Ok(())
     }
+}
 
-    /// Answers HELP in the language it was asked in: once each, and a few times a day for a number. Says whether it did.
-    async fn help(&self, reply: &SmsReply, language: &str) -> Result<bool, Fault> {
-        let playbook = self.playbooks.in_force().await?;
-        let texts = playbook.consent.as_ref().map(|consent| &consent.help);
-        let text =
-            texts.and_then(|texts| texts.get(language).or_else(|| texts.get("en")).or_else(|| texts.values().next()));
-        let Some(text) = text else {
-            tracing::warn!("somebody asks for help by SMS, and consent.yaml has no `help`");
-            return Ok(false);
-        };
-        let key = AddressKey::of(Channel::Sms, &reply.from);
-        let addresses = &self.suppressing.addresses;
-        let counted =
-            addresses.count_answer(Channel::Sms, key, &reply.id, HELP_ANSWERS_PER_DAY_MAX, SystemClock.now()).await?;
-        if !counted {
-            return Ok(false);
-        }
-        let attribute = |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build();
-        let not_built =
-            |error: aws_sdk_sns::error::BuildError| Fault::Permanent { what: "answering HELP", why: error.to_string() };
-        // From the number that was asked, which is where an answer is expected from.
-        let request = self
-            .sns
-            .publish()
-            .phone_number(&reply.from)
-            .message(text)
-            .message_attributes("AWS.SNS.SMS.SMSType", attribute("Transactional").map_err(not_built)?)
-            .message_attributes("AWS.MM.SMS.OriginationNumber", attribute(&reply.to).map_err(not_built)?);
-        request.send().await.map_err(|error| fault("SNS Publish", &error))?;
-        Ok(true)
-    }
+/// How often the queue has given a message. SQS always says it; a hand-made event may leave it out and is then the first.
+fn receives(record: &SqsMessage) -> u32 {
+    record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
 }

@@ -3,16 +3,17 @@
 //!
 //! | attribute | what |
 //! |---|---|
-//! | `address` (S, key) | the channel and the address's key, as in `sms#b24e…`; `answers#sms#b24e…` for answers |
-//! | `user` (S, range key) | the user key, hexadecimal; the day for answers |
+//! | `address` (S, key) | the channel and the address's key, as in `sms#b24e…`; `answers#sms#b24e…` for answers, `said#sms#b24e…` for what was said |
+//! | `user` (S, range key) | the user key, hexadecimal; the day for answers; a hash of the id of what was said |
 //! | `answered` (N), `causes` (SS) | how many answers that day, and to what |
 //! | `expires_at` (N) | TTL, in seconds |
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use kairos_engine::bounds::{ANSWER_MEMORY, USER_RETENTION};
-use kairos_engine::identifiers::{AddressKey, UserKey};
+use kairos_engine::bounds::{ANSWER_MEMORY, SAID_MEMORY, USER_RETENTION};
+use kairos_engine::event::FEEDBACK;
+use kairos_engine::identifiers::{AddressKey, InputId, UserKey};
 use kairos_engine::playbook::Channel;
 use kairos_engine::time::Timestamp;
 use kairos_protocol::port::Fault;
@@ -66,6 +67,40 @@ impl AddressesTable {
         Ok(users.filter_map(UserKey::parse).collect())
     }
 
+    /// Whether this was heard from an address before, and done.
+    ///
+    /// # Errors
+    /// When DynamoDB fails.
+    pub async fn has_heard(&self, channel: Channel, key: AddressKey, id: &str) -> Result<bool, Fault> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("address = :address AND #user = :id")
+            .expression_attribute_names("#user", "user")
+            .expression_attribute_values(":address", AttributeValue::S(said_id(channel, key)))
+            .expression_attribute_values(":id", AttributeValue::S(heard_id(id)));
+        let answer = request.send().await.map_err(|error| fault("AddressesTable Query", &error))?;
+        Ok(answer.count > 0)
+    }
+
+    /// Remembers that this was heard from an address and done, so that the same again changes nothing.
+    ///
+    /// # Errors
+    /// When DynamoDB fails.
+    pub async fn heard(&self, channel: Channel, key: AddressKey, id: &str, now: Timestamp) -> Result<(), Fault> {
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("address", AttributeValue::S(said_id(channel, key)))
+            .key("user", AttributeValue::S(heard_id(id)))
+            .update_expression("SET expires_at = :expires_at")
+            .expression_attribute_values(":expires_at", AttributeValue::N(now.plus(SAID_MEMORY).as_secs().to_string()));
+        request.send().await.map(drop).map_err(|error| fault("AddressesTable UpdateItem", &error))
+    }
+
     /// Counts an answer to an address, if there were fewer than `at_most` that day and none to this very cause; says whether
     /// it did. When this gives a fault, it may have been counted.
     ///
@@ -106,4 +141,13 @@ impl AddressesTable {
             _ => Err(fault("AddressesTable UpdateItem", &error)),
         }
     }
+}
+
+/// The id of what was said, without what stands in it: providers write addresses there.
+fn heard_id(id: &str) -> String {
+    InputId::of_message(FEEDBACK, id).to_string()
+}
+
+fn said_id(channel: Channel, key: AddressKey) -> String {
+    format!("said#{}", suppression_id(channel, key))
 }

@@ -1,7 +1,7 @@
 //! The only AWS code that functions share: how Kairos' ports look on DynamoDB, SQS and Lambda.
 //!
 //! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
-//! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`links`], [`inbox`], [`playbooks`], [`backfills`],
+//! - [`users`], [`queues`], [`deliveries`], [`audiences`], [`catalogue`], [`promo_codes`], [`links`], [`inbox`], [`playbooks`], [`backfills`],
 //!   [`permissions`]: the ports of `kairos-protocol` on AWS; [`suppressions`], [`addresses`]: which addresses are dead, and
 //!   who was written to where; [`items`]: what those in DynamoDB have in common.
 //! - [`secrets`]: keys from Secrets Manager; [`link_keys`]: those that sign links; [`requests`]: what is asked of who has one.
@@ -16,6 +16,7 @@ pub mod batches;
 pub mod catalogue;
 pub mod clock;
 pub mod configuration;
+pub mod deliveries;
 pub mod environment;
 pub mod faults;
 pub mod inbox;

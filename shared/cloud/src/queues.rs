@@ -1,4 +1,4 @@
-//! The queues: mailboxes (FIFO, one message group per user), deliveries and alarms.
+//! The queues: mailboxes (FIFO, one message group per user), deliveries, alarms and feedback.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
@@ -7,6 +7,7 @@ use kairos_engine::bounds::{QUEUE_BATCH_BYTES_MAX, QUEUE_BATCH_ENTRIES_MAX, QUEU
 use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, MailboxMessage};
 use kairos_engine::time::Span;
 use kairos_protocol::port::{self, Fault};
+use kairos_protocol::receipts::{FeedbackMessage, Receipt};
 use serde::Serialize;
 
 use crate::faults::fault;
@@ -23,6 +24,10 @@ pub struct Deliveries(Queue);
 /// The delay queue of alarms.
 #[derive(Clone, Debug)]
 pub struct Alarms(Queue);
+
+/// The feedback queue.
+#[derive(Clone, Debug)]
+pub struct Feedback(Queue);
 
 impl Mailboxes {
     /// The mailboxes behind this queue.
@@ -42,6 +47,25 @@ impl Alarms {
     /// The delay queue with this address.
     pub fn new(client: Client, url: String) -> Self {
         Self(Queue { client, url, what: "alarms SendMessageBatch", calls: "alarms_calls" })
+    }
+}
+
+impl Feedback {
+    /// The feedback queue with this address.
+    pub fn new(client: Client, url: String) -> Self {
+        Self(Queue { client, url, what: "feedback SendMessageBatch", calls: "feedback_calls" })
+    }
+
+    /// Puts receipts there; when this returns, the queue has all of them.
+    ///
+    /// # Errors
+    /// When the queue has not taken all of them. Some may be there; the same again does no harm.
+    pub async fn send(&self, receipts: impl IntoIterator<Item = Receipt>) -> Result<(), Fault> {
+        let entries = receipts.into_iter().map(|receipt| {
+            let message = FeedbackMessage::V1 { receipt };
+            Ok(Entry { body: self.0.body(&message)?, fifo: None, delay: None })
+        });
+        self.0.send_in_any_order(entries.collect::<Result<_, Fault>>()?).await
     }
 }
 

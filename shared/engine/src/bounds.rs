@@ -467,6 +467,31 @@ pub const CONSENT_ASKED_MAX: u32 = 3;
 pub const SUPPRESSIONS_FILE_ROWS_MAX: usize = 1_000_000;
 /// Addresses that an import writes at the same time.
 pub const SUPPRESSIONS_LANES_MAX: usize = 16;
+/// Largest body of a messenger's callback, in bytes: the largest that Meta sends.
+pub const CALLBACK_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Most pieces of news of one callback: Meta sends up to a thousand together.
+pub const CALLBACK_NEWS_MAX: usize = 5_000;
+/// Oldest news of a messenger that is taken: Meta tries for seven days to tell what it could not.
+pub const CALLBACK_AGE_MAX: Span = Span::from_secs(8 * 24 * 60 * 60);
+/// How far ahead of our clock a messenger's may be.
+pub const CALLBACK_AHEAD_MAX: Span = Span::from_mins(10);
+/// How long a secret that callbacks are checked with is used before it is asked for again.
+pub const CALLBACK_SECRET_REFRESH: Span = Span::from_mins(15);
+/// A callback that the known secret does not fit may be signed with a newer one, which is asked for at most so often.
+pub const CALLBACK_SECRET_ASKED_AGAIN_AFTER: Span = Span::from_secs(60);
+/// Longest text of somebody's message that travels on, in bytes: keywords are short.
+pub const CALLBACK_TEXT_BYTES_MAX: usize = 256;
+/// Longest id, code or address of a receipt, in bytes.
+pub const RECEIPT_TEXT_BYTES_MAX: usize = 512;
+/// How often the feedback queue gives a message before it goes to the dead-letter queue (its `maxReceiveCount`).
+pub const FEEDBACK_RECEIVES_MAX: u32 = 20;
+/// How often a receipt is looked at whose delivery nobody knows: it may be here before the record is.
+pub const RECEIPT_LOOKUPS_MAX: u32 = 3;
+/// How often a delivery's record is read again when somebody else changes it while a receipt is noted.
+pub const RECEIPT_ROUNDS_MAX: u32 = 4;
+/// How long it is remembered what somebody has said by a messenger or an SMS, so that the same again changes nothing:
+/// longer than a callback may be old.
+pub const SAID_MEMORY: Span = Span::from_secs(9 * 24 * 60 * 60);
 /// How often HELP by SMS is answered to one number in a day: nobody is to make the shop pay for a talk with a machine.
 pub const HELP_ANSWERS_PER_DAY_MAX: u32 = 3;
 /// How long it is remembered what an address was answered to.
@@ -555,6 +580,12 @@ const _: () = {
             < DELIVERY_RUN_MAX.as_millis()
     );
     assert!(DELIVERY_RUN_MAX.as_millis() < CLAIM_LEASE.as_millis());
+    // A receipt that is faster than its record is looked at again; one whose delivery is never found is acknowledged, not set
+    // aside.
+    assert!(RECEIPT_LOOKUPS_MAX > 1 && RECEIPT_LOOKUPS_MAX < FEEDBACK_RECEIVES_MAX);
+    // Whatever is young enough to be taken again is still remembered.
+    assert!(CALLBACK_AGE_MAX.as_millis() + CALLBACK_AHEAD_MAX.as_millis() < SAID_MEMORY.as_millis());
+    assert!(CALLBACK_SECRET_ASKED_AGAIN_AFTER.as_millis() < CALLBACK_SECRET_REFRESH.as_millis());
     // A message on a page fits beside what belongs to it: every character four bytes, or two of them an escape.
     assert!(
         4 * (ON_SITE_TITLE_CHARS_MAX + ON_SITE_TEXT_CHARS_MAX + 2 * BUTTON_CHARS_MAX)

@@ -21,6 +21,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 
 use crate::identifiers::AddressKey;
 use crate::playbook::{Channel, OptIn, Purpose};
@@ -107,7 +108,8 @@ impl Way {
 }
 
 /// Why an address is dead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Encode, Decode)]
+#[serde(rename_all = "snake_case")]
 #[cbor(index_only)]
 pub enum SuppressionReason {
     /// It does not exist.

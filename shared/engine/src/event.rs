@@ -24,7 +24,8 @@ pub const INBOX: &str = "inbox";
 pub const SHOP_SERVER: &str = "shop-server";
 /// The name of the source of what people say by signed links: on the preferences page, by unsubscribing, by confirming.
 pub const PREFERENCES: &str = "kairos-preferences";
-/// The name of the source of what comes back for messages: keywords sent by SMS, bounces, complaints.
+/// The name of the source of what comes back for messages: keywords, bounces, complaints, what became of a message
+/// ([`EventName::is_of_receipts`]).
 pub const FEEDBACK: &str = "kairos-feedback";
 
 /// One interaction of one user.

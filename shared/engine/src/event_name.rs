@@ -127,6 +127,18 @@ vocabulary! {
     AddressSuppressed = "Address Suppressed";
     /// An address lives again.
     AddressRestored = "Address Restored";
+    /// The receiver's mail server has taken an email (Segment's email spec, as the next two).
+    EmailDelivered = "Email Delivered";
+    /// An email's address does not exist.
+    EmailBounced = "Email Bounced";
+    /// The receiver of an email has called it spam.
+    EmailMarkedAsSpam = "Email Marked as Spam";
+    /// A message of another channel has reached its receiver's phone.
+    MessageDelivered = "Message Delivered";
+    /// A message of another channel was read.
+    MessageRead = "Message Read";
+    /// A message will not reach its receiver.
+    MessageFailed = "Message Failed";
 }
 
 impl EventName {
@@ -135,10 +147,26 @@ impl EventName {
         matches!(self, Self::MessageLinkClicked | Self::MessageOpened)
     }
 
-    /// Whether a program may have done it as well as a person: mail programs open messages by themselves. `any` does
-    /// not mean such events, or who has turned away would seem to be there.
+    /// Whether only providers may tell of it, by what comes back for a message.
+    pub const fn is_of_receipts(&self) -> bool {
+        matches!(
+            self,
+            Self::EmailDelivered
+                | Self::EmailBounced
+                | Self::EmailMarkedAsSpam
+                | Self::MessageDelivered
+                | Self::MessageRead
+                | Self::MessageFailed
+        )
+    }
+
+    /// Whether a program may have done it as well as a person: mail programs open messages by themselves, providers tell of
+    /// them. `any` does not mean such events, or who has turned away would seem to be there.
     pub const fn is_without_person(&self) -> bool {
-        matches!(self, Self::MessageOpened)
+        match self {
+            Self::MessageOpened | Self::AddressSuppressed | Self::AddressRestored => true,
+            other => other.is_of_receipts(),
+        }
     }
 }
 

@@ -178,12 +178,16 @@ pub fn decode_text(text: &str, facts: &Facts<'_>) -> Result<Decoded, Refusal> {
     }
 }
 
-/// A write key is public: what signed links tell must not come by it.
+/// A write key is public: what signed links and providers tell must not come by it.
 fn from_a_client(decoded: Decoded) -> Result<Decoded, Refusal> {
     match &decoded.event.kind {
         EventKind::Track { event, .. } if event.is_of_links() => refused(
             RefusalCode::NameReserved,
             format!("`{event}` is told by signed links alone: give the event another name."),
+        ),
+        EventKind::Track { event, .. } if event.is_of_receipts() => refused(
+            RefusalCode::NameReserved,
+            format!("`{event}` is told by providers of messages alone: give the event another name."),
         ),
         _ => Ok(decoded),
     }

@@ -24,9 +24,13 @@ impl Plan {
         self.events.iter().find(|(known, _)| known == event).map(|(_, properties)| properties)
     }
 
-    /// Whether an event is sent, as far as the plan can say: calls that are no tracked events need not stand in it.
+    /// Whether an event is sent, as far as the plan can say: calls that are no tracked events need not stand in it, nor what
+    /// links and receipts of messages tell.
     pub(crate) fn has_event(&self, event: &EventPattern) -> bool {
-        !matches!(event, EventPattern::Track(_)) || self.event(event).is_some()
+        match event {
+            EventPattern::Track(name) => name.is_of_links() || name.is_of_receipts() || self.event(event).is_some(),
+            _ => true,
+        }
     }
 
     /// What an event is sent with that a detail could have been meant to be; nothing when it is sent with the

@@ -76,8 +76,8 @@ mod tests;
 
 pub use answer::{Answer, AnswerClass};
 pub use outcome::{Outcome, Report};
-pub use permission::{Objection, Permissions};
-pub use record::{CrashPolicy, DeliveryRecord, Standing, Status, policy};
+pub use permission::{Objection, Permissions, SUPPRESSED};
+pub use record::{CrashPolicy, DeliveryRecord, Standing, Status, policy, provider_key};
 
 use permission::Asked;
 use record::Intent;
@@ -334,7 +334,8 @@ where
             let expected_revision = found.as_ref().map(|record| record.revision);
             let record = match found.as_deref().map(|record| record.standing(now)) {
                 Some(Standing::Done(status)) => {
-                    return Err(Box::new(Report::of(order, Outcome::AlreadyDone(status), None)));
+                    let answer = found.and_then(|record| record.answer);
+                    return Err(Box::new(Report::of(order, Outcome::AlreadyDone(status), answer)));
                 }
                 Some(Standing::Held { .. }) => return Err(Box::new(Report::of(order, Outcome::HeldByOther, None))),
                 None | Some(Standing::Free | Standing::Abandoned) => {

@@ -12,6 +12,7 @@
 //! - [`promo_codes`]: `delivery` gives each message its code, `redeem` lets each be used once.
 //! - [`links`]: `delivery` keeps what the links of a message lead to, `links` leads there and tells the user.
 //! - [`signed_links`]: tokens that prove that we have written them, for links of all purposes.
+//! - [`receipts`]: `callbacks`, `delivery` and the stack's topics tell `feedback` what became of messages; it tells the users.
 //! - [`segmentation`]: `segmentation` brings users who stay away to what a new playbook watches.
 
 pub mod alarms;
@@ -25,5 +26,6 @@ pub mod links;
 pub mod mailboxes;
 pub mod port;
 pub mod promo_codes;
+pub mod receipts;
 pub mod segmentation;
 pub mod signed_links;

@@ -10,7 +10,7 @@ use super::root;
 const OVERRIDE: &str = "KAIROS_BINARIES";
 
 /// The binaries that the template's functions are made of.
-pub(crate) const FUNCTIONS: [&str; 11] = [
+pub(crate) const FUNCTIONS: [&str; 12] = [
     "ingest",
     "decide",
     "timers",
@@ -21,6 +21,7 @@ pub(crate) const FUNCTIONS: [&str; 11] = [
     "links",
     "inbox",
     "preferences",
+    "callbacks",
     "feedback",
 ];
 

@@ -37,7 +37,7 @@ async fn sms(config: &SdkConfig) -> Answer {
 
 async fn email(config: &SdkConfig) -> Answer {
     let sender = EmailSettings { from: "Shop <hello@shop.example>".into(), reply_to: Some("help@shop.example".into()) };
-    let email = Email::new(aws_sdk_sesv2::Client::new(config));
+    let email = Email::new(aws_sdk_sesv2::Client::new(config), "emails".into());
     let unsubscribe = Some("https://p.example/u/token");
     let parts = Parts { subject: "Still there", text: "Your mug", html: Some("<p>Your mug</p>"), unsubscribe };
     email.send(&example_order("email"), &sender, parts).await
@@ -78,7 +78,7 @@ async fn every_message_has_a_connection_of_its_own() {
     let hi = Parts { subject: "Hi", text: "Hi", html: None, unsubscribe: None };
     for sent in 1..=3 {
         let sender = EmailSettings { from: "hello@shop.example".into(), reply_to: None };
-        let answer = Email::new(client.clone()).send(&example_order("email"), &sender, hi).await;
+        let answer = Email::new(client.clone(), "emails".into()).send(&example_order("email"), &sender, hi).await;
         assert_eq!(answer.class, AnswerClass::Sent);
         assert_eq!(receiver.connections.load(Ordering::SeqCst), sent);
     }
@@ -92,6 +92,7 @@ async fn an_email_is_sent_with_both_parts_and_tags_that_find_its_delivery() {
     assert_eq!(answer.provider_id.as_deref(), Some("ses-1"));
     let body: serde_json::Value = serde_json::from_slice(&receiver.requests()[0].body).unwrap();
     assert_eq!(body["FromEmailAddress"], "Shop <hello@shop.example>");
+    assert_eq!(body["ConfigurationSetName"], "emails");
     assert_eq!(body["ReplyToAddresses"][0], "help@shop.example");
     assert_eq!(body["Destination"]["ToAddresses"][0], "ada@example.com");
     assert_eq!(body["Content"]["Simple"]["Subject"]["Data"], "Still there");

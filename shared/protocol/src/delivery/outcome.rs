@@ -92,7 +92,7 @@ pub struct Report {
     pub channel: Option<Channel>,
     /// How it ended.
     pub outcome: Outcome,
-    /// What the provider said, when it was asked.
+    /// What the provider said, when it was asked; of what had ended before, what it said then.
     pub answer: Option<Answer>,
     /// Why the record could not be written or the payload not be read.
     pub fault: Option<Fault>,

@@ -29,11 +29,14 @@ pub enum Objection {
     Suppressed(SuppressionReason),
 }
 
+/// The code of messages whose address is on the suppression list.
+pub const SUPPRESSED: &str = "suppressed";
+
 impl Objection {
     fn answer(self) -> Answer {
         match self {
             Self::NoConsent => Answer::new(AnswerClass::NotAllowed, "no_consent"),
-            Self::Suppressed(reason) => Answer::new(AnswerClass::NotAllowed, "suppressed").with_detail(reason.as_str()),
+            Self::Suppressed(reason) => Answer::new(AnswerClass::NotAllowed, SUPPRESSED).with_detail(reason.as_str()),
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Content;
 use super::answer::{Answer, AnswerClass};
+use crate::receipts::{Noted, Receipt};
 
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -70,6 +71,11 @@ pub const fn policy(channel: Channel) -> CrashPolicy {
     }
 }
 
+/// By which a delivery is found from what its provider calls it.
+pub fn provider_key(channel: Channel, provider_id: &str) -> String {
+    format!("{channel}#{provider_id}")
+}
+
 /// Everything known of one delivery. Holds the address and the text, so it has a TTL
 /// ([`DELIVERY_RETENTION`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,6 +131,9 @@ pub struct DeliveryRecord {
     /// The text, as sent; cut likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// What came back for it.
+    #[serde(default, skip_serializing_if = "Noted::is_nothing")]
+    pub receipts: Noted,
 }
 
 /// A record as it is stored: names its version, so that every version ever written can be read.
@@ -234,6 +243,7 @@ impl DeliveryRecord {
             answer: None,
             subject: None,
             text: None,
+            receipts: Noted::default(),
         }
     }
 
@@ -271,6 +281,39 @@ impl DeliveryRecord {
             answer: Some(answer),
             ..self.changed(status, now)
         }
+    }
+
+    /// The record after this receipt; `None` when it says nothing new. What is known to have arrived was taken: that ends any
+    /// doubt, so that it is not sent again.
+    pub fn received(&self, receipt: &Receipt, now: Timestamp) -> Option<Self> {
+        let mut noted = self.receipts.clone();
+        let is_new = noted.note(receipt);
+        let is_open = match self.standing(now) {
+            Standing::Done(status) => status == Status::Unconfirmed,
+            Standing::Free => self.doubtful,
+            Standing::Abandoned => true,
+            Standing::Held { .. } => false,
+        };
+        let settles = is_open && receipt.news.was_taken();
+        if !is_new && !settles {
+            return None;
+        }
+        let status = if settles { Status::Sent } else { self.status };
+        let sent_at = if settles { Some(receipt.at) } else { self.sent_at };
+        // Where it stands, it does since then: a receipt is no change of that.
+        let changed_at = if settles { now } else { self.changed_at };
+        Some(Self { status, sent_at, changed_at, receipts: noted, revision: self.revision + 1, ..self.clone() })
+    }
+
+    /// Whether only its provider's id leads from a receipt to the delivery: providers of these channels do not give back the
+    /// delivery's own.
+    pub fn found_by_provider_id(&self) -> Option<String> {
+        let id = self.answer.as_ref().filter(|answer| answer.class == AnswerClass::Sent)?.provider_id.as_deref()?;
+        self.channel_tells_provider_id().then(|| provider_key(self.channel, id))
+    }
+
+    const fn channel_tells_provider_id(&self) -> bool {
+        matches!(self.channel, Channel::Email | Channel::Sms | Channel::Viber)
     }
 
     /// The record with the text that was sent, or would have been.

@@ -5,15 +5,21 @@
 //! | `delivery` (S, key) | the delivery id, hexadecimal |
 //! | `record` (S) | [`DeliveryRecord::to_json`]: all there is to know |
 //! | `revision` (N) | condition of the next write |
+//! | `provider_id` (S, key of the index `provider_ids`) | the channel and what its provider calls the message, where receipts name that alone |
 //! | `status`, `play`, `channel`, `user` (S), `changed_at` (N, ms) | copies out of the record, for people and filters |
 //! | `expires_at` (N) | TTL, in seconds |
 
 use aws_sdk_dynamodb::Client;
-use kairos_cloud::faults::fault;
-use kairos_cloud::items::{Condition, Item, PutOutcome, number, put_if, text, text_in};
 use kairos_engine::identifiers::DeliveryId;
-use kairos_protocol::delivery::{DeliveryRecord, Put, Records};
+use kairos_engine::playbook::Channel;
+use kairos_protocol::delivery::{DeliveryRecord, Put, Records, provider_key};
 use kairos_protocol::port::Fault;
+
+use crate::faults::fault;
+use crate::items::{Condition, Item, PutOutcome, number, put_if, text, text_in};
+
+/// The sparse index of deliveries by what their provider calls them.
+const PROVIDER_IDS: &str = "provider_ids";
 
 /// The table of deliveries.
 #[derive(Clone, Debug)]
@@ -44,6 +50,25 @@ impl DeliveriesTable {
             .map_err(|error| fault("DeliveriesTable GetItem", &error))?;
         answer.item.as_ref().map(read_item).transpose()
     }
+
+    /// Which delivery a provider calls so. The index is a moment behind the table.
+    ///
+    /// # Errors
+    /// When DynamoDB fails or the item is damaged.
+    pub async fn of_provider(&self, channel: Channel, provider_id: &str) -> Result<Option<DeliveryId>, Fault> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(PROVIDER_IDS)
+            .key_condition_expression("provider_id = :id")
+            .expression_attribute_values(":id", text(provider_key(channel, provider_id)))
+            .limit(1);
+        let answer = request.send().await.map_err(|error| fault("DeliveriesTable Query", &error))?;
+        let Some(item) = answer.items.unwrap_or_default().into_iter().next() else { return Ok(None) };
+        let delivery = text_in(&item, "delivery").and_then(DeliveryId::parse);
+        delivery.map(Some).ok_or_else(|| damaged(&"its `delivery` is none"))
+    }
 }
 
 impl Records for DeliveriesTable {
@@ -63,7 +88,8 @@ impl Records for DeliveriesTable {
 
 fn write_item(record: &DeliveryRecord) -> Result<Item, Fault> {
     let json = record.to_json().map_err(|error| damaged(&error))?;
-    Ok(Item::from([
+    let provider_id = record.found_by_provider_id().map(|id| ("provider_id".to_owned(), text(id)));
+    let mut item = Item::from([
         ("delivery".to_owned(), text(record.delivery.to_string())),
         ("record".to_owned(), text(json)),
         ("revision".to_owned(), number(record.revision)),
@@ -73,7 +99,9 @@ fn write_item(record: &DeliveryRecord) -> Result<Item, Fault> {
         ("user".to_owned(), text(record.user.to_string())),
         ("changed_at".to_owned(), number(record.changed_at.as_millis())),
         ("expires_at".to_owned(), number(record.expires_at_secs())),
-    ]))
+    ]);
+    item.extend(provider_id);
+    Ok(item)
 }
 
 fn read_item(item: &Item) -> Result<DeliveryRecord, Fault> {
@@ -92,7 +120,7 @@ fn damaged(why: &dyn std::fmt::Display) -> Fault {
 mod tests {
     use super::*;
 
-    const GOLDEN: &str = include_str!("../../../shared/protocol/tests/golden/delivery_record_v1.json");
+    const GOLDEN: &str = include_str!("../../protocol/tests/golden/delivery_record_v1.json");
 
     #[test]
     fn an_item_reads_back_as_it_was_written() {
@@ -100,6 +128,7 @@ mod tests {
         let item = write_item(&record).unwrap();
         assert_eq!(item["status"], text("sent"));
         assert_eq!(item["revision"], number(2));
+        assert_eq!(item["provider_id"], text("email#0100019a-7b1c"));
         // 90 days after its last change, in seconds.
         assert_eq!(item["expires_at"], number(1_771_502_400));
         assert_eq!(read_item(&item).unwrap(), record);
