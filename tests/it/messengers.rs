@@ -245,3 +245,35 @@ fn a_messenger_that_takes_a_message_and_is_silent_gets_it_again() {
         assert_eq!(messengers.taken(&to).len(), 2, "at least once: the first was taken, too");
     });
 }
+
+#[test]
+fn a_provider_that_is_out_of_order_is_left_alone_and_nothing_is_lost() {
+    run(async {
+        let stage = Stage::outage().await;
+        stage.store_token(Channel::Whatsapp, WHATSAPP_TOKEN).await;
+        let messengers = stage.messengers.as_ref().unwrap();
+        messengers.is_out_of_order(true);
+        let shoppers: Vec<Shopper> = (0..20).map(|_| Shopper::new("outage")).collect();
+        for shopper in &shoppers {
+            stage.asks(shopper, address(Channel::Whatsapp, shopper).1).await;
+        }
+        // Everything is put off at last: nothing comes again by itself, and nobody calls.
+        eventually("all messages are put off", PATIENCE, async || {
+            let (delayed, depth) = (stage.delayed("DeliveriesQueueUrl").await, stage.depth("DeliveriesQueueUrl").await);
+            if delayed.0 == 20 && depth.0 == 20 { Ok(()) } else { Err(format!("{delayed:?} of {depth:?}")) }
+        })
+        .await;
+        messengers.is_out_of_order(false);
+        for shopper in &shoppers {
+            eventually("everything is sent when it is back", 3 * PATIENCE, async || {
+                match stage.deliveries(shopper.key()).await.as_slice() {
+                    [Some(record)] if sent(record) => Ok(()),
+                    found => Err(format!("{found:#?}")),
+                }
+            })
+            .await;
+            assert_eq!(messengers.taken(&shopper.phone).len(), 1);
+        }
+        assert_eq!(stage.depth("DeliveriesDeadLettersUrl").await.0, 0);
+    });
+}

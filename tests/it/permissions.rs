@@ -132,6 +132,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
             "Query InboxTable",
             "BatchGetItem SuppressionsTable",
             "PutItem AddressesTable",
+            "SendMessage DeliveriesQueueUrl",
             "SendMessage FeedbackQueueUrl",
             "Publish SMS",
             "SendEmail",

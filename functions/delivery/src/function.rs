@@ -18,7 +18,7 @@ use kairos_cloud::links::LinksTable;
 use kairos_cloud::permissions::StoredPermissions;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
-use kairos_cloud::queues::Feedback;
+use kairos_cloud::queues::{Deliveries, Feedback};
 use kairos_cloud::{service, telemetry};
 use kairos_engine::identifiers::{AddressKey, UserKey};
 use kairos_engine::mailbox::DeliveryMessage;
@@ -34,7 +34,7 @@ use crate::email::Email;
 use crate::links::StoredLinks;
 use crate::messengers::{Bases, Messengers};
 use crate::promo_codes::StoredCodes;
-use crate::providers::{Providers, provider_config};
+use crate::providers::{Breakers, Providers, provider_config};
 use crate::sms::Sms;
 use crate::tokens::SecretsManagerTokens;
 use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
@@ -46,6 +46,7 @@ pub struct Delivery {
     permissions: StoredPermissions,
     addresses: AddressesTable,
     feedback: Feedback,
+    queue: Deliveries,
     composer: PlaybookComposer<
         CatalogueTable,
         StoredCodes,
@@ -90,6 +91,7 @@ impl Delivery {
             records: DeliveriesTable::new(dynamodb.clone(), required("DELIVERIES_TABLE")?),
             addresses: AddressesTable::new(dynamodb.clone(), required("ADDRESSES_TABLE")?),
             feedback: Feedback::new(aws_sdk_sqs::Client::new(&config), required("FEEDBACK_QUEUE_URL")?),
+            queue: Deliveries::new(aws_sdk_sqs::Client::new(&config), required("DELIVERIES_QUEUE_URL")?),
             permissions: StoredPermissions::new(dynamodb, users, suppressions),
             composer: PlaybookComposer::new(
                 playbooks,
@@ -110,6 +112,7 @@ impl Delivery {
                 webhook: Webhook::new(private_hosts, key),
                 messengers,
                 inbox,
+                breakers: Breakers::default(),
                 clock: SystemClock,
             },
         })
@@ -159,6 +162,7 @@ impl Delivery {
             permissions: &self.permissions,
             composer: &self.composer,
             provider: &self.providers,
+            later: &self.queue,
             clock: &SystemClock,
         };
         let batch: Vec<Incoming> = event.payload.records.iter().map(incoming).collect();
@@ -222,7 +226,7 @@ fn tell(report: &Report) {
     let code = answer.map(|answer| answer.code.as_str());
     let fault = report.fault.as_ref().map(ToString::to_string);
     match report.outcome {
-        Outcome::Sent | Outcome::Expired | Outcome::AlreadyDone(_) | Outcome::HeldByOther => {
+        Outcome::Sent | Outcome::Expired | Outcome::PutOff | Outcome::AlreadyDone(_) | Outcome::HeldByOther => {
             tracing::info!(delivery, channel, outcome, class, code, "delivery");
         }
         Outcome::Refused | Outcome::Unconfirmed | Outcome::Waiting | Outcome::Unrecorded => {

@@ -1,4 +1,4 @@
-//! Every channel to its provider.
+//! Every channel to its provider, unless that is to be left alone ([`Breaker`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,9 +7,12 @@ use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::config::timeout::TimeoutConfig;
 use aws_smithy_http_client::tls::{Provider as TlsProvider, rustls_provider::CryptoMode};
 use kairos_cloud::inbox::InboxTable;
+use kairos_cloud::telemetry;
 use kairos_engine::bounds::PROVIDER_TIMEOUT;
 use kairos_engine::mailbox::DeliveryOrder;
-use kairos_engine::time::Span;
+use kairos_engine::playbook::Channel;
+use kairos_engine::time::{Span, Timestamp};
+use kairos_protocol::delivery::breaker::Breaker;
 use kairos_protocol::delivery::{Answer, Content, Provider};
 use kairos_protocol::port::Clock;
 
@@ -33,12 +36,68 @@ pub struct Providers<K, T, C> {
     pub messengers: Arc<Messengers<T>>,
     /// The inboxes that messages for the shop's pages wait in.
     pub inbox: InboxTable,
+    /// Which of them are to be left alone.
+    pub breakers: Breakers,
     /// The time that webhooks are signed with, and pauses are measured by.
     pub clock: C,
 }
 
+/// The breakers of all providers, one for each channel. The site has none: its inbox is a table of the stack's own.
+#[derive(Debug, Default)]
+pub struct Breakers {
+    email: Breaker,
+    sms: Breaker,
+    webhook: Breaker,
+    telegram: Breaker,
+    viber: Breaker,
+    whatsapp: Breaker,
+}
+
+impl Breakers {
+    fn of(&self, channel: Channel) -> Option<&Breaker> {
+        match channel {
+            Channel::Email => Some(&self.email),
+            Channel::Sms => Some(&self.sms),
+            Channel::Webhook => Some(&self.webhook),
+            Channel::Telegram => Some(&self.telegram),
+            Channel::Viber => Some(&self.viber),
+            Channel::Whatsapp => Some(&self.whatsapp),
+            Channel::OnSite => None,
+        }
+    }
+
+    /// Hears what a provider has said, and tells people when it is left alone from now on.
+    pub fn heard(&self, channel: Channel, answer: &Answer, now: Timestamp) {
+        let is_of_one = is_of_one_receiver(channel, answer);
+        if self.of(channel).is_some_and(|breaker| !is_of_one && breaker.heard(answer, now)) {
+            telemetry::count("breaker_opened", 1);
+            tracing::error!(%channel, code = answer.code, "the provider is out of order, and left alone for a while");
+        }
+    }
+}
+
+/// Whether an answer is about one receiver's limit, and says nothing of the provider.
+fn is_of_one_receiver(channel: Channel, answer: &Answer) -> bool {
+    matches!((channel, answer.code.as_str()), (Channel::Viber, "12") | (Channel::Whatsapp, "131056"))
+}
+
 impl<K: SigningKeys, T: Tokens, C: Clock> Provider for Providers<K, T, C> {
+    fn wait(&self, order: &DeliveryOrder, content: Option<&Content>) -> Option<Span> {
+        match content {
+            None => self.breakers.of(order.channel)?.wait(self.clock.now()),
+            Some(_) => None,
+        }
+    }
+
     async fn send(&self, order: &DeliveryOrder, content: &Content) -> Answer {
+        let answer = self.call(order, content).await;
+        self.breakers.heard(order.channel, &answer, self.clock.now());
+        answer
+    }
+}
+
+impl<K: SigningKeys, T: Tokens, C: Clock> Providers<K, T, C> {
+    async fn call(&self, order: &DeliveryOrder, content: &Content) -> Answer {
         match content {
             Content::Sms { sender, text } => self.sms.send(order, sender, text).await,
             Content::Email { sender, subject, text, html, unsubscribe } => {
@@ -75,4 +134,41 @@ pub fn provider_config(config: &aws_types::SdkConfig) -> aws_types::SdkConfig {
 /// A span that is not negative, as the standard library has it.
 pub(crate) fn duration(span: Span) -> Duration {
     Duration::from_millis(span.as_millis().unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kairos_protocol::delivery::AnswerClass;
+
+    const NOON: Timestamp = Timestamp::from_millis(1_763_726_400_000);
+
+    #[test]
+    fn each_channel_has_a_breaker_of_its_own_and_the_site_none() {
+        for broken in Channel::ALL {
+            let breakers = Breakers::default();
+            for _ in 0..100 {
+                breakers.heard(broken, &Answer::new(AnswerClass::Unknown, "timeout"), NOON);
+            }
+            let open = |channel: &Channel| breakers.of(*channel).is_some_and(Breaker::is_open);
+            let expected = Some(broken).filter(|channel| *channel != Channel::OnSite);
+            assert_eq!(Channel::ALL.into_iter().filter(open).collect::<Vec<_>>(), Vec::from_iter(expected));
+        }
+    }
+
+    #[test]
+    fn limits_of_one_receiver_do_not_hold_up_the_others() {
+        for (channel, code, is_open) in [
+            (Channel::Viber, "12", false),
+            (Channel::Whatsapp, "131056", false),
+            (Channel::Whatsapp, "131016", true),
+            (Channel::Email, "ThrottlingException", true),
+        ] {
+            let breakers = Breakers::default();
+            for _ in 0..100 {
+                breakers.heard(channel, &Answer::new(AnswerClass::Retryable, code), NOON);
+            }
+            assert_eq!(breakers.of(channel).is_some_and(Breaker::is_open), is_open, "{channel} {code}");
+        }
+    }
 }

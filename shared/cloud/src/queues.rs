@@ -4,8 +4,9 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures_util::future::try_join_all;
 use kairos_engine::bounds::{QUEUE_BATCH_BYTES_MAX, QUEUE_BATCH_ENTRIES_MAX, QUEUE_LANES_MAX};
-use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, MailboxMessage};
+use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, DeliveryOrder, MailboxMessage};
 use kairos_engine::time::Span;
+use kairos_protocol::delivery::Later;
 use kairos_protocol::port::{self, Fault};
 use kairos_protocol::receipts::{FeedbackMessage, Receipt};
 use serde::Serialize;
@@ -87,6 +88,16 @@ impl port::Deliveries for Deliveries {
     async fn send(&self, messages: &[DeliveryMessage]) -> Result<(), Fault> {
         let entries = messages.iter().map(|message| Ok(Entry { body: self.0.body(message)?, fifo: None, delay: None }));
         self.0.send_in_any_order(entries.collect::<Result<_, Fault>>()?).await
+    }
+}
+
+impl Later for Deliveries {
+    async fn later(&self, order: &DeliveryOrder, delay: Span) -> Result<(), Fault> {
+        let message = DeliveryMessage::V1(Box::new(order.clone()));
+        // Rounded up: what comes too early would only be put off again.
+        let delay = i32::try_from((delay.as_millis() + 999) / 1_000).unwrap_or(i32::MAX);
+        let entry = Entry { body: self.0.body(&message)?, fifo: None, delay: Some(delay) };
+        self.0.send_in_any_order(vec![entry]).await
     }
 }
 

@@ -517,6 +517,20 @@ pub const MESSENGER_PAUSE_MAX: Span = Span::from_mins(15);
 /// How long an order waits for the end of a messenger's pause before it is claimed. What has to wait longer goes back to
 /// the queue.
 pub const MESSENGER_PAUSE_WAITED_MAX: Span = Span::from_secs(5);
+/// So many calls in a row without an answer, or answered "not now", mean that a provider is out of order.
+pub const BREAKER_TROUBLES_IN_A_ROW_MAX: u32 = 5;
+/// So many of the last [`BREAKER_WINDOW`] do, too.
+pub const BREAKER_TROUBLES_MAX: u32 = 10;
+/// Answers of a provider that a process remembers.
+pub const BREAKER_WINDOW: u32 = 20;
+/// How long a process leaves a provider alone that is out of order; twice as long each time that it still is.
+pub const BREAKER_OPEN: Span = Span::from_secs(30);
+/// The longest that it does so.
+pub const BREAKER_OPEN_MAX: Span = Span::from_mins(5);
+/// How long one message has a provider for itself that may be back.
+pub const BREAKER_PROBE: Span = Span::from_secs(15);
+/// The shortest that a message waits which goes back to the queue for a provider's sake: the queue delays by whole seconds.
+pub const LATER_MIN: Span = Span::from_secs(1);
 /// Longest token of a messenger that is taken, in bytes.
 pub const MESSENGER_TOKEN_BYTES_MAX: usize = 1_024;
 /// How long a messenger's token is used before it is asked for again.
@@ -580,6 +594,14 @@ const _: () = {
             < DELIVERY_RUN_MAX.as_millis()
     );
     assert!(DELIVERY_RUN_MAX.as_millis() < CLAIM_LEASE.as_millis());
+    // Who tries has its answer before another one does. What waits for a provider is delayed by the queue exactly. The window
+    // is a number's bits.
+    assert!(PROVIDER_TIMEOUT.as_millis() < BREAKER_PROBE.as_millis());
+    assert!(BREAKER_OPEN.as_millis() <= BREAKER_OPEN_MAX.as_millis());
+    assert!(BREAKER_OPEN_MAX.as_millis() <= QUEUE_DELAY_MAX.as_millis());
+    assert!(MESSENGER_PAUSE_MAX.as_millis() <= QUEUE_DELAY_MAX.as_millis());
+    assert!(BREAKER_TROUBLES_IN_A_ROW_MAX <= BREAKER_TROUBLES_MAX && BREAKER_TROUBLES_MAX <= BREAKER_WINDOW);
+    assert!(BREAKER_WINDOW < 32);
     // A receipt that is faster than its record is looked at again; one whose delivery is never found is acknowledged, not set
     // aside.
     assert!(RECEIPT_LOOKUPS_MAX > 1 && RECEIPT_LOOKUPS_MAX < FEEDBACK_RECEIVES_MAX);

@@ -7,6 +7,7 @@
 //! ```text
 //!             ┌ moment passed ──────────────────────────────▶ Expired
 //! order ──────┤                     (one conditional write)
+//!             ├ its provider is to be left alone ───────────▶ (queue, as a new message with a delay)
 //!             ├ no longer wanted, or the address is dead ────▶ Refused
 //!             ├ cannot be composed ─────────────────────────▶ Refused, Waiting, Failed
 //!             │
@@ -40,6 +41,12 @@
 //! anything is composed, and again right before the claim and before the call when that was a second ago
 //! ([`permission`]). Usually that is one read; no call goes out on an older answer.
 //!
+//! **Providers that are out of order.** A process that hears nothing but trouble from a provider leaves it alone ([`breaker`]), as
+//! it does one that asks for a pause. Messages that come meanwhile are put into the queue anew, with a delay, and acknowledged:
+//! nothing is written, nothing is called, and the queue counts their times from the beginning, so that an outage of hours fills
+//! no dead-letter queue. They end when the provider is back, or when their moment has passed. A crash between the two leaves the
+//! message in the queue twice, which its record makes up for.
+//!
 //! **How often.** Each time the queue gives the message, at most one attempt is made. The queue gives
 //! it [`DELIVERY_ATTEMPTS_MAX`] times. After the last the record says [`Status::Failed`], and the
 //! message is failed once more, so that it reaches the dead-letter queue, where a person decides.
@@ -57,17 +64,20 @@ use std::future::Future;
 
 use futures_util::future::join_all;
 use kairos_engine::bounds::{
-    CLAIM_LEASE, DELIVERY_ATTEMPTS_MAX, DELIVERY_CLAIM_ROUNDS_MAX, DELIVERY_RECORD_TRIES_MAX, PROVIDER_TIMEOUT,
+    CLAIM_LEASE, DELIVERY_ATTEMPTS_MAX, DELIVERY_CLAIM_ROUNDS_MAX, DELIVERY_RECORD_TRIES_MAX, LATER_MIN,
+    PROVIDER_TIMEOUT, QUEUE_DELAY_MAX,
 };
 use kairos_engine::mailbox::{DeliveryMessage, DeliveryOrder};
 use kairos_engine::playbook::{
     EmailSettings, LinkButton, OnSiteMessage, SmsSettings, TelegramSettings, ViberSettings, WebhookSettings,
     WhatsappSettings,
 };
+use kairos_engine::time::Span;
 
 use crate::port::{Clock, Fault};
 
 mod answer;
+pub mod breaker;
 mod outcome;
 mod permission;
 mod record;
@@ -108,9 +118,20 @@ pub trait Composer {
 
 /// Hands messages to the providers of all channels.
 pub trait Provider {
+    /// How long this message's provider is to be left alone; `None` when it may be called now. Asked before the message is
+    /// composed, and where several providers could send it, once more with the content: for each message at most one of the
+    /// two questions is answered with more than `None`.
+    fn wait(&self, order: &DeliveryOrder, content: Option<&Content>) -> Option<Span>;
+
     /// Sends one message, once: no retries of its own. Answers within [`PROVIDER_TIMEOUT`]; when the
     /// provider does not, with [`AnswerClass::Unknown`].
     fn send(&self, order: &DeliveryOrder, content: &Content) -> impl Future<Output = Answer>;
+}
+
+/// The deliveries queue, as far as messages go back into it.
+pub trait Later {
+    /// Puts a message in once more, as a new one that comes after this delay (at most [`QUEUE_DELAY_MAX`]).
+    fn later(&self, order: &DeliveryOrder, delay: Span) -> impl Future<Output = Result<(), Fault>>;
 }
 
 /// What a channel sends, with the sender that the playbook names.
@@ -208,7 +229,7 @@ impl Content {
 }
 
 /// What the protocol asks of the world.
-pub struct Ports<'a, R, G, M, P, C> {
+pub struct Ports<'a, R, G, M, P, L, C> {
     /// The records.
     pub records: &'a R,
     /// Who may be written to.
@@ -217,6 +238,8 @@ pub struct Ports<'a, R, G, M, P, C> {
     pub composer: &'a M,
     /// The providers.
     pub provider: &'a P,
+    /// The queue.
+    pub later: &'a L,
     /// The time.
     pub clock: &'a C,
 }
@@ -241,12 +264,13 @@ pub struct Delivered {
     pub reports: Vec<Report>,
 }
 
-impl<R, G, M, P, C> Ports<'_, R, G, M, P, C>
+impl<R, G, M, P, L, C> Ports<'_, R, G, M, P, L, C>
 where
     R: Records,
     G: Permissions,
     M: Composer,
     P: Provider,
+    L: Later,
     C: Clock,
 {
     /// Delivers a batch, all messages at the same time: the queue has no order to keep. `invocation` is
@@ -280,12 +304,19 @@ where
             Intent::Expire
         } else if receives > DELIVERY_ATTEMPTS_MAX {
             Intent::GiveUp
+        } else if let Some(wait) = self.provider.wait(order, None) {
+            return self.later(order, wait).await;
         } else {
             match self.compose(order, &mut asked).await {
                 Ok(composed) => {
+                    if let Some(wait) = self.provider.wait(order, Some(&composed)) {
+                        return self.later(order, wait).await;
+                    }
                     content = Some(composed);
                     Intent::Claim
                 }
+                // Nobody was called yet, and it is known for how long that makes no sense.
+                Err(Answer { retry_after_ms: Some(wait), .. }) => return self.later(order, wait).await,
                 Err(answer) => Intent::Answer { answer, last },
             }
         };
@@ -313,6 +344,16 @@ where
             claimed.answered(answer, last, self.clock.now())
         };
         self.conclude(order, concluded.with_text(&content), claimed.revision).await
+    }
+
+    /// Puts a message off until its provider may be called, or its moment has passed.
+    async fn later(&self, order: &DeliveryOrder, wait: Span) -> Report {
+        let left = order.expires_at.since(self.clock.now()).max(LATER_MIN);
+        let delay = wait.min(left).clamp(LATER_MIN, QUEUE_DELAY_MAX);
+        match self.later.later(order, delay).await {
+            Ok(()) => Report::of(order, Outcome::PutOff, None),
+            Err(fault) => Report::faulty(order, Outcome::Waiting, None, fault),
+        }
     }
 
     /// What is to be sent, if its receiver still wants it.

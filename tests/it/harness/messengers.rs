@@ -42,6 +42,7 @@ pub(crate) struct Taken {
 #[derive(Debug, Default)]
 struct World {
     moods: BTreeMap<String, VecDeque<Mood>>,
+    is_out_of_order: bool,
     taken: Vec<Taken>,
 }
 
@@ -69,6 +70,11 @@ impl Messengers {
     /// What becomes of the next messages to this address; those after them are simply taken.
     pub(crate) fn will(&self, address: &str, moods: &[Mood]) {
         self.world.lock().unwrap().moods.entry(address.to_owned()).or_default().extend(moods);
+    }
+
+    /// Whether WhatsApp takes nothing for a while, whoever it is for.
+    pub(crate) fn is_out_of_order(&self, is_so: bool) {
+        self.world.lock().unwrap().is_out_of_order = is_so;
     }
 
     /// The messages to this address that were taken.
@@ -109,6 +115,9 @@ impl World {
                 Channel::Viber => viber(2, "invalidAuthToken"),
                 _ => whatsapp("401 Unauthorized", 190, "Invalid OAuth access token"),
             };
+        }
+        if self.is_out_of_order && channel == Channel::Whatsapp {
+            return whatsapp("503 Service Unavailable", 131_016, "Service overloaded");
         }
         let mood = self.moods.get_mut(&to).and_then(VecDeque::pop_front);
         match (mood, channel) {

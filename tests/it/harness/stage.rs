@@ -151,6 +151,20 @@ impl Stage {
         .await
     }
 
+    /// A system whose messengers are out of order for a while; failed messages come again after 2 s.
+    pub(crate) async fn outage() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, async {
+            let messengers = Messengers::start().await.map_err(|error| format!("no messengers: {error}"))?;
+            let stage = Self::start_with("outage", Some(2), Some(messengers)).await?;
+            let store = PlaybookStore::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
+            let playbook = crate::messengers::with_messengers(&stage.receiver.url());
+            store.publish(&playbook).await.map_err(|fault| fault.to_string())?;
+            Ok(stage)
+        })
+        .await
+    }
+
     /// A system that hears what becomes of messages; what failed comes again after 2 s.
     pub(crate) async fn receipts() -> &'static Self {
         static STAGE: Shared = OnceCell::const_new();

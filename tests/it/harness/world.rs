@@ -208,11 +208,23 @@ impl Stage {
 
     /// How many messages a queue holds, by the name of its output.
     pub(crate) async fn depth(&self, queue: &str) -> Depth {
-        let names = [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        ];
+        self.counted(
+            queue,
+            &[
+                QueueAttributeName::ApproximateNumberOfMessages,
+                QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+                QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            ],
+        )
+        .await
+    }
+
+    /// How many messages wait in a queue for the end of their delay.
+    pub(crate) async fn delayed(&self, queue: &str) -> Depth {
+        self.counted(queue, &[QueueAttributeName::ApproximateNumberOfMessagesDelayed]).await
+    }
+
+    async fn counted(&self, queue: &str, names: &[QueueAttributeName]) -> Depth {
         let answer = self
             .sqs
             .get_queue_attributes()

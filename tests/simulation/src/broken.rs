@@ -60,11 +60,13 @@ pub enum Mutation {
     TellingOutboxIsKept,
     /// What was decided is sent, whatever its receiver has said since.
     NobodyAsksForConsent,
+    /// A message whose provider is left alone is acknowledged, and does not come again.
+    PutOffIsLost,
 }
 
 impl Mutation {
     /// Everything that must be found.
-    pub const TO_BE_FOUND: [Self; 17] = [
+    pub const TO_BE_FOUND: [Self; 18] = [
         Self::EffectsBeforeWrite,
         Self::AcknowledgeBeforeSending,
         Self::NoSendBefore,
@@ -82,6 +84,7 @@ impl Mutation {
         Self::NoExpiry,
         Self::TellingOutboxIsKept,
         Self::NobodyAsksForConsent,
+        Self::PutOffIsLost,
     ];
 }
 

@@ -13,8 +13,8 @@ use kairos_protocol::mailboxes::{self, Incoming};
 use crate::broken::Invocation;
 use crate::checks::Taken;
 use crate::ports::{
-    SimAlarms, SimAudiences, SimClock, SimComposer, SimDeliveries, SimIndex, SimMailboxes, SimPermissions, SimProvider,
-    SimRecords, SimUsers, short,
+    SimAlarms, SimAudiences, SimClock, SimComposer, SimDeliveries, SimIndex, SimLater, SimMailboxes, SimPermissions,
+    SimProvider, SimRecords, SimUsers, short,
 };
 use crate::queues::Entry;
 use crate::weather::Port;
@@ -221,11 +221,16 @@ fn deliver(world: &World, batch: Vec<Entry>) {
     let of_task = world.clone();
     world.spawn(name.clone(), lives_ms(world, DELIVERY_LIVES_MS), async move {
         let world = of_task;
+        let breaker = {
+            let inner = world.lock();
+            Rc::clone(&inner.breakers[usize::from(number.is_multiple_of(2))])
+        };
         let ports = delivery::Ports {
             records: &SimRecords(world.clone()),
             permissions: &SimPermissions(world.clone()),
             composer: &SimComposer(world.clone()),
-            provider: &SimProvider(world.clone()),
+            provider: &SimProvider { world: world.clone(), breaker },
+            later: &SimLater(world.clone()),
             clock: &SimClock::restless(&world),
         };
         let delivered = ports.deliver_batch(&name, incoming).await;

@@ -12,8 +12,9 @@ use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, DeliveryOrder, Effec
 use kairos_engine::playbook::SmsSettings;
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::alarms::AlarmIndex;
+use kairos_protocol::delivery::breaker::Breaker;
 use kairos_protocol::delivery::{
-    Answer, AnswerClass, Composer, Content, DeliveryRecord, Objection, Permissions, Provider, Put, Records,
+    Answer, AnswerClass, Composer, Content, DeliveryRecord, Later, Objection, Permissions, Provider, Put, Records,
 };
 use kairos_protocol::mailboxes::{Saved, Users};
 use kairos_protocol::port::{Alarms, AudienceChange, Audiences, Clock, Deliveries, Fault, Mailboxes};
@@ -381,11 +382,60 @@ impl Permissions for SimPermissions {
     }
 }
 
-/// The providers of all channels.
-pub struct SimProvider(pub World);
+/// The deliveries queue, for what is put off.
+pub struct SimLater(pub World);
+
+impl Later for SimLater {
+    async fn later(&self, order: &DeliveryOrder, delay: Span) -> Result<(), Fault> {
+        let put = |inner: &mut Inner| {
+            let now = inner.now;
+            let body = serde_json::to_string(&DeliveryMessage::V1(Box::new(order.clone())));
+            if inner.mutation != Some(Mutation::PutOffIsLost) {
+                inner.deliveries.put(now, body.expect("an order is plain data"), delay.as_millis());
+            }
+            inner.statistics.count("messages put off");
+            inner.trace(|| format!("delivery {} is put off by {} ms", order.delivery, delay.as_millis()));
+            inner.poll_at(Queue::Deliveries, now + delay.as_millis());
+        };
+        self.0.call(Port::Later, put, put).await
+    }
+}
+
+/// The providers of all channels, as one process sees them.
+pub struct SimProvider {
+    /// The world.
+    pub world: World,
+    /// Whether this process leaves them alone.
+    pub breaker: Rc<Breaker>,
+}
 
 impl Provider for SimProvider {
-    async fn send(&self, order: &DeliveryOrder, _content: &Content) -> Answer {
+    fn wait(&self, _order: &DeliveryOrder, content: Option<&Content>) -> Option<Span> {
+        let now = self.world.lock().time();
+        content.map_or_else(|| self.breaker.wait(now), |_| None)
+    }
+
+    async fn send(&self, order: &DeliveryOrder, content: &Content) -> Answer {
+        let answer = self.call(order, content).await;
+        let now = self.world.lock().time();
+        if self.breaker.heard(&answer, now) {
+            self.world.lock().statistics.count("providers left alone");
+        }
+        answer
+    }
+}
+
+impl SimProvider {
+    async fn call(&self, order: &DeliveryOrder, _content: &Content) -> Answer {
+        // In an outage, mostly nothing of a request leaves.
+        let is_unreachable = {
+            let mut inner = self.world.lock();
+            inner.is_down(Port::Provider) && inner.random.chance(7_000)
+        };
+        if is_unreachable {
+            self.world.lock().statistics.count("provider: out of order");
+            return Answer::new(AnswerClass::Retryable, "no_connection");
+        }
         let accept = |inner: &mut Inner| {
             let refused = inner.storm && inner.random.chance(500);
             if refused {
@@ -414,7 +464,7 @@ impl Provider for SimProvider {
                 }
             }
         };
-        match self.0.call(Port::Provider, accept, |inner| drop(accept(inner))).await {
+        match self.world.call(Port::Provider, accept, |inner| drop(accept(inner))).await {
             Ok(answer) => answer,
             Err(_) => Answer::new(AnswerClass::Unknown, "timeout"),
         }

@@ -34,13 +34,15 @@ pub enum Port {
     Record,
     /// The provider of a channel.
     Provider,
+    /// Putting a message into the deliveries queue once more.
+    Later,
     /// The function's answer, by which the queue deletes what was done.
     Acknowledge,
 }
 
 impl Port {
     /// Every port.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Ingest,
         Self::Load,
         Self::Save,
@@ -54,6 +56,7 @@ impl Port {
         Self::Permission,
         Self::Record,
         Self::Provider,
+        Self::Later,
         Self::Acknowledge,
     ];
 
@@ -73,6 +76,7 @@ impl Port {
             Self::Permission => "ask for consent",
             Self::Record => "record delivery",
             Self::Provider => "call provider",
+            Self::Later => "put off",
             Self::Acknowledge => "acknowledge",
         }
     }

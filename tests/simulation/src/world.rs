@@ -16,6 +16,7 @@ use kairos_engine::bounds::{PROVIDER_TIMEOUT, SWEEP_HORIZON};
 use kairos_engine::identifiers::{DeliveryId, UserKey};
 use kairos_engine::program::Program;
 use kairos_engine::time::Timestamp;
+use kairos_protocol::delivery::breaker::Breaker;
 use kairos_protocol::port::Fault;
 
 use crate::broken::Mutation;
@@ -31,6 +32,22 @@ use crate::weather::{Fate, Port, Weather};
 
 /// When runs begin, or later.
 pub const BEGIN: i64 = 1_700_000_000_000;
+
+/// What may be out of order for a while.
+const OUTAGES: [Port; 8] = [
+    Port::Load,
+    Port::Save,
+    Port::Tell,
+    Port::Deliver,
+    Port::Record,
+    Port::Tick,
+    // Twice as often: it takes a while until a provider is left alone, and what is put off then has to come back.
+    Port::Provider,
+    Port::Provider,
+];
+
+/// Processes that send: each has breakers of its own.
+const SENDERS: usize = 2;
 
 /// Something that happens at a time of its own.
 #[derive(Clone, Debug)]
@@ -98,6 +115,8 @@ pub struct Inner {
     pub records: BTreeMap<DeliveryId, String>,
     /// What the providers know.
     pub provider: ProviderBooks,
+    /// Whether the processes that send leave the providers alone.
+    pub breakers: [Rc<Breaker>; SENDERS],
     /// Who has refused what, and since when.
     pub refusals: Refusals,
     /// What should have happened.
@@ -146,7 +165,7 @@ impl World {
         let weather = Weather::of(shop, &mut random);
         let outages = (0..weather.outages)
             .map(|_| {
-                let port = *random.pick(&[Port::Load, Port::Save, Port::Tell, Port::Deliver, Port::Record, Port::Tick]);
+                let port = *random.pick(&OUTAGES);
                 let from = weather.begins_at + random.between(0, weather.shopping_ms);
                 (port, from, from + random.between(2, 70) * 60_000)
             })
@@ -172,6 +191,7 @@ impl World {
             interested: BTreeSet::new(),
             records: BTreeMap::new(),
             provider: ProviderBooks::default(),
+            breakers: Default::default(),
             refusals: Refusals::default(),
             checks: Checks::new(shop, weather.clock_ms_max, weather.name == "calm"),
             agenda: BTreeMap::new(),
@@ -424,13 +444,17 @@ impl Inner {
         if self.random.chance(9_500) { self.random.between(1, 12) } else { self.random.between(10, 80) }
     }
 
+    /// Whether there is an outage of this port.
+    pub fn is_down(&self, port: Port) -> bool {
+        self.storm && self.outages.iter().any(|(down, from, to)| *down == port && (*from..*to).contains(&self.now))
+    }
+
     fn fate(&mut self, port: Port) -> Fate {
         if !self.storm {
             return Fate::Fine;
         }
-        let now = self.now;
         let mut fate = Fate::Fine;
-        if self.outages.iter().any(|(down, from, to)| *down == port && (*from..*to).contains(&now)) {
+        if self.is_down(port) {
             self.statistics.count("calls during an outage");
             fate = if self.random.chance(1_000) { Fate::FailsAfter } else { Fate::FailsBefore };
         } else {

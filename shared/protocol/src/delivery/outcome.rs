@@ -21,6 +21,8 @@ pub enum Outcome {
     Unconfirmed,
     /// Not sent now; the queue gives it again.
     Waiting,
+    /// Not tried: its provider is to be left alone. It is in the queue anew, and comes after a while.
+    PutOff,
     /// Not sent in the last attempt; the message goes to the dead-letter queue.
     Failed,
     /// It had ended before: a repetition.
@@ -58,6 +60,7 @@ impl Outcome {
             Self::Refused => "refused",
             Self::Unconfirmed => "unconfirmed",
             Self::Waiting => "waiting",
+            Self::PutOff => "put_off",
             Self::Failed => "failed",
             Self::AlreadyDone(_) => "already_done",
             Self::HeldByOther => "held_by_other",
@@ -77,6 +80,7 @@ impl Outcome {
             | Self::Expired
             | Self::Refused
             | Self::Unconfirmed
+            | Self::PutOff
             | Self::AlreadyDone(_)
             | Self::SentUnrecorded => false,
         }

@@ -41,6 +41,12 @@ struct World {
     asked: Cell<u32>,
     asking_takes: Cell<Span>,
     workers: Cell<u32>,
+    /// How long the provider is to be left alone, asked before and after composing.
+    wait: Cell<Option<Span>>,
+    wait_when_composed: Cell<Option<Span>>,
+    /// What was put off, and for how long; and whether the queue takes nothing.
+    put_off: RefCell<Vec<(DeliveryId, Span)>>,
+    queue_is_down: Cell<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -148,7 +154,21 @@ impl Composer for World {
     }
 }
 
+impl Later for World {
+    async fn later(&self, order: &DeliveryOrder, delay: Span) -> Result<(), Fault> {
+        self.put_off.borrow_mut().push((order.delivery, delay));
+        if self.queue_is_down.get() {
+            return Err(Fault::Retryable { what: "deliveries SendMessageBatch", why: "timed out".into() });
+        }
+        Ok(())
+    }
+}
+
 impl Provider for World {
+    fn wait(&self, _order: &DeliveryOrder, content: Option<&Content>) -> Option<Span> {
+        if content.is_some() { self.wait_when_composed.get() } else { self.wait.get() }
+    }
+
     async fn send(&self, order: &DeliveryOrder, _content: &Content) -> Answer {
         self.sends.borrow_mut().push(order.delivery);
         self.now.set(self.now.get().plus(self.provider_takes.get()));
@@ -169,7 +189,8 @@ impl World {
 
     /// One delivery by a worker of its own; `None` when the worker died.
     fn deliver_as(&self, channel: Channel, worker: &str, receives: u32) -> Option<Report> {
-        let ports = Ports { records: self, permissions: self, composer: self, provider: self, clock: self };
+        let ports =
+            Ports { records: self, permissions: self, composer: self, provider: self, later: self, clock: self };
         ports.deliver(&order(channel), worker, receives).now_or_never()
     }
 
@@ -521,7 +542,14 @@ fn the_same_message_twice_in_one_batch_is_sent_once() {
     let incoming = |receipt: &str, message| Incoming { receipt: receipt.into(), receives: 1, message };
     let batch =
         vec![incoming("a", Ok(message.clone())), incoming("a", Ok(message)), incoming("b", Err("not JSON".into()))];
-    let ports = Ports { records: &world, permissions: &world, composer: &world, provider: &world, clock: &world };
+    let ports = Ports {
+        records: &world,
+        permissions: &world,
+        composer: &world,
+        provider: &world,
+        later: &world,
+        clock: &world,
+    };
     let delivered = ports.deliver_batch("invocation", batch).now_or_never().unwrap();
     let outcomes: Vec<&str> = delivered.reports.iter().map(|report| report.outcome.as_str()).collect();
     assert_eq!(outcomes, ["sent", "already_done", "unreadable"]);
@@ -560,7 +588,14 @@ fn a_late_answer_corrects_a_record_that_was_given_up_as_unconfirmed() {
     world.pass(CLAIM_LEASE);
     assert_eq!(world.deliver(Channel::Sms), Outcome::Unconfirmed);
 
-    let ports = Ports { records: &world, permissions: &world, composer: &world, provider: &world, clock: &world };
+    let ports = Ports {
+        records: &world,
+        permissions: &world,
+        composer: &world,
+        provider: &world,
+        later: &world,
+        clock: &world,
+    };
     let sent = claimed.answered(Answer::new(AnswerClass::Sent, "ok"), false, world.now());
     let report = ports.conclude(&order(Channel::Sms), sent, claimed.revision).now_or_never().unwrap();
     assert_eq!((report.outcome, world.status()), (Outcome::Sent, Status::Sent));
@@ -577,7 +612,14 @@ fn a_claim_given_up_as_unconfirmed_stays_so_when_its_worker_has_nothing_sent() {
     world.pass(CLAIM_LEASE);
     assert_eq!(world.deliver(Channel::Sms), Outcome::Unconfirmed);
 
-    let ports = Ports { records: &world, permissions: &world, composer: &world, provider: &world, clock: &world };
+    let ports = Ports {
+        records: &world,
+        permissions: &world,
+        composer: &world,
+        provider: &world,
+        later: &world,
+        clock: &world,
+    };
     let not_sent = claimed.answered(Answer::new(AnswerClass::Retryable, "claim_too_old"), false, world.now());
     let report = ports.conclude(&order(Channel::Sms), not_sent, claimed.revision).now_or_never().unwrap();
     assert_eq!(report.outcome, Outcome::AlreadyDone(Status::Unconfirmed));
@@ -619,6 +661,55 @@ fn whatever_goes_wrong_sms_goes_out_at_most_once_webhooks_at_least_once_and_the_
                 assert_eq!((sends, world.status()), (1, Status::Sent), "{what}");
             }
         }
+    }
+}
+
+#[test]
+fn a_message_whose_provider_is_left_alone_goes_back_to_the_queue_untouched() {
+    let minute = Span::from_mins(1);
+    let by = |change: &dyn Fn(&World)| {
+        let world = World::at_noon();
+        change(&world);
+        world
+    };
+    let paused = Answer::new(AnswerClass::Retryable, "paused").with_retry_after(Some(minute));
+    for world in [
+        by(&|world| world.wait.set(Some(minute))),
+        by(&|world| world.wait_when_composed.set(Some(minute))),
+        by(&|world| *world.composed.borrow_mut() = Some(paused.clone())),
+    ] {
+        // However often: the times that the queue gives it are not used up, also the last.
+        for receives in [1, DELIVERY_ATTEMPTS_MAX] {
+            let report = world.deliver_as(Channel::Sms, "worker", receives).unwrap();
+            assert_eq!((report.outcome, report.outcome.comes_again()), (Outcome::PutOff, false));
+        }
+        let delivery = order(Channel::Sms).delivery;
+        assert_eq!(*world.put_off.borrow(), [(delivery, minute), (delivery, minute)]);
+        assert!(world.record.borrow().is_none() && world.sends() == 0);
+
+        // The queue takes nothing: the message itself stays there.
+        world.queue_is_down.set(true);
+        assert_eq!(world.deliver(Channel::Sms), Outcome::Waiting);
+
+        // Its moment passes, whatever becomes of the provider.
+        world.now.set(order(Channel::Sms).expires_at);
+        assert_eq!((world.deliver(Channel::Sms), world.status()), (Outcome::Expired, Status::Expired));
+    }
+}
+
+#[test]
+fn a_message_is_put_off_no_longer_than_its_moment_lasts_and_no_longer_than_the_queue_can() {
+    let order = order(Channel::Email);
+    for (wait, left, expected) in [
+        (Span::from_hours(2), Span::from_hours(5), QUEUE_DELAY_MAX),
+        (Span::from_mins(5), Span::from_secs(40), Span::from_secs(40)),
+        (Span::from_millis(3), Span::from_hours(1), LATER_MIN),
+    ] {
+        let world = World::at_noon();
+        world.now.set(order.expires_at.minus(left));
+        world.wait.set(Some(wait));
+        assert_eq!(world.deliver(Channel::Email), Outcome::PutOff);
+        assert_eq!(*world.put_off.borrow(), [(order.delivery, expected)]);
     }
 }
 
