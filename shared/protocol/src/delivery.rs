@@ -45,7 +45,8 @@
 //! it does one that asks for a pause. Messages that come meanwhile are put into the queue anew, with a delay, and acknowledged:
 //! nothing is written, nothing is called, and the queue counts their times from the beginning, so that an outage of hours fills
 //! no dead-letter queue. They end when the provider is back, or when their moment has passed. A crash between the two leaves the
-//! message in the queue twice, which its record makes up for.
+//! message in the queue twice, which its record makes up for; so that such messages do not multiply, each is put in anew only
+//! when the queue gives it for the first or the last time, and waits there in between.
 //!
 //! **How often.** Each time the queue gives the message, at most one attempt is made. The queue gives
 //! it [`DELIVERY_ATTEMPTS_MAX`] times. After the last the record says [`Status::Failed`], and the
@@ -305,18 +306,18 @@ where
         } else if receives > DELIVERY_ATTEMPTS_MAX {
             Intent::GiveUp
         } else if let Some(wait) = self.provider.wait(order, None) {
-            return self.later(order, wait).await;
+            return self.put_off(order, wait, receives).await;
         } else {
             match self.compose(order, &mut asked).await {
                 Ok(composed) => {
                     if let Some(wait) = self.provider.wait(order, Some(&composed)) {
-                        return self.later(order, wait).await;
+                        return self.put_off(order, wait, receives).await;
                     }
                     content = Some(composed);
                     Intent::Claim
                 }
                 // Nobody was called yet, and it is known for how long that makes no sense.
-                Err(Answer { retry_after_ms: Some(wait), .. }) => return self.later(order, wait).await,
+                Err(Answer { retry_after_ms: Some(wait), .. }) => return self.put_off(order, wait, receives).await,
                 Err(answer) => Intent::Answer { answer, last },
             }
         };
@@ -346,8 +347,13 @@ where
         self.conclude(order, concluded.with_text(&content), claimed.revision).await
     }
 
-    /// Puts a message off until its provider may be called, or its moment has passed.
-    async fn later(&self, order: &DeliveryOrder, wait: Span) -> Report {
+    /// Puts a message off until its provider may be called, or its moment has passed. Only when the queue gives it for the first
+    /// or the last time: in between it may have been put off before, and would multiply with every crash. It waits in the
+    /// queue then, which gives it again by itself.
+    async fn put_off(&self, order: &DeliveryOrder, wait: Span, receives: u32) -> Report {
+        if receives > 1 && receives < DELIVERY_ATTEMPTS_MAX {
+            return Report::of(order, Outcome::Waiting, None);
+        }
         let left = order.expires_at.since(self.clock.now()).max(LATER_MIN);
         let delay = wait.min(left).clamp(LATER_MIN, QUEUE_DELAY_MAX);
         match self.later.later(order, delay).await {

@@ -683,6 +683,10 @@ fn a_message_whose_provider_is_left_alone_goes_back_to_the_queue_untouched() {
             let report = world.deliver_as(Channel::Sms, "worker", receives).unwrap();
             assert_eq!((report.outcome, report.outcome.comes_again()), (Outcome::PutOff, false));
         }
+        // In between it may be there twice already: it waits, and does not multiply.
+        for receives in [2, DELIVERY_ATTEMPTS_MAX - 1] {
+            assert_eq!(world.deliver_as(Channel::Sms, "worker", receives).unwrap().outcome, Outcome::Waiting);
+        }
         let delivery = order(Channel::Sms).delivery;
         assert_eq!(*world.put_off.borrow(), [(delivery, minute), (delivery, minute)]);
         assert!(world.record.borrow().is_none() && world.sends() == 0);
