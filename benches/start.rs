@@ -183,7 +183,7 @@ impl Platform {
             ("DELIVERIES_TABLE", "deliveries"),
             ("REFUSALS_TABLE", "refusals"),
             ("PLAYBOOK_TABLE", "playbook"),
-            ("AUDIENCES_TABLE", "audiences"),
+            ("INTERESTS_TABLE", "interests"),
             ("CATALOGUE_TABLE", "catalogue"),
             ("CATALOGUE_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:catalogue"),
             ("PROMO_CODES_TABLE", "promo-codes"),

@@ -2,10 +2,10 @@
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use kairos_cloud::audiences::AudiencesTable;
 use kairos_cloud::backfills::Backfills;
 use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::configuration::http_client;
+use kairos_cloud::interests::InterestsTable;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
 use kairos_cloud::suppressions::SuppressionsTable;
@@ -123,12 +123,12 @@ impl Target {
         Ok(PlaybookStore::new(self.dynamodb(), table))
     }
 
-    /// Who is in which segment.
+    /// Who cares about which product.
     ///
     /// # Errors
     /// When the table cannot be found.
-    pub async fn audiences(&self) -> Result<AudiencesTable, TargetError> {
-        Ok(AudiencesTable::new(self.dynamodb(), self.table("AudiencesTable", false).await?))
+    pub async fn interests(&self) -> Result<InterestsTable, TargetError> {
+        Ok(InterestsTable::new(self.dynamodb(), self.table("InterestsTable", false).await?))
     }
 
     /// How far users have been brought to the playbook in force.

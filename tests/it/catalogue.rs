@@ -105,12 +105,12 @@ impl Stage {
 
     /// Waits until these users, and no others, count as interested in a product.
     async fn interested(&self, product: &str, users: &[&Shopper]) {
-        let audiences = kairos_cloud::audiences::AudiencesTable::new(
+        let interests = kairos_cloud::interests::InterestsTable::new(
             self.dynamodb.clone(),
-            self.output("AudiencesTable").to_owned(),
+            self.output("InterestsTable").to_owned(),
         );
         eventually(format!("{} users are interested in {product}", users.len()), PATIENCE, async || {
-            let count = audiences.count_interested(product).await.map_err(|fault| fault.to_string())?;
+            let count = interests.count_interested(product).await.map_err(|fault| fault.to_string())?;
             if count == users.len() { Ok(()) } else { Err(count.to_string()) }
         })
         .await;

@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 47] = [
+const ATTEMPTS: [&str; 46] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -27,9 +27,8 @@ const ATTEMPTS: [&str; 47] = [
     "PutItem RefusalsTable",
     "GetItem PlaybookTable",
     "PutItem PlaybookTable",
-    "PutItem AudiencesTable",
-    "UpdateItem AudiencesTable",
-    "Query AudiencesTable",
+    "PutItem InterestsTable",
+    "Query InterestsTable",
     "GetItem CatalogueTable",
     "BatchGetItem CatalogueTable",
     "PutItem CatalogueTable",
@@ -82,8 +81,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
             "BatchGetItem UsersTable",
             "PutItem UsersTable",
             "GetItem PlaybookTable",
-            "PutItem AudiencesTable",
-            "UpdateItem AudiencesTable",
+            "PutItem InterestsTable",
             "SendMessage EventsQueueUrl",
             "SendMessage DeliveriesQueueUrl",
             "SendMessage AlarmsQueueUrl",
@@ -99,7 +97,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
         "CatalogueFunction",
         &[
             "GetItem PlaybookTable",
-            "Query AudiencesTable",
+            "Query InterestsTable",
             "BatchGetItem CatalogueTable",
             "PutItem CatalogueTable",
             "Query CatalogueTable/announcements",
@@ -249,7 +247,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         "PromoCodesTable" | "LinksTable" => &["id"],
         "InboxTable" => &["user", "delivery"],
         "AddressesTable" => &["address", "user"],
-        "AudiencesTable" => &["index", "user"],
+        "InterestsTable" => &["product", "user"],
         _ => std::slice::from_ref(&key),
     };
     let keys: HashMap<String, AttributeValue> =
@@ -269,7 +267,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .item(key, text("permission"))
                 .item("source", text("permission"))
                 .item("refused_at", text("permission"))
-                .item("index", text("permission"))
+                .item("product", text("permission"))
                 .item("delivery", text("permission"))
                 .item("address", text("permission"))
                 .condition_expression("attribute_exists(never)")
@@ -289,13 +287,12 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         ),
         "DeleteItem" => verdict(dynamodb.delete_item().table_name(table).set_key(Some(keys)).send().await),
         "Scan" => verdict(dynamodb.scan().table_name(table).limit(1).send().await),
-        "Query" if on == "AudiencesTable" => verdict(
+        "Query" if on == "InterestsTable" => verdict(
             dynamodb
                 .query()
                 .table_name(table)
-                .key_condition_expression("#index = :index")
-                .expression_attribute_names("#index", "index")
-                .expression_attribute_values(":index", text("permission"))
+                .key_condition_expression("product = :product")
+                .expression_attribute_values(":product", text("permission"))
                 .send()
                 .await,
         ),

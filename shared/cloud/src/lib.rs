@@ -1,7 +1,7 @@
 //! The only AWS code that functions share: how Kairos' ports look on DynamoDB, SQS and Lambda.
 //!
 //! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
-//! - [`users`], [`queues`], [`audiences`], [`catalogue`], [`promo_codes`], [`links`], [`inbox`], [`playbooks`], [`backfills`],
+//! - [`users`], [`queues`], [`interests`], [`catalogue`], [`promo_codes`], [`links`], [`inbox`], [`playbooks`], [`backfills`],
 //!   [`permissions`]: the ports of `kairos-protocol` on AWS; [`suppressions`], [`addresses`]: which addresses are dead, and
 //!   who was written to where; [`items`]: what those in DynamoDB have in common.
 //! - [`secrets`]: keys from Secrets Manager; [`link_keys`]: those that sign links; [`requests`]: what is asked of who has one.
@@ -10,7 +10,6 @@
 //! - [`clock`]: the one place where the time of day is read.
 
 pub mod addresses;
-pub mod audiences;
 pub mod backfills;
 pub mod batches;
 pub mod catalogue;
@@ -19,6 +18,7 @@ pub mod configuration;
 pub mod environment;
 pub mod faults;
 pub mod inbox;
+pub mod interests;
 pub mod items;
 pub mod link_keys;
 pub mod links;

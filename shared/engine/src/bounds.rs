@@ -291,10 +291,10 @@ pub const FEED_FIELDS_IGNORED_MAX: usize = 20;
 pub const CATALOGUE_KEY_REFRESH: Span = Span::from_mins(5);
 /// The farthest place that a message shows as the nearest one, in metres.
 pub const STORE_DISTANCE_M_MAX: u32 = 50_000;
-/// Shards of the users who are interested in one product, or are in one segment: each carries 1,000 changes a second.
-pub const AUDIENCE_SHARDS: u32 = 8;
-/// Users that are read from an audience at once.
-pub const AUDIENCE_PAGE_MAX: usize = 500;
+/// Shards of the users who are interested in one product: each carries 1,000 changes a second.
+pub const INTEREST_SHARDS: u32 = 8;
+/// Users interested in a product that are read at once.
+pub const INTEREST_PAGE_MAX: usize = 500;
 
 // ---- Promo codes ----
 
@@ -415,11 +415,12 @@ pub const BACKFILL_SETTLE: Span = Span::from_secs(45);
 pub const BACKFILL_PASSES_MAX: u32 = 3;
 /// DynamoDB: most keys of one BatchGetItem call.
 pub const READ_BATCH_KEYS_MAX: usize = 100;
-/// Calls to the audiences table under way at once.
-pub const AUDIENCE_CALLS_MAX: usize = 8;
-/// How long it is remembered that somebody has left a segment: longer than any queue keeps the news that they had
-/// entered it.
-pub const LEFT_SEGMENT_RETENTION: Span = Span::from_secs(14 * 24 * 60 * 60);
+/// Calls to the table of interests under way at once.
+pub const INTEREST_CALLS_MAX: usize = 8;
+/// Parts of the table of users that are read beside each other when somebody asks who is in a segment.
+pub const USER_SCAN_LANES: u32 = 8;
+/// Users of one part that are read at once then.
+pub const USER_SCAN_PAGE_MAX: usize = 500;
 /// How long a user without any activity is remembered.
 pub const USER_RETENTION: Span = Span::from_secs(395 * 24 * 60 * 60);
 /// How long a delivery record is kept.

@@ -346,8 +346,8 @@ pub enum Effect {
         /// What.
         input: Box<Input>,
     },
-    /// This user has entered or left a segment (the audiences table, for lists and counts; the highest
-    /// number of a user and segment counts).
+    /// This user has entered or left a segment: a fact, which is sent to nobody. Who is in a segment stands in the
+    /// users' states.
     Member {
         /// Who.
         user: UserKey,
@@ -360,15 +360,8 @@ pub enum Effect {
         /// Rises with each change of this user.
         number: u64,
     },
-    /// This user cares about a product (the audiences table; writing it twice is harmless).
-    Interested {
-        /// Who.
-        user: UserKey,
-        /// The product's id.
-        product: String,
-        /// Since when.
-        at: Timestamp,
-    },
+    /// This user cares about a product: noted in the index of interests before the commit, not after it.
+    Interested(InterestNote),
     /// Wake this user soon (the delay queue; a needless tick is ignored).
     Wake {
         /// Whom.
@@ -376,4 +369,15 @@ pub enum Effect {
         /// When.
         due_at: Timestamp,
     },
+}
+
+/// A user cares about a product.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterestNote {
+    /// Who.
+    pub user: UserKey,
+    /// The product's id.
+    pub product: String,
+    /// Since when.
+    pub at: Timestamp,
 }

@@ -14,7 +14,7 @@ use crate::event::{Event, EventKind};
 use crate::event_name::EventName;
 use crate::identifiers::{InputId, UserKey};
 use crate::local_time::LocalClock;
-use crate::mailbox::{Effect, Input};
+use crate::mailbox::{Effect, Input, InterestNote};
 use crate::moment::MomentState;
 use crate::outcome::{InputCounts, InputOutcome, OutcomeRecord};
 use crate::playbook::Interest;
@@ -350,7 +350,7 @@ impl<'a> Run<'a> {
             if at.since(kept.told_at) >= Span::from_millis(INTEREST_RETENTION.as_millis() / 2) {
                 kept.told_at = at;
                 let product = product.id.clone();
-                self.out.effects.push(Effect::Interested { user: self.user, product, at });
+                self.out.effects.push(Effect::Interested(InterestNote { user: self.user, product, at }));
             }
             state.interests.push(kept);
         }

@@ -10,8 +10,8 @@ use kairos_engine::event::{Event, EventKind};
 use kairos_engine::event_name::EventName;
 use kairos_engine::identifiers::{AddressKey, DeliveryId, InputId, UserKey};
 use kairos_engine::mailbox::{
-    AlarmMessage, CatalogueChange, DeliveryMessage, DeliveryOrder, Effect, Input, MailboxMessage, MessageData,
-    PersonData,
+    AlarmMessage, CatalogueChange, DeliveryMessage, DeliveryOrder, Effect, Input, InterestNote, MailboxMessage,
+    MessageData, PersonData,
 };
 use kairos_engine::moment::MomentState;
 use kairos_engine::money::{Currency, Micros, Money};
@@ -426,7 +426,7 @@ fn outboxes_are_written_as_ever() {
     json_is_golden("outbox_v1.json", &outbox);
     let audiences = vec![
         Effect::Member { user, segment: "loyal".into(), entered: true, at: at(1), number: 2 },
-        Effect::Interested { user, product: "mug-1".into(), at: at(2) },
+        Effect::Interested(InterestNote { user, product: "mug-1".into(), at: at(2) }),
     ];
     json_is_golden("outbox_v1_audiences.json", &audiences);
 }
