@@ -6,6 +6,7 @@ use minicbor::{Decode, Encode};
 use serde_json::{Map, Value};
 
 use crate::bounds::{LAST_VALUE_BYTES_MAX, TEXT_BYTES_MAX, TRAIT_LIST_ENTRIES_MAX, TRAITS_MAX, VIBER_ID_BYTES_MAX};
+use crate::context::Context;
 use crate::playbook::{Channel, TraitValue};
 use crate::product::shortened;
 use crate::property::texts;
@@ -76,9 +77,9 @@ impl Profile {
     }
 
     /// Takes in the context of any event: only the language, and only when none was said.
-    pub fn apply_context(&mut self, context: &Map<String, Value>) {
+    pub(crate) fn apply_context(&mut self, context: &Context<'_>) {
         if self.locale.is_none() {
-            update(&mut self.locale, context.get("locale"), locale);
+            update(&mut self.locale, context.locale, locale);
         }
     }
 
