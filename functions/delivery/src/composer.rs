@@ -22,7 +22,7 @@ use kairos_cloud::clock::SystemClock;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::playbook::{LinkSettings, LocalizedMessage, Message, Playbook};
-use kairos_messages::{Found, RenderedMessage};
+use kairos_messages::{Found, Locale, RenderedMessage};
 use kairos_protocol::delivery::{Answer, AnswerClass, Composer, Content};
 use kairos_protocol::port::{Clock, Fault};
 
@@ -122,11 +122,23 @@ pub async fn compose_from(
     let promo_code = code_of(codes, playbook, whole, order).await?;
     let consent = if needs_links(message, order) { Some(consent.urls(order).await?) } else { None };
     let destinations = playbook.links.as_ref().map(LinkSettings::pages).unwrap_or_default();
-    let found = Found { store, promo_code, consent, destinations };
+    let locale = locale(playbook, language, order);
+    let found = Found { store, promo_code, consent, destinations, locale };
     let rendered = with_short_links(links, playbook, message, order, &data, &found).await;
     let rendered = rendered
         .map_err(|error| Answer::new(AnswerClass::PermanentMessage, "render").with_detail(&error.to_string()))?;
     addressed(playbook, language, order, &found, rendered)
+}
+
+/// For whom a message in this language is written.
+fn locale(playbook: &Playbook, language: &str, order: &DeliveryOrder) -> Locale {
+    Locale {
+        language: language.to_owned(),
+        reader: order.locale.clone(),
+        time_zone: order.data.time_zone.clone().unwrap_or_else(|| playbook.policy.time_zone.clone()),
+        // However often it is tried, it says the same.
+        now: Some(order.decided_at),
+    }
 }
 
 fn message_of<'p>(
@@ -191,7 +203,7 @@ mod tests {
     use futures_util::FutureExt;
     use kairos_engine::place::Position;
     use kairos_engine::playbook::Purpose;
-    use kairos_engine::playbook::{Channel, Promotion};
+    use kairos_engine::playbook::{Channel, Promotion, TraitValue};
     use kairos_engine::product::Product;
     use kairos_messages::{ConsentUrls, PromoCode};
     use kairos_protocol::catalogue::{Listing, Stock};
@@ -213,7 +225,9 @@ mod tests {
                 "telegram": { "text": "{{ unsubscribe_url }} {{ preferences_url }} {{ confirm_url }}" },
             } } }, "past": { "promotion": "WINTER", "default_locale": "en", "locales": { "en": { "sms": {
                 "text": "{{ promo_code.code }}",
-            } } } }, "nearest": { "default_locale": "en", "locales": { "en": { "sms": {
+            } } } }, "when": { "default_locale": "en", "locales": { "de": { "sms": {
+                "text": "{{ event.at | date: 'weekday' }}, {{ event.at | date: 'time' }}",
+            } }, "en": { "sms": { "text": "{{ event.at | date: 'weekday' }}, {{ event.at | date: 'time' }}" } } } }, "nearest": { "default_locale": "en", "locales": { "en": { "sms": {
                 "text": "{{ product.name }}: {{ store.title }}, {{ store.distance_m | distance }}",
             } } } }, "chat": { "default_locale": "en", "locales": { "en": {
                 "telegram": { "text": "<b>{{ user.first_name }}</b>", "picture": "{{ product.image_url }}" },
@@ -322,6 +336,25 @@ mod tests {
         assert_eq!(text, "Mug: Old Town, 1.1 km");
         let answer = compose_with(true, &order).unwrap_err();
         assert_eq!((answer.class, answer.code.as_str()), (AnswerClass::Retryable, "catalogue_unavailable"));
+    }
+
+    #[test]
+    fn times_are_the_users_own_or_the_policys() {
+        for (time_zone, locale, expected) in [
+            (Some("Asia/Tokyo"), "en-US", "Friday, December 25, 3:30 AM"),
+            (None, "de", "Donnerstag, 24. Dezember, 18:30"),
+            (Some("Atlantis"), "fr", "Thursday, December 24, 6:30 PM"),
+        ] {
+            let order = order(|order| {
+                order.channel = Channel::Sms;
+                order.message = "when".into();
+                order.locale = Some(locale.into());
+                order.data.event = [("at".into(), TraitValue::Text("2026-12-24T18:30:00Z".into()))].into();
+                order.data.time_zone = time_zone.map(str::to_owned);
+            });
+            let Ok(Content::Sms { text, .. }) = compose(&order) else { panic!("no SMS") };
+            assert_eq!(text, expected);
+        }
     }
 
     #[test]

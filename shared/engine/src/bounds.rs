@@ -209,6 +209,8 @@ pub const RENDERED_BYTES_MAX: usize = 128 * 1024;
 pub const TEMPLATE_ITERATIONS_MAX: usize = 1_000;
 /// Longest `{{ … }}` or `{% … %}` of a template, in bytes.
 pub const TEMPLATE_TAG_BYTES_MAX: usize = 1024;
+/// Longest format of the filter `date`, in bytes: each of its directives may be padded to 255 characters.
+pub const TEMPLATE_DATE_FORMAT_BYTES_MAX: usize = 64;
 /// Deepest nesting of a template's blocks; each `elsif` is one deeper.
 pub const TEMPLATE_DEPTH_MAX: usize = 16;
 /// Most bytes of text that one rendering may read and write on the way (variables read, filters).

@@ -285,6 +285,9 @@ pub struct MessageData {
     /// What the user holds in the hand.
     #[serde(default, skip_serializing_if = "DeviceData::is_unknown")]
     pub device: DeviceData,
+    /// The user's time zone, as an IANA name, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }
 
 /// What templates can show of the user's device.

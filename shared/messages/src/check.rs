@@ -4,6 +4,10 @@
 use kairos_engine::bounds::TEMPLATE_DEPTH_MAX;
 use liquid_core::model::{Value, ValueView};
 
+use crate::Setting;
+use crate::data::samples;
+use crate::filters::date::{FORMATS, NotWritten, civil, written};
+use crate::filters::plural::{CATEGORIES, needed};
 use crate::filters::{FILTERS, amount};
 use crate::names::{Names, Sample};
 use crate::problem::{Problem, instead};
@@ -16,8 +20,8 @@ const DIGITS_MAX: usize = 15;
 const BRACKETS_DEPTH_MAX: usize = 3;
 
 /// Everything that is wrong with the names of a template.
-pub(crate) fn problems(pieces: &[Piece<'_>]) -> Vec<Problem> {
-    let mut check = Check { names: Names::new(), blocks: Vec::new(), problems: Vec::new() };
+pub(crate) fn problems<'s>(pieces: &[Piece<'s>], setting: &'s Setting) -> Vec<Problem> {
+    let mut check = Check { setting, names: Names::new(), blocks: Vec::new(), problems: Vec::new() };
     for piece in pieces {
         let result = match *piece {
             Piece::Text { .. } => Ok(()),
@@ -57,6 +61,7 @@ struct Block<'s> {
 }
 
 struct Check<'s> {
+    setting: &'s Setting,
     names: Names<'s>,
     blocks: Vec<Block<'s>>,
     problems: Vec<Problem>,
@@ -191,14 +196,76 @@ impl<'s> Check<'s> {
             }
             is_name = false;
             let is_text = value.as_ref().is_some_and(|value| amount(value).is_none());
-            if is_text && matches!(*name, "distance" | "divided_by" | "minus" | "money" | "plus" | "times") {
+            if is_text && matches!(*name, "distance" | "divided_by" | "minus" | "money" | "plural" | "plus" | "times") {
                 return Err(Problem::new(*at, format!("`{name}` needs a number or a price"))
                     .help("use it on a number such as `item.price`, `cart.total` or `store.distance_m`"));
             }
-            self.values(arguments)?;
+            match *name {
+                "plural" => self.plural(*at, arguments)?,
+                "date" => self.date(*at, value.as_ref(), arguments)?,
+                _ => {
+                    self.values(arguments)?;
+                }
+            }
             value = None;
         }
         Ok(value)
+    }
+
+    /// Checks the words of `plural: one: 'item', other: 'items'`: each a category, and all that the language needs.
+    fn plural(&mut self, at: usize, arguments: Tokens<'_, 's>) -> Result<(), Problem> {
+        let usage = "write each category with its word, as in `plural: one: 'item', other: 'items'`";
+        let mut given = Vec::new();
+        let colon = arguments.split_first().filter(|((_, token), _)| *token == Token::Symbol(":"));
+        let (_, words) = colon.ok_or_else(|| Problem::new(at, "`plural` needs words").help(usage))?;
+        for word in words.split(|(_, token)| *token == Token::Symbol(",")) {
+            let [(at, Token::Word(category)), (_, Token::Symbol(":")), value @ ..] = word else {
+                return Err(Problem::new(at, "this is not how the words of `plural` are given").help(usage));
+            };
+            if !CATEGORIES.contains(category) {
+                return Err(Problem::new(*at, format!("there is no plural category `{category}`"))
+                    .help(instead(category, &CATEGORIES)));
+            }
+            if given.contains(category) {
+                return Err(Problem::new(*at, format!("`{category}` stands here twice")).help("keep one of them"));
+            }
+            given.push(category);
+            self.values(value)?;
+        }
+        let language = &self.setting.language;
+        let missing: Vec<_> = needed(language).into_iter().filter(|wanted| !given.contains(wanted)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
+        let words: Vec<_> = missing.iter().map(|name| format!("{name}: '…'")).collect();
+        Err(Problem::new(at, format!("in `{language}`, `plural` also needs {}", names.join(", ")))
+            .help(format!("add `{}`", words.join(", "))))
+    }
+
+    /// Checks what `date` is given: a time, and a format that can be written in the language.
+    fn date(&mut self, at: usize, value: Option<&Value>, arguments: Tokens<'_, 's>) -> Result<(), Problem> {
+        let [(_, found), _] = samples(self.setting);
+        if value.is_some_and(|value| civil(value, &found.locale).is_none()) {
+            return Err(Problem::new(at, "`date` needs a time")
+                .help("use it on a time such as `promo_code.expires_at`, or on `'now'`"));
+        }
+        let Some((at, Token::Text(format))) = arguments.get(1) else {
+            return self.values(arguments).map(drop);
+        };
+        let there_are = FORMATS.map(|name| format!("`{name}`")).join(", ");
+        let help = format!("write {there_are}, or one as `strftime` takes it, such as `'%d.%m.'`");
+        match written(jiff::civil::DateTime::constant(2026, 12, 24, 18, 30, 0, 0), format, &found.locale) {
+            Ok(_) => Ok(()),
+            Err(NotWritten::NoFormat) => {
+                Err(Problem::new(*at, format!("`{format}` is no format of `date`")).help(help))
+            }
+            Err(NotWritten::NoNames) => Err(Problem::new(
+                *at,
+                format!("the names of days and months in `{}` are not known", self.setting.language),
+            )
+            .help("write `'short'`, `'time'`, or digits as `strftime` takes them, such as `'%d.%m.%Y'`")),
+        }
     }
 
     /// Checks the values between words and symbols; gives an example of the first.

@@ -9,9 +9,11 @@ use kairos_engine::product::Product;
 use kairos_engine::time::Timestamp;
 use liquid_core::model::{Object, Value};
 
+use crate::Setting;
 use crate::escape::is_web_link;
 use crate::filters::number;
 use crate::links::{Link, Links};
+use crate::locale::Locale;
 
 /// A place as templates show it: `store`. Whoever sends the message looks for it, with the catalogue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +81,8 @@ pub struct Found {
     pub consent: Option<ConsentUrls>,
     /// The pages of the playbook's destinations, by name.
     pub destinations: BTreeMap<String, String>,
+    /// For whom the message is written.
+    pub locale: Locale,
 }
 
 /// Links as they stand, and nobody counts.
@@ -232,7 +236,7 @@ fn object<const N: usize>(fields: [(&'static str, Value); N]) -> Object {
 
 /// What a template is tried with when it is checked: someone with a product, a place and a code, and someone nothing
 /// is known of.
-pub(crate) fn samples() -> [(MessageData, Found); 2] {
+pub(crate) fn samples(setting: &Setting) -> [(MessageData, Found); 2] {
     let some = |text: &str| Some(text.to_owned());
     let product = Product {
         id: "mug".into(),
@@ -272,7 +276,9 @@ pub(crate) fn samples() -> [(MessageData, Found); 2] {
     // Whoever gets a message that shows a code has one, and everybody gets the links.
     let url = |path: &str| format!("https://preferences.example/{path}");
     let consent = Some(ConsentUrls { unsubscribe: url("u"), preferences: url("p"), confirm: url("c") });
-    let nothing_else = Found { promo_code: promo_code.clone(), consent: consent.clone(), ..Found::default() };
-    let everything = Found { store: Some(store), promo_code, consent, ..Found::default() };
+    let now = Some(Timestamp::from_millis(1_797_465_600_000));
+    let locale = Locale { language: setting.language.clone(), now, ..Locale::default() };
+    let nothing_else = Found { promo_code, consent, locale, ..Found::default() };
+    let everything = Found { store: Some(store), ..nothing_else.clone() };
     [(data, everything), (MessageData::default(), nothing_else)]
 }

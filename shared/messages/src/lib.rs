@@ -7,8 +7,8 @@
 //! - outputs: `{{ item.price | money }}`; whitespace control `{{-`, `-%}`
 //! - tags: `if`/`elsif`/`else`, `unless`, `case`/`when`, `for` (`limit`, `offset`, `reversed`, ranges,
 //!   `forloop`, `break`, `continue`), `assign`, `comment`, `raw`
-//! - filters: `append`, `capitalize`, `default`, `distance`, `divided_by`, `downcase`, `link`, `minus`, `money`, `plus`,
-//!   `prepend`, `remove`, `replace`, `strip`, `times`, `truncate`, `untracked`, `upcase`, `url_encode`
+//! - filters: `append`, `capitalize`, `date`, `default`, `distance`, `divided_by`, `downcase`, `link`, `minus`, `money`,
+//!   `plural`, `plus`, `prepend`, `remove`, `replace`, `strip`, `times`, `truncate`, `untracked`, `upcase`, `url_encode`
 //! - data: `user` (`id`, `first_name`, `last_name`), `cart` (`items`, `total`, `currency`), each item with
 //!   `id`, `name`, `price`, `currency`, `quantity`, `image_url`, `url`, `category`; `product` (an item, with
 //!   `was`), `viewed` (items), `event` (properties by name), `store` (`name`, `title`, `address`, `url`,
@@ -32,7 +32,7 @@
 //!
 //! Reading order: `scan` (pieces of a template), `check` with `names` and `filters` (what there is), `html`
 //! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`, `on_site`, `links`; `used` (what a
-//! template names).
+//! template names); `locale` and `words` (how languages write things).
 
 mod chat;
 mod check;
@@ -42,6 +42,7 @@ mod escape;
 mod filters;
 mod html;
 mod links;
+mod locale;
 mod names;
 mod on_site;
 mod problem;
@@ -50,6 +51,7 @@ mod scan;
 mod sms;
 mod tags;
 mod used;
+mod words;
 
 use kairos_engine::bounds::{
     RENDERED_BYTES_MAX, SMS_CHARS_MAX, TEMPLATE_ITERATIONS_MAX, TEMPLATE_SOURCE_BYTES_MAX, TEMPLATE_WORK_BYTES_MAX,
@@ -59,6 +61,7 @@ use kairos_engine::playbook::{Channel, LinkButton, LocalizedMessage, OnSiteMessa
 
 pub use data::{ConsentUrls, Found, PromoCode, Store};
 pub use links::{Link, Links, untracked};
+pub use locale::Locale;
 pub use problem::{TemplateProblem, closest};
 pub use sms::{SmsEncoding, SmsSize, sms_size};
 pub use used::{NamedDestination, destinations_in, names_in, names_in_message};
@@ -81,6 +84,13 @@ pub enum TemplateKind {
     Link,
     /// One gap of a WhatsApp template: one line that is never empty.
     Parameter,
+}
+
+/// What a template is written in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Setting {
+    /// Its language, as a BCP 47 tag.
+    pub language: String,
 }
 
 /// A message, ready to be handed to a provider.
@@ -292,8 +302,8 @@ pub fn render_linked(
 /// # Errors
 /// What would keep it from being sent to anybody, or to somebody of whom nothing is known, as far as other data
 /// could not help: limits of the channel, markup that it does not know.
-pub fn check_message(message: &LocalizedMessage, channel: Channel) -> Result<(), RenderError> {
-    for (data, found) in data::samples() {
+pub fn check_message(message: &LocalizedMessage, channel: Channel, setting: &Setting) -> Result<(), RenderError> {
+    for (data, found) in data::samples(setting) {
         match render_with(message, channel, &data, &found) {
             // Without data there may be nothing to say; but a gap of a WhatsApp template must not stay empty.
             Err(RenderError::Empty { .. }) if channel != Channel::Whatsapp => {}
@@ -310,9 +320,9 @@ pub fn check_message(message: &LocalizedMessage, channel: Channel) -> Result<(),
 /// Everything that is wrong with it: unknown variables, filters and tags, blocks that are not closed,
 /// limits that it meets whatever the data, in HTML values in places where data could become markup, links that are
 /// none, and gaps of a WhatsApp template that have several lines or may stay empty.
-pub fn check_template(source: &str, kind: TemplateKind) -> Result<(), Vec<TemplateProblem>> {
-    let prepared = prepare(source, kind)?;
-    for (data, found) in data::samples() {
+pub fn check_template(source: &str, kind: TemplateKind, setting: &Setting) -> Result<(), Vec<TemplateProblem>> {
+    let prepared = prepare(source, kind, setting)?;
+    for (data, found) in data::samples(setting) {
         let problem = match render::render(&prepared, &data, &found) {
             Ok(text) => chat::problem(kind, &text),
             Err(fault) => {
@@ -327,7 +337,7 @@ pub fn check_template(source: &str, kind: TemplateKind) -> Result<(), Vec<Templa
     Ok(())
 }
 
-fn prepare(source: &str, kind: TemplateKind) -> Result<Prepared, Vec<TemplateProblem>> {
+fn prepare(source: &str, kind: TemplateKind, setting: &Setting) -> Result<Prepared, Vec<TemplateProblem>> {
     let located = |problem: Problem| vec![problem.located(source)];
     if source.len() > TEMPLATE_SOURCE_BYTES_MAX {
         return Err(located(
@@ -336,7 +346,7 @@ fn prepare(source: &str, kind: TemplateKind) -> Result<Prepared, Vec<TemplatePro
         ));
     }
     let pieces = scan::pieces(source).map_err(located)?;
-    let problems = check::problems(&pieces);
+    let problems = check::problems(&pieces, setting);
     if !problems.is_empty() {
         return Err(problems.into_iter().map(|problem| problem.located(source)).collect());
     }
@@ -355,7 +365,8 @@ fn render_part(
     data: &MessageData,
     found: &Found,
 ) -> Result<String, RenderError> {
-    let prepared = prepare(source, kind).map_err(|problems| RenderError::Template {
+    let setting = Setting { language: found.locale.language.clone() };
+    let prepared = prepare(source, kind, &setting).map_err(|problems| RenderError::Template {
         part,
         problem: problems.into_iter().next().expect("a template is refused for at least one problem"),
     })?;

@@ -3,6 +3,7 @@
 use liquid_core::model::{Value, ValueView};
 use liquid_lib::stdlib::ForloopObject;
 
+use crate::Setting;
 use crate::data::{ROOTS, globals, samples};
 use crate::problem::{Problem, instead};
 use crate::scan::Token;
@@ -41,7 +42,7 @@ pub(crate) struct Names<'s> {
 
 impl<'s> Names<'s> {
     pub(crate) fn new() -> Self {
-        let [(data, found), _] = samples();
+        let [(data, found), _] = samples(&Setting::default());
         let globals = Value::Object(globals(&data, &found));
         // Which properties events have, nobody knows beforehand.
         let sample = |name| if name == EVENT { None } else { field(&globals, name) };

@@ -14,6 +14,7 @@ use liquid_core::{Error, Language, Renderable, Result, Runtime, TagReflection, T
 use crate::currency;
 use crate::data::{Found, globals};
 use crate::escape::Place;
+use crate::locale::Locale;
 use crate::problem::Problem;
 use crate::scan::Piece;
 use crate::tags::{Shown, language};
@@ -34,6 +35,8 @@ pub(crate) enum Fault {
 #[derive(Debug)]
 pub(crate) struct Rendering {
     pub(crate) texts: Vec<String>,
+    /// For whom it is.
+    pub(crate) locale: Locale,
     iterations_left: usize,
     work_bytes_left: usize,
     /// The limit that was met.
@@ -44,6 +47,7 @@ impl Default for Rendering {
     fn default() -> Self {
         Self {
             texts: Vec::new(),
+            locale: Locale::default(),
             iterations_left: TEMPLATE_ITERATIONS_MAX,
             work_bytes_left: TEMPLATE_WORK_BYTES_MAX,
             fault: None,
@@ -150,7 +154,11 @@ fn misspelt(piece: &Piece<'_>) -> Problem {
 pub(crate) fn render(prepared: &Prepared, data: &MessageData, found: &Found) -> core::result::Result<String, Fault> {
     let globals = globals(data, found);
     let runtime = Lenient(RuntimeBuilder::new().set_globals(&globals).build());
-    runtime.registers().get_mut::<Rendering>().texts.clone_from(&prepared.texts);
+    {
+        let mut rendering = runtime.registers().get_mut::<Rendering>();
+        rendering.texts.clone_from(&prepared.texts);
+        rendering.locale = found.locale.clone();
+    }
     let mut output = Output { text: Vec::new(), is_full: false };
     let result = prepared.template.render_to(&mut output, &runtime);
     let fault = runtime.registers().get_mut::<Rendering>().fault;

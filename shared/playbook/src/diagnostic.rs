@@ -5,6 +5,7 @@ use core::fmt;
 
 use kairos_engine::bounds::{CONDITIONS_MAX, DIAGNOSTICS_MAX, REFERENCES_MAX};
 use kairos_engine::playbook::{EventPattern, Moment, PlaceSelector, Property};
+use kairos_messages::Setting;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -185,11 +186,13 @@ pub(crate) struct Report<'a> {
     file: &'a str,
     text: &'a str,
     found: &'a mut Found,
+    /// What the templates are written in that are being read.
+    pub(crate) setting: Setting,
 }
 
 impl<'a> Report<'a> {
     pub(crate) fn new(file: &'a str, text: &'a str, found: &'a mut Found) -> Self {
-        Self { file, text, found }
+        Self { file, text, found, setting: Setting::default() }
     }
 
     pub(crate) fn text(&self) -> &'a str {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kairos_engine::playbook::{
     Channel, EmailTemplate, LocalizedMessage, Message, Purpose, SmsTemplate, WebhookTemplate,
 };
-use kairos_messages::{TemplateKind, check_template, destinations_in, names_in, names_in_message};
+use kairos_messages::{Setting, TemplateKind, check_template, destinations_in, names_in, names_in_message};
 
 use crate::diagnostic::{Found, Place, Report, Target};
 use crate::fields::{Fields, entries, text, word};
@@ -48,6 +48,7 @@ pub(crate) fn message(
             );
             continue;
         };
+        report.setting = Setting { language: tag.clone() };
         let templates = localized(report, &entry.node, files, elsewhere).unwrap_or_default();
         if report.errors() == before {
             shows_code(report, entry.at, &entry.key, &templates, promotion.as_deref());
@@ -204,7 +205,7 @@ fn html_file(
         report.problem(node.at, format!("there is no file `{name}` in messages/"), help);
         return None;
     };
-    if let Err(problems) = check_template(source, TemplateKind::Html) {
+    if let Err(problems) = check_template(source, TemplateKind::Html, &report.setting) {
         // Two languages may share a file; its problems are told once.
         if !elsewhere.is_wrong(path) {
             let mut report = Report::new(path, source, elsewhere);
@@ -225,7 +226,7 @@ fn html_file(
 /// playbook is put in force, but a [`draft`](crate::draft) shows what is wrong with it.
 pub(crate) fn template(report: &mut Report<'_>, node: &Node, what: &str, kind: TemplateKind) -> Option<String> {
     let source = text(report, node, what)?;
-    if let Err(problems) = check_template(source, kind) {
+    if let Err(problems) = check_template(source, kind, &report.setting) {
         for problem in problems {
             let at = place_in_file(report.text(), node.at, source, problem.line, problem.column);
             report.problem(at, problem.message, problem.help.unwrap_or_default());
