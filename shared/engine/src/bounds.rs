@@ -213,6 +213,12 @@ pub const TEMPLATE_TAG_BYTES_MAX: usize = 1024;
 pub const TEMPLATE_DATE_FORMAT_BYTES_MAX: usize = 64;
 /// Deepest nesting of a template's blocks; each `elsif` is one deeper.
 pub const TEMPLATE_DEPTH_MAX: usize = 16;
+/// Most content blocks of a playbook.
+pub const BLOCKS_MAX: usize = 100;
+/// Deepest inclusion of content blocks in each other.
+pub const BLOCK_DEPTH_MAX: usize = 4;
+/// Most parameters of a content block.
+pub const BLOCK_PARAMETERS_MAX: usize = 8;
 /// Most bytes of text that one rendering may read and write on the way (variables read, filters).
 pub const TEMPLATE_WORK_BYTES_MAX: usize = 8 * RENDERED_BYTES_MAX;
 /// Longest SMS, in characters: ten concatenated segments of 153 (SNS refuses more than 1,600).

@@ -14,7 +14,7 @@ use crate::problem::{Problem, instead};
 use crate::scan::{Piece, Token, tokens};
 
 const TAGS: &str =
-    "assign break case comment continue else elsif endcase endfor endif endunless for if raw unless when";
+    "assign break case comment continue else elsif endcase endfor endif endunless for if raw render unless when";
 /// The longest numbers that are taken: all of them fit into what the library reads them into.
 const DIGITS_MAX: usize = 15;
 const BRACKETS_DEPTH_MAX: usize = 3;
@@ -100,12 +100,29 @@ impl<'s> Check<'s> {
                 block.ok_or_else(|| nothing_open(name, at))?.depth += usize::from(name == "elsif");
                 self.values(tokens).map(drop)
             }
-            "endif" | "endunless" | "endcase" | "endfor" => {
+            "endif" | "endunless" | "endcase" | "endfor" | "endscope" => {
                 self.blocks.pop_if(|block| block.name == &name[3..]).ok_or_else(|| nothing_open(name, at))?;
-                if name == "endfor" {
-                    self.names.end_loop();
+                match name {
+                    "endfor" => self.names.end_loop(),
+                    "endscope" => self.names.end_scope(),
+                    _ => {}
                 }
                 Ok(())
+            }
+            "scope" => {
+                self.blocks.push(Block { name, at, depth: 1 });
+                let mut parameters = Vec::new();
+                let mut result = Ok(());
+                for parameter in tokens.split(|(_, token)| *token == Token::Symbol(",")) {
+                    if let [(_, Token::Word(name)), _, value @ ..] = parameter {
+                        let sample = self.values(value);
+                        // Known even when its value is wrong: one slip is one problem.
+                        parameters.push((*name, sample.as_ref().ok().cloned().flatten()));
+                        result = result.and(sample.map(drop));
+                    }
+                }
+                self.names.begin_scope(parameters);
+                result
             }
             "for" => {
                 self.blocks.push(Block { name, at, depth: 1 });
@@ -138,6 +155,7 @@ impl<'s> Check<'s> {
             }
             _ => Err(Problem::new(at, format!("there is no tag `{name}`")).help(match name {
                 "capture" => "build texts with `assign` and the filter `append`".into(),
+                "include" => "write `{% render 'NAME' %}`, which includes a content block".into(),
                 _ => instead(name, &TAGS.split(' ').collect::<Vec<_>>()),
             })),
         }

@@ -6,7 +6,7 @@
 //!
 //! - outputs: `{{ item.price | money }}`; whitespace control `{{-`, `-%}`
 //! - tags: `if`/`elsif`/`else`, `unless`, `case`/`when`, `for` (`limit`, `offset`, `reversed`, ranges,
-//!   `forloop`, `break`, `continue`), `assign`, `comment`, `raw`
+//!   `forloop`, `break`, `continue`), `assign`, `comment`, `raw`, `render` (content blocks, see `blocks`)
 //! - filters: `append`, `capitalize`, `date`, `default`, `distance`, `divided_by`, `downcase`, `link`, `minus`, `money`,
 //!   `plural`, `plus`, `prepend`, `remove`, `replace`, `strip`, `times`, `truncate`, `untracked`, `upcase`, `url_encode`
 //! - data: `user` (`id`, `first_name`, `last_name`), `cart` (`items`, `total`, `currency`), each item with
@@ -30,10 +30,11 @@
 //! | texts that grow | every value read and every filter's result is paid from one budget (`render`, `filters`) |
 //! | long outputs | the writer stops at its limit (`render`) |
 //!
-//! Reading order: `scan` (pieces of a template), `check` with `names` and `filters` (what there is), `html`
+//! Reading order: `scan` (pieces of a template), `blocks` (what they share), `check` with `names` and `filters` (what there is), `html`
 //! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`, `on_site`, `links`; `used` (what a
 //! template names); `locale` and `words` (how languages write things).
 
+mod blocks;
 mod chat;
 mod check;
 mod currency;
@@ -59,6 +60,7 @@ use kairos_engine::bounds::{
 use kairos_engine::mailbox::MessageData;
 use kairos_engine::playbook::{Channel, LinkButton, LocalizedMessage, OnSiteMessage};
 
+pub use blocks::{Block, Blocks, Misplaced, Whole};
 pub use data::{ConsentUrls, Found, PromoCode, Store};
 pub use links::{Link, Links, untracked};
 pub use locale::Locale;
@@ -91,6 +93,8 @@ pub enum TemplateKind {
 pub struct Setting {
     /// Its language, as a BCP 47 tag.
     pub language: String,
+    /// The content blocks that it may include.
+    pub blocks: Blocks,
 }
 
 /// A message, ready to be handed to a provider.
@@ -365,7 +369,7 @@ fn render_part(
     data: &MessageData,
     found: &Found,
 ) -> Result<String, RenderError> {
-    let setting = Setting { language: found.locale.language.clone() };
+    let setting = Setting { language: found.locale.language.clone(), ..Setting::default() };
     let prepared = prepare(source, kind, &setting).map_err(|problems| RenderError::Template {
         part,
         problem: problems.into_iter().next().expect("a template is refused for at least one problem"),

@@ -36,9 +36,13 @@ fn field(value: &Value, name: &str) -> Option<Value> {
 /// The names known at a place of a template.
 pub(crate) struct Names<'s> {
     known: Vec<(&'s str, Sample)>,
-    /// Names of the loops around, the innermost last.
+    /// Names of the loops around, the innermost last, behind the parameters of the content block.
     loops: Vec<(&'s str, Sample)>,
+    /// What is known around the content blocks that are open.
+    around: Vec<(Known<'s>, Known<'s>)>,
 }
+
+type Known<'s> = Vec<(&'s str, Sample)>;
 
 impl<'s> Names<'s> {
     pub(crate) fn new() -> Self {
@@ -46,7 +50,7 @@ impl<'s> Names<'s> {
         let globals = Value::Object(globals(&data, &found));
         // Which properties events have, nobody knows beforehand.
         let sample = |name| if name == EVENT { None } else { field(&globals, name) };
-        Self { known: ROOTS.map(|name| (name, sample(name))).to_vec(), loops: Vec::new() }
+        Self { known: ROOTS.map(|name| (name, sample(name))).to_vec(), loops: Vec::new(), around: Vec::new() }
     }
 
     pub(crate) fn begin_loop(&mut self, name: &'s str, item: Sample) {
@@ -57,8 +61,21 @@ impl<'s> Names<'s> {
         self.loops.truncate(self.loops.len().saturating_sub(2));
     }
 
-    pub(crate) const fn is_in_loop(&self) -> bool {
-        !self.loops.is_empty()
+    pub(crate) fn is_in_loop(&self) -> bool {
+        self.loops.iter().any(|(name, _)| *name == "forloop")
+    }
+
+    /// A content block: it sees its parameters and what every template sees.
+    pub(crate) fn begin_scope(&mut self, parameters: Known<'s>) {
+        let of_all = self.known[..ROOTS.len()].to_vec();
+        let known = core::mem::replace(&mut self.known, of_all);
+        self.around.push((known, core::mem::replace(&mut self.loops, parameters)));
+    }
+
+    pub(crate) fn end_scope(&mut self) {
+        if let Some((known, loops)) = self.around.pop() {
+            (self.known, self.loops) = (known, loops);
+        }
     }
 
     /// Whether a name may not be given to anything else.

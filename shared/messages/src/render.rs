@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use kairos_engine::bounds::{RENDERED_BYTES_MAX, TEMPLATE_ITERATIONS_MAX, TEMPLATE_WORK_BYTES_MAX};
 use kairos_engine::mailbox::MessageData;
-use liquid_core::model::{KString, KStringCow, KStringRef, ScalarCow, State, Value, ValueCow};
+use liquid_core::model::{KString, KStringCow, KStringRef, Object, ScalarCow, State, Value, ValueCow};
 use liquid_core::parser::{self, Tag};
 use liquid_core::runtime::{PartialStore, Registers, RuntimeBuilder};
 use liquid_core::{Error, Language, Renderable, Result, Runtime, TagReflection, Template};
@@ -37,6 +38,8 @@ pub(crate) struct Rendering {
     pub(crate) texts: Vec<String>,
     /// For whom it is.
     pub(crate) locale: Locale,
+    /// What every template sees.
+    pub(crate) globals: Rc<Object>,
     iterations_left: usize,
     work_bytes_left: usize,
     /// The limit that was met.
@@ -48,6 +51,7 @@ impl Default for Rendering {
         Self {
             texts: Vec::new(),
             locale: Locale::default(),
+            globals: Rc::default(),
             iterations_left: TEMPLATE_ITERATIONS_MAX,
             work_bytes_left: TEMPLATE_WORK_BYTES_MAX,
             fault: None,
@@ -152,12 +156,13 @@ fn misspelt(piece: &Piece<'_>) -> Problem {
 
 /// Renders a template over data.
 pub(crate) fn render(prepared: &Prepared, data: &MessageData, found: &Found) -> core::result::Result<String, Fault> {
-    let globals = globals(data, found);
-    let runtime = Lenient(RuntimeBuilder::new().set_globals(&globals).build());
+    let globals = Rc::new(globals(data, found));
+    let runtime = Lenient(RuntimeBuilder::new().set_globals(&*globals).build());
     {
         let mut rendering = runtime.registers().get_mut::<Rendering>();
         rendering.texts.clone_from(&prepared.texts);
         rendering.locale = found.locale.clone();
+        rendering.globals = Rc::clone(&globals);
     }
     let mut output = Output { text: Vec::new(), is_full: false };
     let result = prepared.template.render_to(&mut output, &runtime);

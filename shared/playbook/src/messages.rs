@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use kairos_engine::playbook::{
     Channel, EmailTemplate, LocalizedMessage, Message, Purpose, SmsTemplate, WebhookTemplate,
 };
-use kairos_messages::{Setting, TemplateKind, check_template, destinations_in, names_in, names_in_message};
+use kairos_messages::{
+    Blocks, Misplaced, Setting, TemplateKind, check_template, destinations_in, names_in, names_in_message,
+};
 
 use crate::diagnostic::{Found, Place, Report, Target};
 use crate::fields::{Fields, entries, text, word};
@@ -19,6 +21,7 @@ pub(crate) fn message(
     report: &mut Report<'_>,
     root: &Node,
     files: &BTreeMap<String, String>,
+    blocks: &Blocks,
     elsewhere: &mut Found,
 ) -> Option<Message> {
     const HELP: &str =
@@ -48,7 +51,7 @@ pub(crate) fn message(
             );
             continue;
         };
-        report.setting = Setting { language: tag.clone() };
+        report.setting = Setting { language: tag.clone(), blocks: blocks.clone() };
         let templates = localized(report, &entry.node, files, elsewhere).unwrap_or_default();
         if report.errors() == before {
             shows_code(report, entry.at, &entry.key, &templates, promotion.as_deref());
@@ -192,10 +195,13 @@ fn html_file(
 ) -> Option<String> {
     let name = text(report, node, "`html_file`")?;
     let path = format!("messages/{name}");
-    let Some((path, source)) = files.get_key_value(&path).filter(|_| name.ends_with(".liquid")) else {
+    let Some((path, source)) = files.get_key_value(&path).filter(|_| name.ends_with(".liquid") && !name.contains('/'))
+    else {
         let beside: Vec<&str> = files
             .keys()
-            .filter_map(|path| path.strip_prefix("messages/").filter(|name| name.ends_with(".liquid")))
+            .filter_map(|path| {
+                path.strip_prefix("messages/").filter(|name| name.ends_with(".liquid") && !name.contains('/'))
+            })
             .collect();
         let help = if beside.is_empty() {
             "put a file ending in `.liquid` beside this one, and write its name".to_owned()
@@ -205,38 +211,57 @@ fn html_file(
         report.problem(node.at, format!("there is no file `{name}` in messages/"), help);
         return None;
     };
-    if let Err(problems) = check_template(source, TemplateKind::Html, &report.setting) {
-        // Two languages may share a file; its problems are told once.
-        if !elsewhere.is_wrong(path) {
-            let mut report = Report::new(path, source, elsewhere);
-            for problem in problems {
-                let at = Place { line: problem.line, column: problem.column };
-                report.problem(at, problem.message, problem.help.unwrap_or_default());
-            }
+    let setting = report.setting.clone();
+    let in_file = |line, column| Place { line, column };
+    // Two languages may share a file; its problems are told once.
+    let is_told = elsewhere.is_wrong(path);
+    let mut report = Report::new(path, source, elsewhere);
+    report.setting = setting;
+    Some(checked(&mut report, source, TemplateKind::Html, is_told, &in_file))
+}
+
+/// Checks a template with the blocks that it includes; gives it with them, or as it is when they are wrong. `place` says
+/// where a line and column of it stand in the report's file.
+fn checked(
+    report: &mut Report<'_>,
+    source: &str,
+    kind: TemplateKind,
+    is_told: bool,
+    place: &dyn Fn(usize, usize) -> Place,
+) -> String {
+    let setting = report.setting.clone();
+    let whole = match setting.blocks.whole(source, &setting.language) {
+        Ok(whole) => whole,
+        Err(Misplaced { block, problem }) => {
+            let (line, column) = (problem.line, problem.column);
+            report.template_problem(block.as_ref(), (line, column), place, problem.message, problem.help);
+            return source.to_owned();
+        }
+    };
+    let problems = check_template(&whole.source, kind, &setting).err().unwrap_or_default();
+    for problem in problems.into_iter().filter(|_| !is_told) {
+        let (block, line, column) = whole.origin(source, problem.line, problem.column);
+        report.template_problem(block.as_ref(), (line, column), place, problem.message, problem.help);
+    }
+    for named in destinations_in(&whole.source) {
+        let (block, line, column) = whole.origin(source, named.line, named.column);
+        let to = Target::Destination(named.name);
+        match block {
+            Some(block) => report.elsewhere(&block.file, &block.source).refer(Place { line, column }, to),
+            None => report.refer(place(line, column), to),
         }
     }
-    let mut report = Report::new(path, source, elsewhere);
-    for named in destinations_in(source) {
-        report.refer(Place { line: named.line, column: named.column }, Target::Destination(named.name));
-    }
-    Some(source.clone())
+    report.includes(whole.names);
+    whole.source
 }
 
 /// A template, checked; its problems are told where they stand in the YAML file. A wrong one is there, too: with it no
 /// playbook is put in force, but a [`draft`](crate::draft) shows what is wrong with it.
 pub(crate) fn template(report: &mut Report<'_>, node: &Node, what: &str, kind: TemplateKind) -> Option<String> {
     let source = text(report, node, what)?;
-    if let Err(problems) = check_template(source, kind, &report.setting) {
-        for problem in problems {
-            let at = place_in_file(report.text(), node.at, source, problem.line, problem.column);
-            report.problem(at, problem.message, problem.help.unwrap_or_default());
-        }
-    }
-    for named in destinations_in(source) {
-        let at = place_in_file(report.text(), node.at, source, named.line, named.column);
-        report.refer(at, Target::Destination(named.name));
-    }
-    Some(source.to_owned())
+    let file = report.text();
+    let place = |line, column| place_in_file(file, node.at, source, line, column);
+    Some(checked(report, source, kind, false, &place))
 }
 
 /// Where a place of a template stands in the file that quotes it: exact for blocks (`|`) and plain or

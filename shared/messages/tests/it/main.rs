@@ -1,6 +1,7 @@
 //! What templates may do, what they may not, and what data cannot do to them.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod blocks;
 mod chat;
 mod hostile;
 mod language;

@@ -5,7 +5,7 @@ fn problems(source: &str, kind: TemplateKind) -> String {
 }
 
 fn problems_in(language: &str, source: &str, kind: TemplateKind) -> String {
-    match check_template(source, kind, &Setting { language: language.into() }) {
+    match check_template(source, kind, &Setting { language: language.into(), ..Setting::default() }) {
         Ok(()) => "fine".into(),
         Err(problems) => problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
     }
