@@ -61,6 +61,14 @@ pub enum TargetError {
         /// Whether the command has `--table`.
         named: bool,
     },
+    /// No queue.
+    #[error("there is no queue {name} in this account and region ({why}): check --stack and AWS_REGION")]
+    Queue {
+        /// What it should be called.
+        name: String,
+        /// What AWS says.
+        why: String,
+    },
 }
 
 /// An installation.
@@ -185,6 +193,25 @@ impl Target {
     /// When the table cannot be found.
     pub async fn refusals(&self) -> Result<(aws_sdk_dynamodb::Client, String), TargetError> {
         Ok((self.dynamodb(), self.table("RefusalsTable", false).await?))
+    }
+
+    /// The address of a queue of the stack, by the output that the local engine gives it and its name in template.yaml.
+    ///
+    /// # Errors
+    /// When there is no such queue.
+    pub async fn queue(
+        &self,
+        sqs: &aws_sdk_sqs::Client,
+        output: &str,
+        name: &'static str,
+    ) -> Result<String, TargetError> {
+        if let Some(url) = self.local.as_ref().and_then(|stack| stack.outputs.get(output)) {
+            return Ok(url.clone());
+        }
+        let name = format!("{}-{name}", self.stack);
+        let found = sqs.get_queue_url().queue_name(&name).send().await;
+        let url = found.map_err(|error| TargetError::Queue { name: name.clone(), why: with_causes(&error) })?.queue_url;
+        url.ok_or(TargetError::Queue { name, why: "AWS gave no address for it".into() })
     }
 
     fn dynamodb(&self) -> aws_sdk_dynamodb::Client {

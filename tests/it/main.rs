@@ -43,6 +43,7 @@ mod on_site;
 mod permissions;
 mod promo_codes;
 mod segments;
+mod send_test;
 mod tidiness;
 mod timing;
 mod webhooks;

@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 46] = [
+const ATTEMPTS: [&str; 47] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -33,6 +33,7 @@ const ATTEMPTS: [&str; 46] = [
     "BatchGetItem CatalogueTable",
     "PutItem CatalogueTable",
     "Query CatalogueTable/announcements",
+    "Query CatalogueTable/categories",
     "GetItem PromoCodesTable",
     "PutItem PromoCodesTable",
     "UpdateItem PromoCodesTable",
@@ -111,7 +112,8 @@ const ALLOWED: [(&str, &[&str]); 11] = [
             "BatchGetItem UsersTable",
             "GetItem DeliveriesTable",
             "GetItem PlaybookTable",
-            "GetItem CatalogueTable",
+            "BatchGetItem CatalogueTable",
+            "Query CatalogueTable/categories",
             "GetItem PromoCodesTable",
             "PutItem PromoCodesTable",
             "UpdateItem PromoCodesTable",
@@ -326,11 +328,21 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .send()
                 .await,
         ),
+        "Query" if on == "CatalogueTable/categories" => verdict(
+            dynamodb
+                .query()
+                .table_name(table)
+                .index_name("categories")
+                .key_condition_expression("category_shard = :shard")
+                .expression_attribute_values(":shard", text("permission#99"))
+                .send()
+                .await,
+        ),
         "Query" => verdict(
             dynamodb
                 .query()
                 .table_name(table)
-                .index_name(if on == "UsersTable/alarms" { "alarms" } else { "announcements" })
+                .index_name(on.split_once('/').map_or("", |(_, index)| index))
                 .key_condition_expression(if on == "UsersTable/alarms" {
                     "alarm_shard = :shard"
                 } else {

@@ -7,6 +7,8 @@
 //! | `playbook_unreadable` | that version is not in the table, or damaged | configuration |
 //! | `message_unknown`, `channel_not_set_up` | the playbook does not have it | configuration |
 //! | `catalogue_unavailable` | a template shows what only the catalogue knows, and it could not be read now | retryable |
+//! | `no_products` | the message needs products, and none of its lists has any | permanent_message |
+//! | `no_test_on_site` | tests are not put into anybody's inbox | permanent_message |
 //! | `render` | the templates and the data do not go together | permanent_message |
 //! | `promo_…` | see [`crate::promo_codes`] | |
 //! | `secret`, `link_key` | the key that signs webhooks, or links, could not be read | configuration |
@@ -16,18 +18,19 @@
 //! The key, and the tokens of [messengers](crate::messengers), are asked for here and not when the message is sent,
 //! because nothing that can take time may stand between a claim and its call; the sending then finds them known.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_engine::mailbox::DeliveryOrder;
-use kairos_engine::playbook::{LinkSettings, LocalizedMessage, Message, Playbook};
+use kairos_engine::playbook::{Channel, LinkSettings, LocalizedMessage, Message, Playbook, Purpose};
 use kairos_messages::{Found, Locale, RenderedMessage};
 use kairos_protocol::delivery::{Answer, AnswerClass, Composer, Content};
 use kairos_protocol::port::{Clock, Fault};
 
 use crate::consent_links::{ConsentLinks, has_header, needs_links};
-use crate::enrichment::{Listings, Needs, completed, store};
+use crate::enrichment::{Listings, Needs, completed, related, store};
 use crate::links::{ShortLinks, with_short_links};
 use crate::messengers::Messengers;
 use crate::promo_codes::{Codes, code_of};
@@ -110,25 +113,42 @@ pub async fn compose_from(
     order: &DeliveryOrder,
 ) -> Result<Content, Answer> {
     let (whole, language, message) = message_of(playbook, order)?;
+    if (order.purpose, order.channel) == (Purpose::Test, Channel::OnSite) {
+        // It would wait in the inbox of a user.
+        return Err(Answer::new(AnswerClass::PermanentMessage, "no_test_on_site"));
+    }
     let needs = Needs::of(message, order.channel, &order.data);
-    let listing = match order.data.product.as_ref().filter(|_| needs.listing) {
-        Some(product) => listings.listing(&product.id).await.map_err(|fault| {
-            Answer::new(AnswerClass::Retryable, "catalogue_unavailable").with_detail(&fault.to_string())
-        })?,
-        None => None,
+    let unavailable =
+        |fault: Fault| Answer::new(AnswerClass::Retryable, "catalogue_unavailable").with_detail(&fault.to_string());
+    let asked = needs.products(&order.data);
+    let known =
+        if asked.is_empty() { BTreeMap::new() } else { listings.listings(&asked).await.map_err(unavailable)? };
+    let listing = order.data.product.as_ref().and_then(|product| known.get(&product.id));
+    let store = if needs.store { store(playbook, &order.data, listing) } else { None };
+    let data = completed(&order.data, &known);
+    let related = match needs.related {
+        true => related(listings, &data, &known).await.map_err(unavailable)?,
+        false => Vec::new(),
     };
-    let store = if needs.store { store(playbook, &order.data, listing.as_ref()) } else { None };
-    let data = completed(&order.data, listing.as_ref());
+    if whole.needs_products && needs.are_empty(&data, &related) {
+        return Err(Answer::new(AnswerClass::PermanentMessage, "no_products"));
+    }
     let promo_code = code_of(codes, playbook, whole, order).await?;
     let consent = if needs_links(message, order) { Some(consent.urls(order).await?) } else { None };
     let destinations = playbook.links.as_ref().map(LinkSettings::pages).unwrap_or_default();
     let locale = locale(playbook, language, order);
-    let found = Found { store, promo_code, consent, destinations, locale };
+    let found = Found { store, promo_code, consent, destinations, locale, related };
     let rendered = with_short_links(links, playbook, message, order, &data, &found).await;
-    let rendered = rendered
+    let mut rendered = rendered
         .map_err(|error| Answer::new(AnswerClass::PermanentMessage, "render").with_detail(&error.to_string()))?;
+    if let (Purpose::Test, RenderedMessage::Email { subject, .. }) = (order.purpose, &mut rendered) {
+        subject.insert_str(0, TEST_PREFIX);
+    }
     addressed(playbook, language, order, &found, rendered)
 }
+
+/// What the subject of a test begins with, so that nobody takes it for what a user got.
+pub const TEST_PREFIX: &str = "[Test] ";
 
 /// For whom a message in this language is written.
 fn locale(playbook: &Playbook, language: &str, order: &DeliveryOrder) -> Locale {
@@ -202,8 +222,7 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
     use kairos_engine::place::Position;
-    use kairos_engine::playbook::Purpose;
-    use kairos_engine::playbook::{Channel, Promotion, TraitValue};
+    use kairos_engine::playbook::{Promotion, TraitValue};
     use kairos_engine::product::Product;
     use kairos_messages::{ConsentUrls, PromoCode};
     use kairos_protocol::catalogue::{Listing, Stock};
@@ -225,6 +244,8 @@ mod tests {
                 "telegram": { "text": "{{ unsubscribe_url }} {{ preferences_url }} {{ confirm_url }}" },
             } } }, "past": { "promotion": "WINTER", "default_locale": "en", "locales": { "en": { "sms": {
                 "text": "{{ promo_code.code }}",
+            } } } }, "again": { "needs_products": true, "default_locale": "en", "locales": { "en": { "sms": {
+                "text": "{{ viewed.first.name }}",
             } } } }, "when": { "default_locale": "en", "locales": { "de": { "sms": {
                 "text": "{{ event.at | date: 'weekday' }}, {{ event.at | date: 'time' }}",
             } }, "en": { "sms": { "text": "{{ event.at | date: 'weekday' }}, {{ event.at | date: 'time' }}" } } } }, "nearest": { "default_locale": "en", "locales": { "en": { "sms": {
@@ -270,13 +291,20 @@ mod tests {
     }
 
     impl Listings for Catalogue {
-        async fn listing(&self, product: &str) -> Result<Option<Listing>, Fault> {
+        async fn listings(&self, products: &[String]) -> Result<BTreeMap<String, Listing>, Fault> {
             if self.is_down {
-                return Err(Fault::Permanent { what: "CatalogueTable GetItem", why: "AccessDenied".into() });
+                return Err(Fault::Permanent { what: "CatalogueTable BatchGetItem", why: "AccessDenied".into() });
             }
-            let product = Product { id: product.into(), name: Some("Mug".into()), quantity: 1, ..Product::default() };
-            let stock = Some(Stock::Places([("old_town".to_owned(), 1)].into()));
-            Ok(Some(Listing { product, stock }))
+            let listing = |id: &String| {
+                let product = Product { id: id.clone(), name: Some("Mug".into()), quantity: 1, ..Product::default() };
+                let stock = Some(Stock::Places([("old_town".to_owned(), 1)].into()));
+                (id.clone(), Listing { product, stock })
+            };
+            Ok(products.iter().map(listing).collect())
+        }
+
+        async fn newest_of(&self, _: &str, _: usize) -> Result<Vec<String>, Fault> {
+            Ok(Vec::new())
         }
     }
 
@@ -336,6 +364,41 @@ mod tests {
         assert_eq!(text, "Mug: Old Town, 1.1 km");
         let answer = compose_with(true, &order).unwrap_err();
         assert_eq!((answer.class, answer.code.as_str()), (AnswerClass::Retryable, "catalogue_unavailable"));
+    }
+
+    #[test]
+    fn a_message_that_needs_products_is_not_sent_without_any() {
+        let order = order(|order| {
+            order.channel = Channel::Sms;
+            order.message = "again".into();
+        });
+        let answer = compose(&order).unwrap_err();
+        assert_eq!((answer.class, answer.code.as_str()), (AnswerClass::PermanentMessage, "no_products"));
+        let mut seen = order.clone();
+        seen.data.viewed = vec![Product { id: "mug".into(), quantity: 1, ..Product::default() }];
+        let Ok(Content::Sms { text, .. }) = compose_with(false, &seen) else { panic!("no SMS") };
+        assert_eq!(text, "Mug");
+    }
+
+    #[test]
+    fn a_test_says_that_it_is_one_and_takes_no_code() {
+        let test = |message: &str, channel| {
+            order(|order| {
+                order.channel = channel;
+                order.message = message.into();
+                order.purpose = Purpose::Test;
+            })
+        };
+        let Ok(Content::Email { subject, unsubscribe, .. }) = compose(&test("reminder", Channel::Email)) else {
+            panic!("no email")
+        };
+        assert!(subject.starts_with("[Test] "), "{subject}");
+        assert_eq!(unsubscribe, None);
+        // Codes cannot be given here, and are not asked for.
+        let Ok(Content::Sms { text, .. }) = compose(&test("present", Channel::Sms)) else { panic!("no SMS") };
+        assert!(text.starts_with("10 % with "), "{text}");
+        let answer = compose(&test("page", Channel::OnSite)).unwrap_err();
+        assert_eq!(answer.code.as_str(), "no_test_on_site");
     }
 
     #[test]

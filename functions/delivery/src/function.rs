@@ -20,7 +20,7 @@ use kairos_cloud::promo_codes::PromoCodesTable;
 use kairos_cloud::{service, telemetry};
 use kairos_engine::identifiers::{AddressKey, UserKey};
 use kairos_engine::mailbox::DeliveryMessage;
-use kairos_engine::playbook::Channel;
+use kairos_engine::playbook::{Channel, Purpose};
 use kairos_protocol::delivery::{AnswerClass, Incoming, Outcome, Ports, Report};
 use kairos_protocol::port::Clock;
 use lambda_runtime::{Error, LambdaEvent};
@@ -149,7 +149,8 @@ impl Delivery {
 /// A user and the address at which they are written to, when something comes back from there that does not say to what.
 fn written_to(incoming: &Incoming) -> Option<(Channel, AddressKey, UserKey)> {
     let order = incoming.message.as_ref().ok()?.order();
-    (order.channel == Channel::Sms).then(|| (Channel::Sms, AddressKey::of(Channel::Sms, &order.address), order.user))
+    let is_users = order.channel == Channel::Sms && order.purpose != Purpose::Test;
+    is_users.then(|| (Channel::Sms, AddressKey::of(Channel::Sms, &order.address), order.user))
 }
 
 /// A message of the deliveries queue, read as far as it can be.
@@ -164,15 +165,10 @@ pub fn incoming(message: &SqsMessage) -> Incoming {
     }
 }
 
-/// Counts and logs how one message ended. Nothing logged names a person: an answer's detail may, and
-/// stays in the record.
-fn tell(report: &Report) {
+/// Counts how one message ended.
+fn count(report: &Report) {
     telemetry::count(report.outcome.as_str(), 1);
-    let delivery = report.delivery.map(|delivery| delivery.to_string());
-    let channel = report.channel.map(|channel| channel.as_str());
-    let outcome = report.outcome.as_str();
-    let answer = report.answer.as_ref();
-    if let Some(answer) = answer {
+    if let Some(answer) = &report.answer {
         telemetry::count(
             match answer.class {
                 AnswerClass::Sent => "answer_sent",
@@ -186,6 +182,22 @@ fn tell(report: &Report) {
             1,
         );
     }
+}
+
+/// Counts and logs how one message ended. Nothing logged names a person: an answer's detail may, and
+/// stays in the record.
+fn tell(report: &Report) {
+    if report.is_test {
+        // Apart from everything that users get.
+        let is_sent = matches!(report.outcome, Outcome::Sent | Outcome::SentUnrecorded);
+        telemetry::count(if is_sent { "test_sent" } else { "test_not_sent" }, 1);
+    } else {
+        count(report);
+    }
+    let delivery = report.delivery.map(|delivery| delivery.to_string());
+    let channel = report.channel.map(|channel| channel.as_str());
+    let outcome = report.outcome.as_str();
+    let answer = report.answer.as_ref();
     let class = answer.map(|answer| answer.class.as_str());
     let code = answer.map(|answer| answer.code.as_str());
     let fault = report.fault.as_ref().map(ToString::to_string);
@@ -237,6 +249,7 @@ mod tests {
             let report = Report {
                 delivery: None,
                 channel: Some(channel),
+                is_test: false,
                 outcome: Outcome::SentUnrecorded,
                 answer: Some(Answer::new(AnswerClass::Sent, "accepted").with_provider_id("wamid.HBgLMzM2MDAwMDAwNDI=")),
                 fault: None,

@@ -89,6 +89,8 @@ pub const PRODUCT_NAME_BYTES_MAX: usize = 200;
 pub const CATEGORY_BYTES_MAX: usize = 96;
 /// Products looked at last that are kept, when messages or plays ask for them.
 pub const VIEWED_MAX: usize = 6;
+/// Products bought last that are kept, so that messages do not offer them again, when messages show related ones.
+pub const BOUGHT_MAX: usize = 12;
 /// Products that a user is known to care about: those of the newest interest.
 pub const INTERESTS_MAX: usize = 20;
 /// How long interest in a product lasts.
@@ -264,6 +266,12 @@ pub const INBOX_RETENTION: Span = Span::from_secs(14 * 24 * 60 * 60);
 pub const INBOX_BYTES_MAX: usize = 4 * 1024;
 /// How long the key that users are verified with is used before it is asked for again.
 pub const INBOX_KEY_REFRESH: Span = Span::from_mins(5);
+/// Most related products shown to a template.
+pub const RELATED_MAX: usize = 6;
+/// Related products looked at beyond those that are shown: some are sold out since the index was asked.
+pub const RELATED_SPARE: usize = 6;
+/// Shards of a category in the catalogue's index; each is one index partition key.
+pub const CATEGORY_SHARDS: u32 = 4;
 /// Most products shown to a template.
 pub const MESSAGE_ITEMS_MAX: usize = 10;
 /// Most messages decided for one user by one mailbox message: whatever a playbook says, a burst of
@@ -392,6 +400,11 @@ pub const BACKTEST_WINDOW: Span = Span::from_hours(1);
 pub const BACKTEST_GA4_WINDOW: Span = Span::from_hours(25);
 /// Wrong rows of a recording that are listed one by one.
 pub const BACKTEST_PROBLEMS_SHOWN_MAX: usize = 10;
+
+/// How often `kairos send-test` looks whether its message was sent, and how long at most.
+pub const TEST_LOOK_EVERY: Span = Span::from_millis(500);
+/// How long `kairos send-test` waits for its message.
+pub const TEST_WAITED_MAX: Span = Span::from_mins(2);
 
 // ---- Time ----
 
@@ -535,6 +548,9 @@ const _: () = {
             < 400 * 1024
     );
     assert!(PLAYBOOK_BYTES_MAX < 400 * 1024);
+    // What a message shows of the catalogue comes with one call.
+    assert!(MESSAGE_ITEMS_MAX + VIEWED_MAX + 1 <= READ_BATCH_KEYS_MAX);
+    assert!(RELATED_MAX + RELATED_SPARE <= READ_BATCH_KEYS_MAX);
     // A made code with its prefix reads back, also with a separator behind every symbol.
     assert!(PROMO_CODE_PREFIX_CHARS_MAX + 12 <= PROMO_CODE_CHARS_MAX);
     assert!(2 * PROMO_CODE_CHARS_MAX <= PROMO_CODE_TEXT_BYTES_MAX);

@@ -27,6 +27,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod bought;
 pub mod bounds;
 pub mod cart;
 mod check;

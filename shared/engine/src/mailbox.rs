@@ -288,6 +288,9 @@ pub struct MessageData {
     /// The user's time zone, as an IANA name, when known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
+    /// The products bought last ([`crate::bought::key`]), which are not offered again, when messages show related ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bought: Vec<u64>,
 }
 
 /// What templates can show of the user's device.

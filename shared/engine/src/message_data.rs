@@ -24,6 +24,7 @@ impl MessageData {
             position: state.position,
             device: DeviceData { kind: fact(ContextFact::Device), os: fact(ContextFact::Os) },
             time_zone: state.time_zone.clone(),
+            bought: state.bought.clone(),
         }
     }
 }

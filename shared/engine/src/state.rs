@@ -140,6 +140,10 @@ pub struct UserState {
     #[n(27)]
     #[cbor(default, skip_if = "Consent::is_empty")]
     pub consent: Consent,
+    /// The products bought last ([`crate::bought::key`]), newest last, when messages show related ones.
+    #[n(36)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub bought: Vec<u64>,
 }
 
 /// A place the user is in.

@@ -6,6 +6,7 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use crate::bought;
 use crate::bounds::{
     FORWARD_HOPS_MAX, INTEREST_RETENTION, INTERESTS_MAX, PLAYS_MAX, PRODUCT_KEY_BYTES_MAX, VIEWED_MAX,
 };
@@ -211,6 +212,9 @@ impl<'a> Run<'a> {
                     && state.cart.apply(name, &event.products, at)
                 {
                     self.dirty.add(self.program.touches.cart);
+                }
+                if is_order && self.program.needs.bought {
+                    bought::note(&mut state.bought, &event.products);
                 }
                 if is_order {
                     state.orders.count = state.orders.count.saturating_add(1);

@@ -134,7 +134,7 @@ impl<'s> Check<'s> {
                         Some(Value::Array(items)) => items.first().cloned(),
                         Some(_) => {
                             return Err(Problem::new(at, "this loop does not go through a list")
-                                .help("go through `cart.items` or `viewed`, or count with `(1..3)`"));
+                                .help("go through `cart.items`, `viewed` or `related`, or count with `(1..3)`"));
                         }
                     },
                 };

@@ -81,6 +81,8 @@ pub struct Found {
     pub consent: Option<ConsentUrls>,
     /// The pages of the playbook's destinations, by name.
     pub destinations: BTreeMap<String, String>,
+    /// Products of the same category, for `related`.
+    pub related: Vec<Product>,
     /// For whom the message is written.
     pub locale: Locale,
 }
@@ -101,11 +103,12 @@ impl Links for Found {
 }
 
 /// What a template can name, in the order in which it is told.
-pub(crate) const ROOTS: [&str; 11] = [
+pub(crate) const ROOTS: [&str; 12] = [
     "user",
     "cart",
     "product",
     "viewed",
+    "related",
     "event",
     "store",
     "promo_code",
@@ -139,6 +142,7 @@ pub(crate) fn globals(data: &MessageData, found: &Found) -> Object {
         ("cart", Value::Object(object(cart))),
         ("product", product),
         ("viewed", Value::Array(data.viewed.iter().map(item).collect())),
+        ("related", Value::Array(found.related.iter().map(item).collect())),
         ("event", Value::Object(event.collect())),
         ("store", found.store.as_ref().map_or(Value::Nil, place)),
         ("promo_code", found.promo_code.as_ref().map_or(Value::Nil, promo_code)),
@@ -146,7 +150,7 @@ pub(crate) fn globals(data: &MessageData, found: &Found) -> Object {
         ("unsubscribe_url", text(urls.map(|urls| &*urls.unsubscribe))),
         ("preferences_url", text(urls.map(|urls| &*urls.preferences))),
         ("confirm_url", text(urls.map(|urls| &*urls.confirm))),
-        (COMMON_CURRENCY, text(common_currency(data).as_ref().map(Currency::as_str))),
+        (COMMON_CURRENCY, text(common_currency(data, found).as_ref().map(Currency::as_str))),
     ])
 }
 
@@ -210,8 +214,8 @@ fn property(value: &TraitValue) -> Value {
 }
 
 /// The currency of every price in the message, when that is one.
-fn common_currency(data: &MessageData) -> Option<Currency> {
-    let products = data.cart.items.iter().chain(&data.product).chain(&data.viewed);
+fn common_currency(data: &MessageData, found: &Found) -> Option<Currency> {
+    let products = data.cart.items.iter().chain(&data.product).chain(&data.viewed).chain(&found.related);
     let of_products = products.filter(|product| product.price.is_some()).map(|product| product.currency);
     let mut all = of_products.chain(data.cart.total.map(|_| data.cart.currency));
     let first = all.next()??;
@@ -279,6 +283,6 @@ pub(crate) fn samples(setting: &Setting) -> [(MessageData, Found); 2] {
     let now = Some(Timestamp::from_millis(1_797_465_600_000));
     let locale = Locale { language: setting.language.clone(), now, ..Locale::default() };
     let nothing_else = Found { promo_code, consent, locale, ..Found::default() };
-    let everything = Found { store: Some(store), ..nothing_else.clone() };
+    let everything = Found { store: Some(store), related: data.viewed.clone(), ..nothing_else.clone() };
     [(data, everything), (MessageData::default(), nothing_else)]
 }

@@ -11,7 +11,7 @@
 //!   `plural`, `plus`, `prepend`, `remove`, `replace`, `strip`, `times`, `truncate`, `untracked`, `upcase`, `url_encode`
 //! - data: `user` (`id`, `first_name`, `last_name`), `cart` (`items`, `total`, `currency`), each item with
 //!   `id`, `name`, `price`, `currency`, `quantity`, `image_url`, `url`, `category`; `product` (an item, with
-//!   `was`), `viewed` (items), `event` (properties by name), `store` (`name`, `title`, `address`, `url`,
+//!   `was`), `viewed` and `related` (items), `event` (properties by name), `store` (`name`, `title`, `address`, `url`,
 //!   `distance_m`), `promo_code` (`code`, `title`, `kind`, `percent`, `amount`, `minimum_total`, `maximum_discount`,
 //!   `currency`, `expires_at`), `device` (`type`, `os`), `unsubscribe_url`, `preferences_url`, `confirm_url`; what is not known is an empty text, and in a bare condition
 //!   (`{% if user.first_name %}`) an empty text is false

@@ -114,7 +114,7 @@ impl<'s> Names<'s> {
                 [(_, Token::Symbol("[")), rest @ ..] => {
                     if value.as_ref().is_some_and(|value| value.as_array().is_none()) {
                         return Err(Problem::new(at, format!("`{so_far}` is not a list"))
-                            .help("only `cart.items` and `viewed` can be counted through"));
+                            .help("only `cart.items`, `viewed` and `related` can be counted through"));
                     }
                     let sign = usize::from(matches!(rest, [(_, Token::Symbol("-")), ..]));
                     used += self.resolve(rest.get(sign..).unwrap_or_default())?.1 + sign + 2;

@@ -27,7 +27,8 @@ pub(crate) fn message(
     const HELP: &str =
         "write `locales:`, below it a language (`en`), below it `email`, `sms`, `telegram` or another channel";
     let before = report.errors();
-    let fields = Fields::read(report, root, "a message", &["default_locale", "locales", "promotion", "purpose"])?;
+    let fields =
+        Fields::read(report, root, "a message", &["default_locale", "locales", "needs", "promotion", "purpose"])?;
     let promotion = match fields.get("promotion") {
         Some(node) => {
             let name = text(report, node, "`promotion`")?;
@@ -39,6 +40,10 @@ pub(crate) fn message(
     let purpose = match fields.get("purpose") {
         Some(node) => word(report, node, "`purpose`", &Purpose::ALL)?,
         None => Purpose::Marketing,
+    };
+    let needs_products = match fields.get("needs") {
+        Some(node) => word(report, node, "`needs`", &NEEDS)?,
+        None => false,
     };
     let node = fields.required(report, "a message", "locales", HELP)?;
     let mut locales = BTreeMap::new();
@@ -81,7 +86,10 @@ pub(crate) fn message(
             return None;
         }
     };
-    Some(Message { default_locale, locales, promotion, purpose })
+    if let Some(node) = fields.get("needs").filter(|_| report.errors() == before) {
+        shows_products(report, node.at, &locales);
+    }
+    Some(Message { default_locale, locales, promotion, purpose, needs_products })
 }
 
 /// Whoever gets a message with a promotion must see the code, whatever the channel; and there is no code without one.
@@ -102,6 +110,28 @@ fn shows_code(report: &mut Report<'_>, at: Place, locale: &str, templates: &Loca
                 "write `promotion:` and one of promotions.yaml, beside `locales`",
             ),
             _ => {}
+        }
+    }
+}
+
+/// What a message can need. There is one thing, and it needs it.
+pub(crate) const NEEDS: [(&str, bool); 1] = [("products", true)];
+
+/// A message that needs products shows a list of them, whatever the channel: else it would never be held back.
+fn shows_products(report: &mut Report<'_>, at: Place, locales: &BTreeMap<String, LocalizedMessage>) {
+    for (locale, templates) in locales {
+        for channel in Channel::ALL.into_iter().filter(|channel| templates.has(*channel)) {
+            let names = names_in_message(templates, channel);
+            let is_list = |name: &String| {
+                matches!(name.split('.').next(), Some("viewed" | "related")) || matches!(&**name, "cart" | "cart.items")
+            };
+            if !names.iter().any(is_list) {
+                report.problem(
+                    at,
+                    format!("the message needs products, but shows no list of them by {channel} in `{locale}`"),
+                    "show `cart.items`, `viewed` or `related`, or remove `needs`",
+                );
+            }
         }
     }
 }

@@ -159,7 +159,8 @@ impl Story {
         let needs = Needs::of(templates, order.channel, &order.data);
         let product = order.data.product.as_ref().filter(|_| needs.listing);
         let listing = product.map(|product| self.listing(&product.id));
-        let data = completed(&order.data, listing.as_ref());
+        let known = listing.iter().map(|listing| (listing.product.id.clone(), listing.clone())).collect();
+        let data = completed(&order.data, &known);
         let store = if needs.store { store(playbook, &order.data, listing.as_ref()) } else { None };
         let destinations = playbook.links.as_ref().map(LinkSettings::pages).unwrap_or_default();
         let locale = Locale { language: language.to_owned(), reader: order.locale.clone(), ..Locale::default() };

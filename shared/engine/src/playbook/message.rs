@@ -20,6 +20,13 @@ pub struct Message {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Purpose::is_marketing")]
     pub purpose: Purpose,
+    /// Whether nobody gets it for whom all lists of products that it shows are empty.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub needs_products: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Message {

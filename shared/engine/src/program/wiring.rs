@@ -198,7 +198,9 @@ fn need(program: &mut Program) {
         facts: facts.into_iter().collect(),
         traits: traits.into_iter().collect(),
         time_zone: local_time,
-        viewed: program.playbook.shows("viewed"),
+        // Products are related to those looked at, too.
+        viewed: program.playbook.shows("viewed") || program.playbook.shows("related"),
+        bought: program.playbook.shows("related"),
         interests: catalogue,
         messaged: program.playbook.policy.caps.iter().map(|cap| cap.at_most as usize).max().unwrap_or(0),
     };

@@ -639,3 +639,24 @@ fn states_of_every_age_are_read() {
     }
     assert!(read >= 1, "the golden states are gone");
 }
+
+#[test]
+fn states_with_what_was_bought_are_stored_as_ever() {
+    let bought = vec![kairos_engine::bought::key("mug"), kairos_engine::bought::key("pot")];
+    let state = UserState { clock: at(1), bought, ..UserState::default() };
+    let today = hex(&state.encode());
+    let text = golden("state_v1_bought.hex", &today);
+    assert_eq!(text, today, "what is stored must stay readable; add a field or a version instead");
+    assert_eq!(UserState::decode(&unhex(&text)).unwrap(), state);
+}
+
+#[test]
+fn orders_of_tests_and_for_readers_elsewhere_are_written_as_ever() {
+    let data = MessageData {
+        time_zone: Some("Europe/Kyiv".into()),
+        bought: vec![kairos_engine::bought::key("mug")],
+        ..MessageData::default()
+    };
+    let order = DeliveryOrder { purpose: Purpose::Test, data, ..order() };
+    json_is_golden("delivery_message_v1_test.json", &DeliveryMessage::V1(Box::new(order)));
+}

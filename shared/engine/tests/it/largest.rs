@@ -1,7 +1,7 @@
 //! The largest user there can be still fits into one item.
 
 use kairos_engine::bounds::{
-    CAP_AT_MOST_MAX, CART_ITEMS_MAX, CATEGORY_BYTES_MAX, EVENT_NAME_BYTES_KEPT_MAX, EVENT_NAME_BYTES_MAX,
+    BOUGHT_MAX, CAP_AT_MOST_MAX, CART_ITEMS_MAX, CATEGORY_BYTES_MAX, EVENT_NAME_BYTES_KEPT_MAX, EVENT_NAME_BYTES_MAX,
     EVENT_PROPERTIES_MAX, EVENT_PROPERTY_BYTES_MAX, EVENT_PROPERTY_NAME_BYTES_MAX, FACT_BYTES_MAX, ID_BYTES_MAX,
     INTERESTS_MAX, LAST_VALUE_BYTES_MAX, LINK_BYTES_MAX, MAILBOX_MESSAGE_BYTES_MAX, MESSAGES_PER_COMMIT_MAX,
     MESSAGES_REMEMBERED_MAX, OUTBOX_BYTES_SOFT_MAX, OUTCOMES_KEPT_MAX, PLACES_INSIDE_MAX, PLAYS_MAX,
@@ -146,6 +146,7 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
     for number in 0..PLACES_INSIDE_MAX {
         state.inside.push(Inside { place: long(number, PLAY_NAME_BYTES), since: far, until: far });
     }
+    state.bought = (0..BOUGHT_MAX as u64).map(|number| u64::MAX - number).collect();
     state.viewed = (0..VIEWED_MAX).map(largest_product).map(|product| product.for_keeping()).collect();
     for number in 0..INTERESTS_MAX {
         let product = long(number, PRODUCT_KEY_BYTES_MAX);

@@ -18,7 +18,7 @@ fn every_slip_is_told_with_its_place_and_what_to_write_instead() {
         ("{{ first_name }}", "line 1, column 4: there is no variable `first_name` (did you mean `user.first_name`?)"),
         (
             "{{ customer.name }}",
-            "line 1, column 4: there is no variable `customer` (there is `user`, `cart`, `product`, `viewed`, `event`, `store`, `promo_code`, `device`, `unsubscribe_url`, `preferences_url`, `confirm_url`)",
+            "line 1, column 4: there is no variable `customer` (there is `user`, `cart`, `product`, `viewed`, `related`, `event`, `store`, `promo_code`, `device`, `unsubscribe_url`, `preferences_url`, `confirm_url`)",
         ),
         ("\n  {{ crat.total }}", "line 2, column 6: there is no variable `crat` (did you mean `cart`?)"),
         ("{{ user.first_name.x }}", "line 1, column 4: `user.first_name` has no `x` (write `user.first_name`)"),
@@ -29,11 +29,11 @@ fn every_slip_is_told_with_its_place_and_what_to_write_instead() {
         ),
         (
             "{{ user[0] }}",
-            "line 1, column 4: `user` is not a list (only `cart.items` and `viewed` can be counted through)",
+            "line 1, column 4: `user` is not a list (only `cart.items`, `viewed` and `related` can be counted through)",
         ),
         (
             "{% for i in cart.items %}{% endfor %}{{ i.name }}",
-            "line 1, column 41: there is no variable `i` (there is `user`, `cart`, `product`, `viewed`, `event`, `store`, `promo_code`, `device`, `unsubscribe_url`, `preferences_url`, `confirm_url`)",
+            "line 1, column 41: there is no variable `i` (there is `user`, `cart`, `product`, `viewed`, `related`, `event`, `store`, `promo_code`, `device`, `unsubscribe_url`, `preferences_url`, `confirm_url`)",
         ),
         ("{{ user.id | upcas }}", "line 1, column 14: there is no filter `upcas` (did you mean `upcase`?)"),
         (

@@ -15,6 +15,7 @@ use super::parts::{
     Key, NAME, above_zero, any_of, flag, group, name, named, number, one_or_more, only_one, part, shared, text, whole,
     with_at_least, words,
 };
+use crate::messages::NEEDS;
 
 /// Languages: BCP 47 tags.
 const LOCALE: &str = "^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*$";
@@ -426,6 +427,7 @@ fn message() -> Value {
                 "The language for everybody whose own is not here",
             ),
             ("locales", named(LOCALE, channels), "The texts by language"),
+            ("needs", words(&NEEDS.map(|(name, _)| name)), "Without any products to show, nobody gets it"),
             ("promotion", name(), "The promotion of which each of these messages gives a code: {{ promo_code.code }}"),
             ("purpose", words(&Purpose::ALL.map(|(name, _)| name)), "What it is for; marketing without it"),
         ],

@@ -396,6 +396,7 @@ fn an_entry_reads_back_and_its_form_never_changes() {
         },
         revision: 3,
         changed_at: START,
+        listed_at: None,
         announcements: vec![Announcement {
             revision: 3,
             at: START,
