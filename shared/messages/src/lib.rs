@@ -65,6 +65,7 @@ pub use data::{ConsentUrls, Found, PromoCode, Store};
 pub use links::{Link, Links, untracked};
 pub use locale::Locale;
 pub use problem::{TemplateProblem, closest};
+pub use scan::liquid_spans;
 pub use sms::{SmsEncoding, SmsSize, sms_size};
 pub use used::{NamedDestination, destinations_in, names_in, names_in_message};
 

@@ -12,7 +12,7 @@
 //! tracking_plan.yaml which events and traits the shop sends
 //! segments/NAME.yaml who belongs together
 //! plays/NAME.yaml    what to do when, for whom, how often at most
-//! messages/NAME.yaml what to say, by language and channel; HTML may stand in NAME.liquid beside it
+//! messages/NAME.yaml what to say, by language and channel; emails may stand in NAME.mjml or NAME.liquid beside it
 //! messages/blocks/NAME.liquid what messages share, also by language as NAME.LOCALE.liquid
 //! ```
 //!
@@ -23,7 +23,7 @@
 //!
 //! Reading order: `folder`, `node` (YAML with places), `fields` (typed reading); `values`, `hours`, `events`,
 //! `conditions`, `behaviour` (what all files are made of); `settings`, `consent`, `policy`, `moments`, `places`, `promotions`, `links`,
-//! `segments`, `blocks`, `messages`, `plays` with `triggers` and `steps` (the files); `tracking`, `possible`, `relations` and `checks` (what
+//! `segments`, `blocks`, `mjml`, `text_part`, `messages`, `plays` with `triggers` and `steps` (the files); `tracking`, `possible`, `relations` and `checks` (what
 //! can be told only of the whole); `diagnostic`; `cost`; `schema` (what editors know of the files).
 
 mod behaviour;
@@ -40,6 +40,7 @@ mod hours;
 mod links;
 mod messages;
 mod messengers;
+mod mjml;
 mod moments;
 mod node;
 mod on_site;
@@ -53,6 +54,7 @@ mod schema;
 mod segments;
 mod settings;
 mod steps;
+mod text_part;
 mod tracking;
 mod triggers;
 mod values;
@@ -201,7 +203,9 @@ fn role(path: &str) -> Role<'_> {
             (_, Some(name), _) => Role::Message(name),
             (.., Some(name)) => Role::Segment(name),
             _ if path.starts_with(blocks::FOLDER) && path.ends_with(".liquid") => Role::Block,
-            _ if path.starts_with("messages/") && path.ends_with(".liquid") => Role::Template,
+            _ if path.starts_with("messages/") && (path.ends_with(".liquid") || path.ends_with(".mjml")) => {
+                Role::Template
+            }
             _ => Role::Unknown,
         },
     }
@@ -386,6 +390,7 @@ fn unknown_file(path: &str) -> Diagnostic {
             "plays/NAME.yaml",
             "messages/NAME.yaml",
             "messages/NAME.liquid",
+            "messages/NAME.mjml",
             "messages/blocks/NAME.liquid",
         ];
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));

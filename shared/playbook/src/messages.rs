@@ -12,10 +12,12 @@ use kairos_messages::{
 use crate::diagnostic::{Found, Place, Report, Target};
 use crate::fields::{Fields, entries, text, word};
 use crate::messengers;
+use crate::mjml;
 use crate::node::Node;
 use crate::on_site;
+use crate::text_part::{text_of, with_preheader};
 
-/// Reads one file of `messages/`. `files` are the texts beside it, for `html_file`; problems in those
+/// Reads one file of `messages/`. `files` are the texts beside it, for `html_file` and `mjml_file`; problems in those
 /// go to `elsewhere`.
 pub(crate) fn message(
     report: &mut Report<'_>,
@@ -195,59 +197,134 @@ fn email(
     files: &BTreeMap<String, String>,
     elsewhere: &mut Found,
 ) -> Option<EmailTemplate> {
-    let fields = Fields::read(report, node, "`email`", &["subject", "text", "html", "html_file"])?;
+    let fields = Fields::read(
+        report,
+        node,
+        "`email`",
+        &["subject", "preheader", "text", "html", "html_file", "mjml", "mjml_file"],
+    )?;
     let subject = fields.required(report, "`email`", "subject", "write `subject:` and one line");
     let subject = subject.and_then(|node| template(report, node, "`subject`", TemplateKind::Line));
-    let part = fields.required(
-        report,
-        "`email`",
-        "text",
-        "write `text:`: it is shown where HTML is not, and keeps mails out of spam",
-    );
-    let part = part.and_then(|node| template(report, node, "`text`", TemplateKind::Text));
-    let html = match (fields.get("html"), fields.get("html_file")) {
-        (Some(_), Some(node)) => {
-            report.problem(node.at, "`html` and `html_file` stand side by side", "keep one of them");
+    let preheader = fields.get("preheader").map(|node| template(report, node, "`preheader`", TemplateKind::Line));
+    let before = report.errors();
+    let html = html_part(report, &fields, files, elsewhere);
+    let is_right = report.errors() == before && elsewhere.errors() == 0;
+    let part = match (fields.get("text"), &html) {
+        (Some(node), _) => template(report, node, "`text`", TemplateKind::Text),
+        (None, Some(html)) => is_right.then(|| made_text(report, node.at, html)),
+        // Wrong HTML is told already.
+        (None, None) if HTML_WAYS.iter().any(|way| fields.get(way).is_some()) => None,
+        (None, None) => {
+            let help = "write `text:`: it is shown where HTML is not, and keeps mails out of spam";
+            fields.required(report, "`email`", "text", help);
             None
         }
-        (Some(node), None) => template(report, node, "`html`", TemplateKind::Html),
-        (None, Some(node)) => html_file(report, node, files, elsewhere),
-        (None, None) => None,
     };
+    let preheader = preheader.flatten().filter(|preheader| !preheader.trim().is_empty());
+    if let (Some(node), None) = (fields.get("preheader"), &html) {
+        report.problem(node.at, "a preheader stands in the HTML, and there is none", "write `mjml:` or `html:`, too");
+    }
+    let html = html.map(|html| preheader.map_or_else(|| html.clone(), |preheader| with_preheader(&html, &preheader)));
     Some(EmailTemplate { subject: subject.unwrap_or_default(), text: part.unwrap_or_default(), html })
 }
 
-fn html_file(
+/// The text part of an email that has none of its own.
+fn made_text(report: &mut Report<'_>, at: Place, html: &str) -> String {
+    let text = text_of(html);
+    let problem = match check_template(&text, TemplateKind::Text, &report.setting) {
+        Ok(()) if text.is_empty() => Some("nothing can be read in its HTML".to_owned()),
+        Ok(()) => None,
+        Err(problems) => problems.first().map(|problem| problem.message.clone()),
+    };
+    if let Some(problem) = problem {
+        report.problem(at, format!("no text part can be made of this email: {problem}"), "write `text:`");
+    }
+    text
+}
+
+/// How the HTML of an email can be written.
+const HTML_WAYS: [&str; 4] = ["html", "html_file", "mjml", "mjml_file"];
+
+/// The HTML of an email, however it is written.
+fn html_part(
     report: &mut Report<'_>,
-    node: &Node,
+    fields: &Fields<'_>,
     files: &BTreeMap<String, String>,
     elsewhere: &mut Found,
 ) -> Option<String> {
-    let name = text(report, node, "`html_file`")?;
-    let path = format!("messages/{name}");
-    let Some((path, source)) = files.get_key_value(&path).filter(|_| name.ends_with(".liquid") && !name.contains('/'))
-    else {
-        let beside: Vec<&str> = files
-            .keys()
-            .filter_map(|path| {
-                path.strip_prefix("messages/").filter(|name| name.ends_with(".liquid") && !name.contains('/'))
-            })
-            .collect();
-        let help = if beside.is_empty() {
-            "put a file ending in `.liquid` beside this one, and write its name".to_owned()
-        } else {
-            crate::fields::instead(name, &beside)
-        };
-        report.problem(node.at, format!("there is no file `{name}` in messages/"), help);
+    let mut given = HTML_WAYS.into_iter().filter_map(|way| Some((way, fields.get(way)?)));
+    let (way, node) = given.next()?;
+    if let Some((other, node)) = given.next() {
+        report.problem(node.at, format!("`{way}` and `{other}` stand side by side"), "keep one of them");
         return None;
+    }
+    match way {
+        "html" => template(report, node, "`html`", TemplateKind::Html),
+        "mjml" => {
+            let source = text(report, node, "`mjml`")?;
+            let file = report.text();
+            mjml(report, source, false, &|line, column| place_in_file(file, node.at, source, line, column))
+        }
+        _ => {
+            let ending = if way == "html_file" { ".liquid" } else { ".mjml" };
+            let (path, source) = beside(report, node, &format!("`{way}`"), ending, files)?;
+            let setting = report.setting.clone();
+            // Two languages may share a file; its problems are told once.
+            let is_told = elsewhere.is_wrong(path);
+            let mut report = Report::new(path, source, elsewhere);
+            report.setting = setting;
+            let in_file = |line, column| Place { line, column };
+            match way {
+                "html_file" => Some(checked(&mut report, source, TemplateKind::Html, is_told, &in_file)),
+                _ => mjml(&mut report, source, is_told, &in_file),
+            }
+        }
+    }
+}
+
+/// The HTML of an email that is written in MJML. `place` says where a line and column of it stand in the report's file.
+fn mjml(report: &mut Report<'_>, source: &str, is_told: bool, place: &dyn Fn(usize, usize) -> Place) -> Option<String> {
+    match mjml::compiled(source) {
+        Ok(compiled) => {
+            let place = |line, column| {
+                let origin = compiled.origin(source, line, column);
+                place(origin.line, origin.column)
+            };
+            Some(checked(report, &compiled.html, TemplateKind::Html, is_told, &place))
+        }
+        Err(problem) => {
+            let at = problem.place(source);
+            if !is_told {
+                report.problem(place(at.line, at.column), problem.message, problem.help);
+            }
+            None
+        }
+    }
+}
+
+/// The file beside a message that it names, with what stands in it.
+fn beside<'f>(
+    report: &mut Report<'_>,
+    node: &Node,
+    what: &str,
+    ending: &str,
+    files: &'f BTreeMap<String, String>,
+) -> Option<(&'f String, &'f String)> {
+    let name = text(report, node, what)?;
+    let path = format!("messages/{name}");
+    let is_one = |name: &str| name.ends_with(ending) && !name.contains('/');
+    if let Some(file) = files.get_key_value(&path).filter(|_| is_one(name)) {
+        return Some(file);
+    }
+    let beside: Vec<&str> =
+        files.keys().filter_map(|path| path.strip_prefix("messages/").filter(|name| is_one(name))).collect();
+    let help = if beside.is_empty() {
+        format!("put a file ending in `{ending}` beside this one, and write its name")
+    } else {
+        crate::fields::instead(name, &beside)
     };
-    let setting = report.setting.clone();
-    let in_file = |line, column| Place { line, column };
-    // Two languages may share a file; its problems are told once.
-    let is_told = elsewhere.is_wrong(path);
-    let mut report = Report::new(path, source, elsewhere);
-    report.setting = setting;
-    Some(checked(&mut report, source, TemplateKind::Html, is_told, &in_file))
+    report.problem(node.at, format!("there is no file `{name}` in messages/"), help);
+    None
 }
 
 /// Checks a template with the blocks that it includes; gives it with them, or as it is when they are wrong. `place` says

@@ -341,16 +341,19 @@ fn segment() -> Value {
 fn message() -> Value {
     let only_text = || group(&["text"], vec![("text", text(), "The text, a Liquid template")]);
     let email = group(
-        &["subject", "text"],
+        &["subject"],
         vec![
             ("subject", text(), "One line, a Liquid template"),
-            ("text", text(), "The text part, a Liquid template"),
+            ("preheader", text(), "What mail programs show beside the subject, a Liquid template"),
+            ("text", text(), "The text part, a Liquid template; made from the HTML without it"),
             ("html", text(), "The HTML part, a Liquid template"),
             (
                 "html_file",
                 json!({ "type": "string", "pattern": "\\.liquid$" }),
                 "The file beside this one with the HTML part",
             ),
+            ("mjml", text(), "The HTML part, written in MJML with Liquid"),
+            ("mjml_file", json!({ "type": "string", "pattern": "\\.mjml$" }), "The file beside this one with the MJML"),
         ],
     );
     let button = || {
