@@ -643,7 +643,7 @@ fn states_of_every_age_are_read() {
 #[test]
 fn states_with_what_was_bought_are_stored_as_ever() {
     let bought = vec![kairos_engine::bought::key("mug"), kairos_engine::bought::key("pot")];
-    let state = UserState { clock: at(1), bought, ..UserState::default() };
+    let state = UserState { user_id: Some("ann".into()), clock: at(1), bought, ..UserState::default() };
     let today = hex(&state.encode());
     let text = golden("state_v1_bought.hex", &today);
     assert_eq!(text, today, "what is stored must stay readable; add a field or a version instead");
