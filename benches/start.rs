@@ -194,6 +194,7 @@ impl Platform {
             ("LINK_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:links"),
             ("INBOX_TABLE", "inbox"),
             ("INBOX_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:inbox"),
+            ("VAPID_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:vapid"),
             ("SERVER_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:server"),
             ("SUPPRESSIONS_TABLE", "suppressions"),
             ("ADDRESSES_TABLE", "addresses"),

@@ -46,5 +46,6 @@ mod segments;
 mod send_test;
 mod tidiness;
 mod timing;
+mod web_push;
 mod webhooks;
 mod welcomes;

@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 47] = [
+const ATTEMPTS: [&str; 48] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -63,6 +63,7 @@ const ATTEMPTS: [&str; 47] = [
     "GetSecretValue RedeemKeyArn",
     "GetSecretValue LinkKeyArn",
     "GetSecretValue InboxKeyArn",
+    "GetSecretValue VapidKeyArn",
     "GetSecretValue viber-token",
 ];
 
@@ -125,11 +126,13 @@ const ALLOWED: [(&str, &[&str]); 11] = [
             "Query InboxTable",
             "BatchGetItem SuppressionsTable",
             "PutItem AddressesTable",
+            "SendMessage EventsQueueUrl",
             "Publish SMS",
             "SendEmail",
             "GetSecretValue WebhookSecretArn",
             "GetSecretValue PromoCodeKeyArn",
             "GetSecretValue LinkKeyArn",
+            "GetSecretValue VapidKeyArn",
             "GetSecretValue viber-token",
         ],
     ),
@@ -154,6 +157,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
             "Query InboxTable",
             "SendMessage EventsQueueUrl",
             "GetSecretValue InboxKeyArn",
+            "GetSecretValue VapidKeyArn",
         ],
     ),
     (

@@ -95,7 +95,11 @@ impl Shopper {
         );
         let on_the_way = if run.is_some() { ", with the play on its way" } else { "" };
         let addresses = Channel::ALL.into_iter().filter_map(|channel| {
-            let address = state.profile.address(channel)?;
+            let address = match channel {
+                // The names of their push services say as much as a person wants to know.
+                Channel::WebPush => state.web_push.last()?.service(),
+                channel => state.profile.address(channel)?,
+            };
             Some((channel, address.to_owned()))
         });
         Self {

@@ -35,11 +35,12 @@ use crate::links::{ShortLinks, with_short_links};
 use crate::messengers::Messengers;
 use crate::promo_codes::{Codes, code_of};
 use crate::tokens::Tokens;
+use crate::web_push::Notifies;
 use crate::webhook::SigningKeys;
 
 /// Composes from published playbooks.
 #[derive(Debug)]
-pub struct PlaybookComposer<L, P, C, S, K, T> {
+pub struct PlaybookComposer<L, P, C, S, K, T, W> {
     playbooks: PlaybookStore,
     listings: L,
     codes: P,
@@ -47,11 +48,12 @@ pub struct PlaybookComposer<L, P, C, S, K, T> {
     links: S,
     keys: K,
     messengers: Arc<Messengers<T>>,
+    web_push: Arc<W>,
 }
 
-impl<L, P, C, S, K, T> PlaybookComposer<L, P, C, S, K, T> {
+impl<L, P, C, S, K, T, W> PlaybookComposer<L, P, C, S, K, T, W> {
     /// Composes from this store, this catalogue, these promo codes, these links for consent and these short ones; `keys`
-    /// are those that webhooks will be signed with, `messengers` those that must be ready for what is composed.
+    /// are those that webhooks will be signed with, `messengers` those that must be ready for what is composed, and `web_push` knows the browsers of users.
     pub fn new(
         playbooks: PlaybookStore,
         listings: L,
@@ -59,13 +61,13 @@ impl<L, P, C, S, K, T> PlaybookComposer<L, P, C, S, K, T> {
         consent: C,
         links: S,
         keys: K,
-        messengers: Arc<Messengers<T>>,
+        (messengers, web_push): (Arc<Messengers<T>>, Arc<W>),
     ) -> Self {
-        Self { playbooks, listings, codes, consent, links, keys, messengers }
+        Self { playbooks, listings, codes, consent, links, keys, messengers, web_push }
     }
 }
 
-impl<L, P, C, S, K, T> Composer for PlaybookComposer<L, P, C, S, K, T>
+impl<L, P, C, S, K, T, W> Composer for PlaybookComposer<L, P, C, S, K, T, W>
 where
     L: Listings,
     P: Codes,
@@ -73,15 +75,22 @@ where
     S: ShortLinks,
     K: SigningKeys,
     T: Tokens,
+    W: Notifies,
 {
     async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
         self.messengers.ready(order.channel, &SystemClock).await?;
         match self.playbooks.version(&order.playbook).await {
             Ok(playbook) => {
                 let (consent, links) = (&self.consent, &self.links);
-                let content = compose_from(&playbook, &self.listings, &self.codes, consent, links, order).await?;
-                if let Content::Webhook { .. } = content {
-                    self.keys.current(SystemClock.now()).await.map_err(|fault| no_key(&fault))?;
+                let mut content = compose_from(&playbook, &self.listings, &self.codes, consent, links, order).await?;
+                match &mut content {
+                    Content::Webhook { .. } => {
+                        self.keys.current(SystemClock.now()).await.map_err(|fault| no_key(&fault))?;
+                    }
+                    Content::WebPush { browsers, .. } => {
+                        *browsers = self.web_push.browsers(order, SystemClock.now()).await?;
+                    }
+                    _ => {}
                 }
                 Ok(content)
             }
@@ -100,7 +109,8 @@ pub fn no_key(fault: &Fault) -> Answer {
     Answer::new(AnswerClass::Configuration, "secret").with_detail(&fault.to_string())
 }
 
-/// The content of an order, by this playbook and this catalogue, with a code and links of these.
+/// The content of an order, by this playbook and this catalogue, with a code and links of these. Which browsers a
+/// notification goes to is not asked here.
 ///
 /// # Errors
 /// The answer that is recorded when there is none (see the module).
@@ -213,6 +223,11 @@ fn addressed(
             channels.on_site.as_ref().ok_or_else(not_set_up)?;
             let priority = playbook.play(&order.play).map_or(0, |play| play.priority);
             Content::OnSite { message: Box::new(message), language: language.to_owned(), priority }
+        }
+        RenderedMessage::WebPush(message) => {
+            let sender = channels.web_push.clone().ok_or_else(not_set_up)?;
+            let (message, language) = (Box::new(message), language.to_owned());
+            Content::WebPush { sender, message, language, browsers: Vec::new() }
         }
     })
 }

@@ -17,7 +17,12 @@ use kairos_cloud::links::LinksTable;
 use kairos_cloud::permissions::StoredPermissions;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
+use kairos_cloud::queues::Mailboxes;
+use kairos_cloud::secrets::Secret;
+use kairos_cloud::users::UsersTable;
+use kairos_cloud::vapid_key::VapidKey;
 use kairos_cloud::{service, telemetry};
+use kairos_engine::bounds::VAPID_KEY_REFRESH;
 use kairos_engine::identifiers::{AddressKey, UserKey};
 use kairos_engine::mailbox::DeliveryMessage;
 use kairos_engine::playbook::{Channel, Purpose};
@@ -35,7 +40,11 @@ use crate::providers::{Providers, provider_config};
 use crate::records::DeliveriesTable;
 use crate::sms::Sms;
 use crate::tokens::SecretsManagerTokens;
+use crate::web_push::WebPush;
 use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
+
+/// The push services of browsers, with the secret, the table and the queue that it takes.
+type Browsers = WebPush<Secret<VapidKey>, UsersTable, Mailboxes>;
 
 /// The function with everything it talks to.
 #[derive(Debug)]
@@ -50,8 +59,9 @@ pub struct Delivery {
         StoredLinks,
         Arc<SecretsManagerKey>,
         SecretsManagerTokens,
+        Browsers,
     >,
-    providers: Providers<Arc<SecretsManagerKey>, SecretsManagerTokens, SystemClock>,
+    providers: Providers<Arc<SecretsManagerKey>, SecretsManagerTokens, Browsers, SystemClock>,
 }
 
 impl Delivery {
@@ -71,6 +81,13 @@ impl Delivery {
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let bases = optional("MESSENGERS_STAND_IN").map_or_else(|| Ok(Bases::own()), |at| Bases::stand_in(&at))?;
         let tokens = SecretsManagerTokens::new(&secrets, required("MESSENGER_SECRETS")?);
+        let (users, suppressions) = (required("USERS_TABLE")?, required("SUPPRESSIONS_TABLE")?);
+        let web_push = Arc::new(WebPush::new(
+            Secret::new(secrets.clone(), required("VAPID_KEY_ARN")?, VAPID_KEY_REFRESH, VapidKey::parse),
+            UsersTable::new(dynamodb.clone(), users.clone()),
+            Mailboxes::new(aws_sdk_sqs::Client::new(&config), required("EVENTS_QUEUE_URL")?),
+            bases.web_push(),
+        ));
         let messengers = Arc::new(Messengers::new(tokens, bases));
         let key = Arc::new(SecretsManagerKey::new(secrets.clone(), required("WEBHOOK_SECRET_ARN")?));
         let codes = PromoCodesTable::new(dynamodb.clone(), required("PROMO_CODES_TABLE")?);
@@ -79,7 +96,6 @@ impl Delivery {
         let consent = SignedConsentLinks::new(Arc::clone(&link_keys), required("PREFERENCES_URL")?);
         let links = LinksTable::new(dynamodb.clone(), required("LINKS_TABLE")?);
         let links = StoredLinks::new(links, link_keys, &required("LINKS_URL")?);
-        let (users, suppressions) = (required("USERS_TABLE")?, required("SUPPRESSIONS_TABLE")?);
         let private_hosts = PrivateHosts::parse(&optional("WEBHOOK_PRIVATE_HOSTS").unwrap_or_default())?;
         let catalogue = CatalogueTable::new(dynamodb.clone(), required("CATALOGUE_TABLE")?);
         let inbox = InboxTable::new(dynamodb.clone(), required("INBOX_TABLE")?);
@@ -94,7 +110,7 @@ impl Delivery {
                 consent,
                 links,
                 Arc::clone(&key),
-                Arc::clone(&messengers),
+                (Arc::clone(&messengers), Arc::clone(&web_push)),
             ),
             providers: Providers {
                 sms: Sms::new(
@@ -105,6 +121,7 @@ impl Delivery {
                 email: Email::new(aws_sdk_sesv2::Client::new(&for_providers)),
                 webhook: Webhook::new(private_hosts, key),
                 messengers,
+                web_push,
                 inbox,
                 clock: SystemClock,
             },
@@ -269,6 +286,7 @@ mod tests {
             (include_str!("../events/viber.json"), "viber"),
             (include_str!("../events/whatsapp.json"), "whatsapp"),
             (include_str!("../events/on_site.json"), "on_site"),
+            (include_str!("../events/web_push.json"), "web_push"),
         ] {
             let event: SqsEvent = serde_json::from_str(file).unwrap();
             let read = incoming(&event.records[0]);

@@ -18,11 +18,12 @@ use crate::messengers::Messengers;
 use crate::on_site;
 use crate::sms::Sms;
 use crate::tokens::Tokens;
+use crate::web_push::{Notification, Notifies};
 use crate::webhook::{SigningKeys, Webhook};
 
 /// The providers of all channels.
 #[derive(Debug)]
-pub struct Providers<K, T, C> {
+pub struct Providers<K, T, W, C> {
     /// SNS.
     pub sms: Sms,
     /// SES.
@@ -31,13 +32,15 @@ pub struct Providers<K, T, C> {
     pub webhook: Webhook<K>,
     /// Telegram, Viber, WhatsApp.
     pub messengers: Arc<Messengers<T>>,
+    /// The push services of browsers.
+    pub web_push: Arc<W>,
     /// The inboxes that messages for the shop's pages wait in.
     pub inbox: InboxTable,
     /// The time that webhooks are signed with, and pauses are measured by.
     pub clock: C,
 }
 
-impl<K: SigningKeys, T: Tokens, C: Clock> Provider for Providers<K, T, C> {
+impl<K: SigningKeys, T: Tokens, W: Notifies, C: Clock> Provider for Providers<K, T, W, C> {
     async fn send(&self, order: &DeliveryOrder, content: &Content) -> Answer {
         match content {
             Content::Sms { sender, text } => self.sms.send(order, sender, text).await,
@@ -48,6 +51,10 @@ impl<K: SigningKeys, T: Tokens, C: Clock> Provider for Providers<K, T, C> {
             Content::Webhook { receiver, text } => self.webhook.send(order, receiver, text, self.clock.now()).await,
             Content::OnSite { message, language, priority } => {
                 on_site::send(&self.inbox, order, (message, language, *priority), self.clock.now()).await
+            }
+            Content::WebPush { sender, message, language, browsers } => {
+                let notification = Notification { sender, message, language, browsers };
+                self.web_push.notify(order, notification, self.clock.now()).await
             }
             Content::Telegram { .. } | Content::Viber { .. } | Content::Whatsapp { .. } => {
                 self.messengers.send(order, content, &self.clock).await

@@ -53,7 +53,7 @@ pub struct Words {
     /// What stands below it.
     pub later_text: &'static str,
     /// What channels are called.
-    channels: [(Channel, &'static str); 5],
+    channels: [(Channel, &'static str); 6],
     /// The shop, when it has not said its name.
     pub the_shop: &'static str,
 }
@@ -88,6 +88,7 @@ const ENGLISH: Words = Words {
         (Channel::Telegram, "Telegram"),
         (Channel::Viber, "Viber"),
         (Channel::Whatsapp, "WhatsApp"),
+        (Channel::WebPush, "notification in the browser"),
     ],
     the_shop: "The shop",
 };
@@ -122,6 +123,7 @@ const GERMAN: Words = Words {
         (Channel::Telegram, "Telegram"),
         (Channel::Viber, "Viber"),
         (Channel::Whatsapp, "WhatsApp"),
+        (Channel::WebPush, "Mitteilung im Browser"),
     ],
     the_shop: "Der Shop",
 };

@@ -32,3 +32,4 @@ pub mod service;
 pub mod suppressions;
 pub mod telemetry;
 pub mod users;
+pub mod vapid_key;

@@ -29,9 +29,9 @@ pub const PRODUCTS_PER_EVENT_MAX: usize = 100;
 
 /// Largest mailbox message, in bytes. One SQS billing chunk is 64 KB; several are allowed so that a
 /// maximal event always fits beside its envelope.
-pub const MAILBOX_MESSAGE_BYTES_MAX: usize = 192 * 1024;
+pub const MAILBOX_MESSAGE_BYTES_MAX: usize = 200 * 1024;
 /// Most inputs packed into one mailbox message.
-pub const MAILBOX_INPUTS_MAX: usize = 500;
+pub const MAILBOX_INPUTS_MAX: usize = 350;
 /// SQS: most entries of one SendMessageBatch call.
 pub const QUEUE_BATCH_ENTRIES_MAX: usize = 10;
 /// SQS: most bytes of one SendMessageBatch call (256 KiB, the limit that holds in every region).
@@ -67,7 +67,7 @@ pub const TRAIT_NAME_BYTES_MAX: usize = 64;
 pub const EVENT_NAME_BYTES_KEPT_MAX: usize = 64;
 /// Largest stored state, in bytes, when everything in it is as long as it may be. Real users need
 /// under 1 KB; the outbox stands beside it in the same item.
-pub const STATE_BYTES_MAX: usize = 141 * 1024;
+pub const STATE_BYTES_MAX: usize = 147 * 1024;
 
 /// Most bytes that all registers of a playbook may take in one user's state.
 pub const REGISTER_BYTES_MAX: usize = 20 * 1024;
@@ -107,6 +107,12 @@ pub const EVENT_PROPERTIES_MAX: usize = 6;
 pub const EVENT_PROPERTY_NAME_BYTES_MAX: usize = 48;
 /// Longest property of an event that a play on its way keeps, in bytes.
 pub const EVENT_PROPERTY_BYTES_MAX: usize = 96;
+/// Browsers in which one user gets notifications: those told of last.
+pub const WEB_PUSH_SUBSCRIPTIONS_MAX: usize = 5;
+/// Longest address of a browser at its push service, in bytes; the longest in use have about 500.
+pub const WEB_PUSH_ENDPOINT_BYTES_MAX: usize = 600;
+/// Longest name of a device that is kept, in bytes.
+pub const DEVICE_NAME_BYTES_MAX: usize = 48;
 /// Longest version of the words that somebody agrees to, in bytes.
 pub const WORDING_BYTES_MAX: usize = 32;
 /// Places in which one user can be at once.
@@ -272,6 +278,19 @@ pub const RELATED_MAX: usize = 6;
 pub const RELATED_SPARE: usize = 6;
 /// Shards of a category in the catalogue's index; each is one index partition key.
 pub const CATEGORY_SHARDS: u32 = 4;
+/// Longest first line of a notification, in characters: devices show fewer.
+pub const WEB_PUSH_TITLE_CHARS_MAX: usize = 100;
+/// Longest text of a notification, in characters: devices show fewer.
+pub const WEB_PUSH_BODY_CHARS_MAX: usize = 300;
+/// Longest link in a notification (pictures, page), in bytes.
+pub const WEB_PUSH_LINK_BYTES_MAX: usize = 680;
+/// Longest topic of a notification, in characters of base64url (RFC 8030, section 5.4).
+pub const WEB_PUSH_TOPIC_CHARS_MAX: usize = 32;
+/// Longest contact that push services are told, in bytes.
+pub const WEB_PUSH_CONTACT_BYTES_MAX: usize = 255;
+/// Largest content of a notification, in bytes: what a record of 4,096 leaves beside its header (86), delimiter (1) and
+/// authentication tag (16) (RFC 8291, section 4).
+pub const WEB_PUSH_PAYLOAD_BYTES_MAX: usize = 3_993;
 /// Most products shown to a template.
 pub const MESSAGE_ITEMS_MAX: usize = 10;
 /// Most messages decided for one user by one mailbox message: whatever a playbook says, a burst of
@@ -514,6 +533,18 @@ pub const MESSENGER_PAUSE_MAX: Span = Span::from_mins(15);
 /// How long an order waits for the end of a messenger's pause before it is claimed. What has to wait longer goes back to
 /// the queue.
 pub const MESSENGER_PAUSE_WAITED_MAX: Span = Span::from_secs(5);
+/// How long a push service may take to answer. All browsers of a user are written to at the same time.
+pub const WEB_PUSH_TIMEOUT: Span = Span::from_secs(8);
+/// How long a delivery waits at most until the user's mailbox has the word of browsers that are gone.
+pub const WEB_PUSH_GONE_TOLD_WITHIN: Span = Span::from_secs(2);
+/// Most of a push service's answer that is read, in bytes.
+pub const WEB_PUSH_ANSWER_BYTES_MAX: usize = 4 * 1024;
+/// How long a push service may take a signature for the shop's: at most a day (RFC 8292, section 2).
+pub const VAPID_EXPIRES_AFTER: Span = Span::from_hours(12);
+/// How long the key that notifications are signed with is used before it is asked for again.
+pub const VAPID_KEY_REFRESH: Span = Span::from_hours(1);
+/// How long a browser may remember the public part of that key, in seconds.
+pub const VAPID_KEY_CACHE_SECONDS: u32 = 3_600;
 /// Longest token of a messenger that is taken, in bytes.
 pub const MESSENGER_TOKEN_BYTES_MAX: usize = 1_024;
 /// How long a messenger's token is used before it is asked for again.
@@ -588,6 +619,16 @@ const _: () = {
             + 1_024
             < INBOX_MESSAGE_BYTES_MAX
     );
+    // A notification fits beside what belongs to it (its id, topic and language): every character four bytes.
+    assert!(
+        4 * (WEB_PUSH_TITLE_CHARS_MAX + WEB_PUSH_BODY_CHARS_MAX) + 3 * WEB_PUSH_LINK_BYTES_MAX + 300
+            < WEB_PUSH_PAYLOAD_BYTES_MAX
+    );
+    assert!(LINK_BYTES_MAX <= WEB_PUSH_LINK_BYTES_MAX);
+    assert!(WEB_PUSH_TIMEOUT.as_millis() + WEB_PUSH_GONE_TOLD_WITHIN.as_millis() <= PROVIDER_TIMEOUT.as_millis());
+    assert!(PROVIDER_CONNECT_TIMEOUT.as_millis() < WEB_PUSH_TIMEOUT.as_millis());
+    assert!(VAPID_EXPIRES_AFTER.as_millis() <= 24 * 60 * 60 * 1_000);
+    assert!(SECRET_ASKED_AGAIN_AFTER.as_millis() < VAPID_KEY_REFRESH.as_millis());
     // All of a user's messages come with one page of DynamoDB's, 1 MB.
     assert!(INBOX_MESSAGES_MAX * INBOX_MESSAGE_BYTES_MAX < 1024 * 1024);
     // A browser counts the time that is left in 31 bits of milliseconds.

@@ -127,6 +127,12 @@ vocabulary! {
     AddressSuppressed = "Address Suppressed";
     /// An address lives again.
     AddressRestored = "Address Restored";
+    /// A browser shows notifications from now on.
+    WebPushSubscribed = "Web Push Subscribed";
+    /// A browser shows notifications no more, by its user's wish.
+    WebPushUnsubscribed = "Web Push Unsubscribed";
+    /// A browser has gone, as its push service says; only what became of a message tells it.
+    WebPushSubscriptionExpired = "Web Push Subscription Expired";
 }
 
 impl EventName {
@@ -135,10 +141,15 @@ impl EventName {
         matches!(self, Self::MessageLinkClicked | Self::MessageOpened)
     }
 
+    /// Whether only what became of a message may tell of it.
+    pub const fn is_of_feedback(&self) -> bool {
+        matches!(self, Self::WebPushSubscriptionExpired)
+    }
+
     /// Whether a program may have done it as well as a person: mail programs open messages by themselves. `any` does
     /// not mean such events, or who has turned away would seem to be there.
     pub const fn is_without_person(&self) -> bool {
-        matches!(self, Self::MessageOpened)
+        matches!(self, Self::MessageOpened | Self::WebPushSubscriptionExpired)
     }
 }
 

@@ -64,3 +64,4 @@ pub mod step;
 pub mod time;
 pub mod verdict;
 mod watch;
+pub mod web_push;

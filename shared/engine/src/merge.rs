@@ -6,6 +6,7 @@ use crate::playbook::Channel;
 use crate::program::Program;
 use crate::state::{PlayState, UserState};
 use crate::verdict::earlier;
+use crate::web_push;
 
 impl UserState {
     /// Whether there is anything that a linked identity must know.
@@ -40,6 +41,7 @@ impl UserState {
             on_site_at,
             consent,
             bought,
+            web_push,
         } = self;
         anonymous_id.is_some()
             || !seen.is_empty()
@@ -60,6 +62,7 @@ impl UserState {
             || on_site_at.is_some()
             || !consent.is_empty()
             || !bought.is_empty()
+            || !web_push.is_empty()
     }
 
     /// Takes in what a visitor had done who turned out to be this user. No cart, purchase or used cap
@@ -137,6 +140,7 @@ impl UserState {
         let too_many = self.messaged.len().saturating_sub(Channel::ALL.len() * CAP_AT_MOST_MAX as usize);
         self.messaged.drain(..too_many);
         self.consent.merge(&visitor.consent, at);
+        visitor.web_push.into_iter().for_each(|theirs| web_push::add(&mut self.web_push, theirs));
         self.seen.merge(&visitor.seen);
         self.profile.merge(visitor.profile, &program.needs.traits);
         if self.anonymous_id.is_none() {

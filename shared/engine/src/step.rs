@@ -202,6 +202,7 @@ impl<'a> Run<'a> {
         let context = Context::of(&event.context);
         self.know(event, &context, at);
         self.hear_consent(event);
+        self.hear_of_browsers(event);
         let state = &mut self.out.state;
         match &event.kind {
             EventKind::Track { event: name, .. } => {

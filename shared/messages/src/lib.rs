@@ -31,7 +31,7 @@
 //! | long outputs | the writer stops at its limit (`render`) |
 //!
 //! Reading order: `scan` (pieces of a template), `blocks` (what they share), `check` with `names` and `filters` (what there is), `html`
-//! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`, `on_site`, `links`; `used` (what a
+//! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`, `on_site`, `web_push`, `links`; `used` (what a
 //! template names); `locale` and `words` (how languages write things).
 
 mod blocks;
@@ -52,13 +52,14 @@ mod scan;
 mod sms;
 mod tags;
 mod used;
+mod web_push;
 mod words;
 
 use kairos_engine::bounds::{
     RENDERED_BYTES_MAX, SMS_CHARS_MAX, TEMPLATE_ITERATIONS_MAX, TEMPLATE_SOURCE_BYTES_MAX, TEMPLATE_WORK_BYTES_MAX,
 };
 use kairos_engine::mailbox::MessageData;
-use kairos_engine::playbook::{Channel, LinkButton, LocalizedMessage, OnSiteMessage};
+use kairos_engine::playbook::{Channel, LinkButton, LocalizedMessage, OnSiteMessage, WebPushMessage};
 
 pub use blocks::{Block, Blocks, Misplaced, Whole};
 pub use data::{ConsentUrls, Found, PromoCode, Store};
@@ -79,11 +80,11 @@ use scan::Piece;
 pub enum TemplateKind {
     /// One line: an email's subject, a heading, what stands on a button.
     Line,
-    /// Text without markup: an email's text part, an SMS, a webhook's text, a Viber message, a message on a page.
+    /// Text without markup: an email's text part, an SMS, a webhook's text, a Viber message, a message on a page, a notification.
     Text,
     /// HTML (a Telegram message's, too): values are escaped, and refused where escaping would not be enough.
     Html,
-    /// The link of a picture or a button, in a chat or on a page: a web link, or nothing.
+    /// The link of a picture or a button, in a chat, on a page or in a notification: a web link, or nothing.
     Link,
     /// One gap of a WhatsApp template: one line that is never empty.
     Parameter,
@@ -155,6 +156,8 @@ pub enum RenderedMessage {
     },
     /// A message on the shop's pages or in its app.
     OnSite(OnSiteMessage),
+    /// A notification in browsers.
+    WebPush(WebPushMessage),
 }
 
 /// Why a message was not rendered. None of these goes away by trying again, and none quotes data.
@@ -299,6 +302,7 @@ pub fn render_linked(
         Channel::Viber => chat::viber(message.viber.as_ref().ok_or_else(missing)?, &render_part, links),
         Channel::Whatsapp => chat::whatsapp(message.whatsapp.as_ref().ok_or_else(missing)?, &render_part, links),
         Channel::OnSite => on_site::on_site(message.on_site.as_ref().ok_or_else(missing)?, &render_part, links),
+        Channel::WebPush => web_push::web_push(message.web_push.as_ref().ok_or_else(missing)?, &render_part, links),
     }
 }
 

@@ -58,6 +58,7 @@ mod text_part;
 mod tracking;
 mod triggers;
 mod values;
+mod web_push;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

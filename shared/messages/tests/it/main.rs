@@ -8,6 +8,7 @@ mod language;
 mod limits;
 mod on_site;
 mod problems;
+mod web_push;
 
 use kairos_engine::mailbox::{CartData, DeviceData, MessageData, PersonData};
 use kairos_engine::money::{Currency, Micros};
