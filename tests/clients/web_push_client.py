@@ -22,7 +22,10 @@ def octets(text):
 given = json.loads(sys.argv[1])
 own = ec.derive_private_key(int.from_bytes(octets(given["key"]), "big"), ec.SECP256R1())
 content = http_ece.decrypt(
-    octets(given["body"]), private_key=own, auth_secret=octets(given["auth"]), version="aes128gcm"
+    octets(given["body"]),
+    private_key=own,
+    auth_secret=octets(given["auth"]),
+    version="aes128gcm",
 )
 token, key = given["authorization"].removeprefix("vapid t=").split(", k=")
 signer = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), octets(key))
