@@ -44,7 +44,7 @@ fn a_test_asks_for_no_consent_and_its_links_change_nobodys() {
         let [email] = stage.emails_to("operator-offers@shop.example").await.try_into().unwrap();
         let link = email.body_text.split_whitespace().next().unwrap();
         assert!(link.ends_with("/u/test"), "{link}");
-        let page = stage.http.get(link_at(&stage, link)).send().await.unwrap();
+        let page = stage.http.get(link_at(stage, link)).send().await.unwrap();
         assert!(page.status().is_client_error(), "{}", page.status());
     });
 }

@@ -580,7 +580,7 @@ const _: () = {
     );
     assert!(PLAYBOOK_BYTES_MAX < 400 * 1024);
     // What a message shows of the catalogue comes with one call.
-    assert!(MESSAGE_ITEMS_MAX + VIEWED_MAX + 1 <= READ_BATCH_KEYS_MAX);
+    assert!(MESSAGE_ITEMS_MAX + VIEWED_MAX < READ_BATCH_KEYS_MAX);
     assert!(RELATED_MAX + RELATED_SPARE <= READ_BATCH_KEYS_MAX);
     // A made code with its prefix reads back, also with a separator behind every symbol.
     assert!(PROMO_CODE_PREFIX_CHARS_MAX + 12 <= PROMO_CODE_CHARS_MAX);

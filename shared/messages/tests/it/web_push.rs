@@ -3,7 +3,7 @@
 use kairos_engine::mailbox::MessageData;
 use kairos_engine::playbook::{Channel, LocalizedMessage, Urgency, WebPushMessage};
 use kairos_engine::product::Product;
-use kairos_messages::{RenderError, RenderedMessage, check_message, render};
+use kairos_messages::{RenderError, RenderedMessage, Setting, check_message, render};
 
 fn message(change: impl FnOnce(&mut WebPushMessage)) -> LocalizedMessage {
     let mut message = WebPushMessage {
@@ -69,7 +69,7 @@ fn what_is_empty_or_longer_than_devices_show_is_refused() {
         (message(|message| message.title = "x".repeat(101)), 100),
         (message(|message| message.body = "x".repeat(301)), 300),
     ] {
-        let refused = check_message(&long, Channel::WebPush);
+        let refused = check_message(&long, Channel::WebPush, &Setting::default());
         assert!(matches!(refused, Err(RenderError::TooLong { max: found, .. }) if found == max), "{refused:?}");
     }
 }
