@@ -45,7 +45,7 @@ demo-needs:
 .PHONY: web
 web: web/dist/kairos.min.js ## Build kairos.js for the shop's pages, as web/dist/kairos.min.js
 
-WEB_SOURCES := web/build.mjs web/kairos.js web/kairos-messages.js web/script.js $(wildcard web/src/*.js web/src/captures/*.js)
+WEB_SOURCES := web/build.mjs web/kairos.js web/kairos-messages.js web/kairos-push.js web/kairos-service-worker.js web/script.js $(wildcard web/src/*.js web/src/captures/*.js)
 web/dist/kairos.min.js: web/package-lock.json $(WEB_SOURCES)
 	@if command -v npm >/dev/null; then \
 		cd web && npm ci --silent --ignore-scripts && node build.mjs \
@@ -107,7 +107,7 @@ tests/clients/node_modules/.package-lock.json: tests/clients/package-lock.json
 test-python: .local/clients/installed
 
 .local/clients/installed: tests/clients/requirements.txt
-	@echo "Installing Segment's client for Python into .local/clients (once) …"
+	@echo "Installing the clients for Python into .local/clients (once) …"
 	@rm -rf .local/clients
 	@$(PYTHON) -m venv .local/clients
 	@.local/clients/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt

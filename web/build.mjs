@@ -1,5 +1,5 @@
 // Builds dist/kairos.min.js (for <script>) and dist/kairos.min.mjs (for import) from kairos.js, and beside them
-// dist/kairos-messages.min.js, which both bring in when there is a message.
+// dist/kairos-messages.min.js and dist/kairos-push.min.js, which both bring in when they are needed, and the service worker.
 //
 //   node build.mjs
 
@@ -12,8 +12,8 @@ import { build } from "esbuild";
 const apart = {
   name: "apart",
   setup: ({ onResolve }) =>
-    onResolve({ filter: /kairos-messages\.js$/ }, ({ kind }) =>
-      kind === "dynamic-import" ? { path: "./kairos-messages.min.js", external: true } : undefined,
+    onResolve({ filter: /kairos-(messages|push)\.js$/ }, ({ kind, path }) =>
+      kind === "dynamic-import" ? { path: path.replace(/.*(\/kairos-\w+)/, ".$1.min"), external: true } : undefined,
     ),
 };
 
@@ -26,6 +26,8 @@ for (const [entry, out, wrapping] of [
   ["script.js", "dist/kairos.min.js", alone],
   ["kairos.js", "dist/kairos.min.mjs"],
   ["kairos-messages.js", "dist/kairos-messages.min.js"],
+  ["kairos-push.js", "dist/kairos-push.min.js"],
+  ["kairos-service-worker.js", "dist/kairos-service-worker.js", alone],
 ]) {
   await build({
     entryPoints: [here(entry)],

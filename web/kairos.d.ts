@@ -18,6 +18,8 @@ export interface KairosOptions {
   without?: string | readonly KairosCapture[];
   /** The stack's `InboxUrl`, when the playbook has messages on the page. Without it nobody asks for any. */
   inbox?: string;
+  /** Where the service worker for notifications lies on the shop's own origin. `/kairos-service-worker.js` without it. */
+  serviceWorker?: string;
   /** What proves that the user is who `identify` says: made by the shop's server (docs/channels.md). */
   userHash?: string;
   /** For the styles of messages in browsers of before 2023, where the page's policy asks for one; a `<script>` has its own. */
@@ -137,6 +139,20 @@ export interface KairosCounts {
   readonly dropped: number;
 }
 
+/** Notifications in this browser. */
+export interface KairosPush {
+  /** What the browser's user has said to notifications of this site; `unsupported` where it has none. */
+  readonly permission: "granted" | "denied" | "default" | "unsupported";
+  /**
+   * Asks for notifications, on a click or a key alone: browsers refuse others. `no_consent` without consent to analytics and
+   * marketing; `denied` and `default` are what the browser's user has said. Rejects when the inbox, the browser or the service
+   * worker fails.
+   */
+  subscribe(): Promise<"subscribed" | "denied" | "default" | "unsupported" | "no_consent">;
+  /** Ends them. */
+  unsubscribe(): Promise<void>;
+}
+
 export interface Kairos {
   /** Begins. Throws without an endpoint or a write key, and when it has begun already. */
   start(options: KairosOptions): Kairos;
@@ -159,8 +175,8 @@ export interface Kairos {
   flush(): Promise<void>;
   /** Calls `listener` with every event that is sent. Gives a function that ends it. */
   on(listener: (message: KairosMessage) => void): () => void;
-  /** Calls `call` with this; before the script has come, `window.kairos` may be a list of such calls. */
-  push(call: (kairos: Kairos) => void): void;
+  /** Notifications in this browser; see {@link KairosPush}. As a function: calls `call` with this; before the script has come, `window.kairos` may be a list of such calls. */
+  readonly push: KairosPush & ((call: (kairos: Kairos) => void) => void);
   readonly counts: KairosCounts;
 }
 

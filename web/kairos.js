@@ -16,6 +16,7 @@ import { begins, consents, happened, listeners, track } from "./src/events.js";
 import { expect, hush, look as lookUp } from "./src/inbox.js";
 import { leave, leaving, on, options } from "./src/lifecycle.js";
 import { counts, flush, handOver } from "./src/outbox.js";
+import { push, renew } from "./src/push.js";
 import { erased, forget } from "./src/visitor.js";
 
 const CAPTURES = { clicks, hover, dwell, scroll, forms, media, exit };
@@ -71,12 +72,14 @@ export const kairos = {
   identify(userId, traits = {}, userHash) {
     options.userHash = userHash ?? options.userHash;
     happened({ type: "identify", userId, traits }, true);
+    renew();
   },
 
   reset() {
     hush();
     options.userHash = undefined;
     erased() || forget({});
+    renew();
   },
 
   messages: () => expect(),
@@ -90,5 +93,5 @@ export const kairos = {
     return () => listeners.delete(listener);
   },
 
-  push: (call) => call(kairos),
+  push: Object.defineProperties((call) => call(kairos), Object.getOwnPropertyDescriptors(push)),
 };

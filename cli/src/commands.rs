@@ -12,6 +12,7 @@ pub mod publish;
 pub mod refused;
 pub mod replay;
 pub mod segments;
+pub mod send_test;
 pub mod suppressions;
 pub mod why;
 

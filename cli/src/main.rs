@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use kairos_cli::commands::{
-    backtest, catalogue, check, demo, local, preview, promo_codes, publish, refused, replay, segments, suppressions,
-    why,
+    backtest, catalogue, check, demo, local, preview, promo_codes, publish, refused, replay, segments, send_test,
+    suppressions, why,
 };
 use kairos_cli::terminal::{Style, note};
 
@@ -29,6 +29,8 @@ enum Command {
     Backtest(Box<backtest::Arguments>),
     /// Show what the messages of a play look like on every channel, before anybody gets them
     Preview(preview::Arguments),
+    /// Send one message of a play to an address of yours, as users would get it
+    SendTest(send_test::Arguments),
     /// Check a playbook and put it in force
     Publish(publish::Arguments),
     /// Tell what is known of a user, and why they got a message or none
@@ -58,6 +60,7 @@ async fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Backtest(arguments) => backtest::run(&arguments),
         Command::Preview(arguments) => preview::run(&arguments).await,
+        Command::SendTest(arguments) => send_test::run(&arguments).await,
         Command::Publish(arguments) => publish::run(&arguments).await,
         Command::Why(arguments) => why::run(&arguments).await,
         Command::Segments(arguments) => segments::run(&arguments).await,

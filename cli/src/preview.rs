@@ -209,6 +209,7 @@ fn with_every_channel(playbook: &Playbook) -> Playbook {
     channels.viber.get_or_insert_with(|| ViberSettings { sender: String::new(), avatar: None });
     channels.whatsapp.get_or_insert_with(whatsapp);
     channels.on_site.get_or_insert_default();
+    channels.web_push.get_or_insert_default();
     playbook
 }
 

@@ -2,10 +2,10 @@
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use kairos_cloud::audiences::AudiencesTable;
 use kairos_cloud::backfills::Backfills;
 use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::configuration::http_client;
+use kairos_cloud::interests::InterestsTable;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
 use kairos_cloud::suppressions::SuppressionsTable;
@@ -60,6 +60,14 @@ pub enum TargetError {
         found: usize,
         /// Whether the command has `--table`.
         named: bool,
+    },
+    /// No queue.
+    #[error("there is no queue {name} in this account and region ({why}): check --stack and AWS_REGION")]
+    Queue {
+        /// What it should be called.
+        name: String,
+        /// What AWS says.
+        why: String,
     },
 }
 
@@ -123,12 +131,12 @@ impl Target {
         Ok(PlaybookStore::new(self.dynamodb(), table))
     }
 
-    /// Who is in which segment.
+    /// Who cares about which product.
     ///
     /// # Errors
     /// When the table cannot be found.
-    pub async fn audiences(&self) -> Result<AudiencesTable, TargetError> {
-        Ok(AudiencesTable::new(self.dynamodb(), self.table("AudiencesTable", false).await?))
+    pub async fn interests(&self) -> Result<InterestsTable, TargetError> {
+        Ok(InterestsTable::new(self.dynamodb(), self.table("InterestsTable", false).await?))
     }
 
     /// How far users have been brought to the playbook in force.
@@ -185,6 +193,25 @@ impl Target {
     /// When the table cannot be found.
     pub async fn refusals(&self) -> Result<(aws_sdk_dynamodb::Client, String), TargetError> {
         Ok((self.dynamodb(), self.table("RefusalsTable", false).await?))
+    }
+
+    /// The address of a queue of the stack, by the output that the local engine gives it and its name in template.yaml.
+    ///
+    /// # Errors
+    /// When there is no such queue.
+    pub async fn queue(
+        &self,
+        sqs: &aws_sdk_sqs::Client,
+        output: &str,
+        name: &'static str,
+    ) -> Result<String, TargetError> {
+        if let Some(url) = self.local.as_ref().and_then(|stack| stack.outputs.get(output)) {
+            return Ok(url.clone());
+        }
+        let name = format!("{}-{name}", self.stack);
+        let found = sqs.get_queue_url().queue_name(&name).send().await;
+        let url = found.map_err(|error| TargetError::Queue { name: name.clone(), why: with_causes(&error) })?.queue_url;
+        url.ok_or(TargetError::Queue { name, why: "AWS gave no address for it".into() })
     }
 
     fn dynamodb(&self) -> aws_sdk_dynamodb::Client {

@@ -57,7 +57,7 @@ fn mailboxes(recording: &Recording, now: Timestamp) -> BTreeMap<UserKey, Mailbox
 fn deliveries(effects: &[Effect]) -> Vec<(&str, &str)> {
     let orders = effects.iter().filter_map(|effect| match effect {
         Effect::Deliver(order) => Some(order),
-        Effect::Tell { .. } | Effect::Wake { .. } | Effect::Member { .. } | Effect::Interested { .. } => None,
+        Effect::Tell { .. } | Effect::Wake { .. } | Effect::Member { .. } | Effect::Interested(_) => None,
     });
     orders.map(|order| (order.play.as_str(), order.address.as_str())).collect()
 }

@@ -61,7 +61,7 @@ pub(crate) fn with_catalogue(webhook_url: &str) -> Playbook {
             play("back", CatalogueTest::BackInStock, &[Interest::Wished]),
         ],
         messages: [
-            ("drop", "{{ product.name }}: {{ product.price | money }}, was {{ product.was | money }}"),
+            ("drop", "{{ product.name }}: {{ product.price | money }}, was {{ product.was | money }}{% for item in related %}; {{ item.name }}: {{ item.price | money }}{% endfor %}"),
             ("back", "{{ product.name }} is back{% if store %} at {{ store.title }}, {{ store.distance_m | distance }}{% endif %}"),
         ]
         .map(|(name, text)| (name.to_owned(), sms(text)))
@@ -105,12 +105,12 @@ impl Stage {
 
     /// Waits until these users, and no others, count as interested in a product.
     async fn interested(&self, product: &str, users: &[&Shopper]) {
-        let audiences = kairos_cloud::audiences::AudiencesTable::new(
+        let interests = kairos_cloud::interests::InterestsTable::new(
             self.dynamodb.clone(),
-            self.output("AudiencesTable").to_owned(),
+            self.output("InterestsTable").to_owned(),
         );
         eventually(format!("{} users are interested in {product}", users.len()), PATIENCE, async || {
-            let count = audiences.count_interested(product).await.map_err(|fault| fault.to_string())?;
+            let count = interests.count_interested(product).await.map_err(|fault| fault.to_string())?;
             if count == users.len() { Ok(()) } else { Err(count.to_string()) }
         })
         .await;
@@ -163,6 +163,27 @@ fn a_price_drop_reaches_exactly_who_looked_at_the_product() {
             0,
             "a rise is told nobody"
         );
+    });
+}
+
+#[test]
+fn a_message_shows_what_is_related_and_not_bought_or_sold_out() {
+    run(async {
+        let stage = Stage::catalogue().await;
+        let pia = Shopper::new("related");
+        let product = |id: &str, stock: u32| {
+            let url = format!("https://shop.example/{id}");
+            json!({"id": id, "name": id, "price": 20, "currency": "EUR", "category": "teahouse", "url": url, "stock": stock})
+        };
+        stage
+            .import(json!([product("green", 3), product("black", 3), product("white", 0), product("oolong", 3)]))
+            .await;
+        let order = pia.track(now(), "Order Completed", json!({"products": [{"product_id": "black"}]}));
+        stage.accept(&[pia.is_customer_with_phone(now()), order, does(&pia, now(), "Product Viewed", "green")]).await;
+        stage.interested("green", &[&pia]).await;
+        stage.import(json!([{"id": "green", "price": 10}, {"id": "oolong", "price": 19}])).await;
+        let [record] = stage.sent(pia.key(), 1).await.try_into().unwrap();
+        assert_eq!(record.text.as_deref(), Some("green: 10.00 EUR, was 20.00 EUR; oolong: 19.00 EUR"));
     });
 }
 

@@ -358,7 +358,7 @@ fn lines(printed: &str) -> Vec<Said> {
     printed.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-async fn output(command: &mut Command) -> String {
+pub(crate) async fn output(command: &mut Command) -> String {
     let running =
         command.stdin(Stdio::null()).env_remove("HTTP_PROXY").env_remove("http_proxy").kill_on_drop(true).output();
     let output = tokio::time::timeout(CLIENT_PATIENCE, running).await.expect("the client ends").expect("it starts");

@@ -148,16 +148,16 @@ pub(crate) fn with_links(webhook_url: &str) -> Playbook {
 
 /// What came back for a link.
 #[derive(Debug)]
-struct Led {
-    status: u16,
-    to: String,
+pub(crate) struct Led {
+    pub(crate) status: u16,
+    pub(crate) to: String,
     headers: HeaderMap,
     body: Vec<u8>,
 }
 
 impl Stage {
     /// The path of a link as it stands in a message.
-    fn path_of<'l>(&self, link: &'l str) -> &'l str {
+    pub(crate) fn path_of<'l>(&self, link: &'l str) -> &'l str {
         link.strip_prefix(self.output("LinksUrl")).unwrap_or_else(|| panic!("{link} leads to the function"))
     }
 
@@ -169,7 +169,7 @@ impl Stage {
         Led { status: answer.status().as_u16(), to, headers, body: answer.bytes().await.unwrap().to_vec() }
     }
 
-    async fn follow(&self, path: &str, agent: &str) -> Led {
+    pub(crate) async fn follow(&self, path: &str, agent: &str) -> Led {
         self.ask(reqwest::Method::GET, path, agent).await
     }
 

@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 53] = [
+const ATTEMPTS: [&str; 54] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -29,13 +29,13 @@ const ATTEMPTS: [&str; 53] = [
     "PutItem RefusalsTable",
     "GetItem PlaybookTable",
     "PutItem PlaybookTable",
-    "PutItem AudiencesTable",
-    "UpdateItem AudiencesTable",
-    "Query AudiencesTable",
+    "PutItem InterestsTable",
+    "Query InterestsTable",
     "GetItem CatalogueTable",
     "BatchGetItem CatalogueTable",
     "PutItem CatalogueTable",
     "Query CatalogueTable/announcements",
+    "Query CatalogueTable/categories",
     "GetItem PromoCodesTable",
     "PutItem PromoCodesTable",
     "UpdateItem PromoCodesTable",
@@ -67,6 +67,7 @@ const ATTEMPTS: [&str; 53] = [
     "GetSecretValue RedeemKeyArn",
     "GetSecretValue LinkKeyArn",
     "GetSecretValue InboxKeyArn",
+    "GetSecretValue VapidKeyArn",
     "GetSecretValue viber-token",
     "GetSecretValue whatsapp-verify-token",
     "GetSecretValue telegram-token",
@@ -88,8 +89,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
             "BatchGetItem UsersTable",
             "PutItem UsersTable",
             "GetItem PlaybookTable",
-            "PutItem AudiencesTable",
-            "UpdateItem AudiencesTable",
+            "PutItem InterestsTable",
             "SendMessage EventsQueueUrl",
             "SendMessage DeliveriesQueueUrl",
             "SendMessage AlarmsQueueUrl",
@@ -105,7 +105,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
         "CatalogueFunction",
         &[
             "GetItem PlaybookTable",
-            "Query AudiencesTable",
+            "Query InterestsTable",
             "BatchGetItem CatalogueTable",
             "PutItem CatalogueTable",
             "Query CatalogueTable/announcements",
@@ -120,7 +120,8 @@ const ALLOWED: [(&str, &[&str]); 12] = [
             "GetItem DeliveriesTable",
             "PutItem DeliveriesTable",
             "GetItem PlaybookTable",
-            "GetItem CatalogueTable",
+            "BatchGetItem CatalogueTable",
+            "Query CatalogueTable/categories",
             "GetItem PromoCodesTable",
             "PutItem PromoCodesTable",
             "UpdateItem PromoCodesTable",
@@ -134,11 +135,13 @@ const ALLOWED: [(&str, &[&str]); 12] = [
             "PutItem AddressesTable",
             "SendMessage DeliveriesQueueUrl",
             "SendMessage FeedbackQueueUrl",
+            "SendMessage EventsQueueUrl",
             "Publish SMS",
             "SendEmail",
             "GetSecretValue WebhookSecretArn",
             "GetSecretValue PromoCodeKeyArn",
             "GetSecretValue LinkKeyArn",
+            "GetSecretValue VapidKeyArn",
             "GetSecretValue viber-token",
             "GetSecretValue telegram-token",
         ],
@@ -164,6 +167,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
             "Query InboxTable",
             "SendMessage EventsQueueUrl",
             "GetSecretValue InboxKeyArn",
+            "GetSecretValue VapidKeyArn",
         ],
     ),
     (
@@ -271,7 +275,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         "PromoCodesTable" | "LinksTable" => &["id"],
         "InboxTable" => &["user", "delivery"],
         "AddressesTable" => &["address", "user"],
-        "AudiencesTable" => &["index", "user"],
+        "InterestsTable" => &["product", "user"],
         _ => std::slice::from_ref(&key),
     };
     let keys: HashMap<String, AttributeValue> =
@@ -291,7 +295,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .item(key, text("permission"))
                 .item("source", text("permission"))
                 .item("refused_at", text("permission"))
-                .item("index", text("permission"))
+                .item("product", text("permission"))
                 .item("delivery", text("permission"))
                 .item("address", text("permission"))
                 .condition_expression("attribute_exists(never)")
@@ -311,13 +315,12 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         ),
         "DeleteItem" => verdict(dynamodb.delete_item().table_name(table).set_key(Some(keys)).send().await),
         "Scan" => verdict(dynamodb.scan().table_name(table).limit(1).send().await),
-        "Query" if on == "AudiencesTable" => verdict(
+        "Query" if on == "InterestsTable" => verdict(
             dynamodb
                 .query()
                 .table_name(table)
-                .key_condition_expression("#index = :index")
-                .expression_attribute_names("#index", "index")
-                .expression_attribute_values(":index", text("permission"))
+                .key_condition_expression("product = :product")
+                .expression_attribute_values(":product", text("permission"))
                 .send()
                 .await,
         ),
@@ -361,11 +364,21 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .send()
                 .await,
         ),
+        "Query" if on == "CatalogueTable/categories" => verdict(
+            dynamodb
+                .query()
+                .table_name(table)
+                .index_name("categories")
+                .key_condition_expression("category_shard = :shard")
+                .expression_attribute_values(":shard", text("permission#99"))
+                .send()
+                .await,
+        ),
         "Query" => verdict(
             dynamodb
                 .query()
                 .table_name(table)
-                .index_name(if on == "UsersTable/alarms" { "alarms" } else { "announcements" })
+                .index_name(on.split_once('/').map_or("", |(_, index)| index))
                 .key_condition_expression(if on == "UsersTable/alarms" {
                     "alarm_shard = :shard"
                 } else {

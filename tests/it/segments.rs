@@ -4,16 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kairos_cli::commands::segments::{Format, export, watched_since};
-use kairos_cloud::audiences::AudiencesTable;
+use futures_util::TryStreamExt;
+use kairos_cli::commands::segments::{Format, count, export, watched_since};
 use kairos_cloud::backfills::Backfills;
 use kairos_cloud::playbooks::PlaybookStore;
-use kairos_engine::bounds::{AUDIENCE_SHARDS, USER_RETENTION};
+use kairos_cloud::users::UserFound;
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::playbook::{Playbook, PlaybookVersion, Segment};
 use kairos_engine::program::Program;
 use kairos_engine::time::{Span, Timestamp};
-use kairos_protocol::port::{AudienceChange, Audiences};
 use kairos_protocol::segmentation::Backfills as _;
 use serde_json::{Value, json};
 
@@ -24,26 +23,22 @@ use crate::harness::{PATIENCE, Shopper, Stage, eventually, run, spread, tell};
 const SHOPPERS: usize = 40;
 const DAY: Span = Span::from_hours(24);
 
-fn audiences(stage: &Stage) -> AudiencesTable {
-    AudiencesTable::new(stage.dynamodb.clone(), stage.output("AudiencesTable").to_owned())
+/// Everybody in a segment of this playbook, with since when.
+async fn members_of(stage: &Stage, program: &Program, segment: &str) -> BTreeMap<UserKey, Timestamp> {
+    let pages: Vec<_> = stage.users.everybody().try_collect().await.expect("the users table answers");
+    let users = pages.into_iter().flatten();
+    let since = |(user, state): UserFound| {
+        let state = state.expect("everybody can be read");
+        let memberships = program.memberships(&state);
+        let membership = memberships.iter().find(|(name, _)| *name == segment);
+        membership.map(|(_, since)| (user, *since))
+    };
+    users.filter_map(since).collect()
 }
 
-/// Everybody in a segment, with since when.
+/// The same of the playbook of most tests.
 async fn members(stage: &Stage, segment: &str) -> BTreeMap<UserKey, Timestamp> {
-    let audiences = audiences(stage);
-    let mut members = BTreeMap::new();
-    for shard in 0..AUDIENCE_SHARDS {
-        let mut after = None;
-        loop {
-            let page = audiences.members(segment, shard, after).await.expect("the audiences table answers");
-            members.extend(page.members);
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-    }
-    members
+    members_of(stage, &Program::new(playbook(&stage.receiver.url())).unwrap(), segment).await
 }
 
 fn orders_swatch(shopper: &Shopper, at: Timestamp) -> Value {
@@ -135,12 +130,11 @@ fn an_export_lists_exactly_the_members() {
             if members == wanted { Ok(()) } else { Err(format!("{members:?} instead of {wanted:?}")) }
         })
         .await;
-        assert_eq!(audiences(stage).count(COLLECTORS).await.unwrap(), 3);
-
         let program = Program::new(playbook(&stage.receiver.url())).unwrap();
+        assert_eq!(count(&program, &stage.users).await.unwrap()[COLLECTORS], 3);
+
         let mut text = Vec::new();
-        let exported =
-            export(&program, &audiences(stage), &stage.users, COLLECTORS, Format::Json, &mut text).await.unwrap();
+        let exported = export(&program, &stage.users, COLLECTORS, Format::Json, &mut text).await.unwrap();
         let rows: Vec<Value> =
             String::from_utf8(text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!((exported, rows.len()), (3, 3));
@@ -151,40 +145,11 @@ fn an_export_lists_exactly_the_members() {
         assert_eq!(row(&eva)["email"], json!(eva.email));
 
         let mut text = Vec::new();
-        export(&program, &audiences(stage), &stage.users, COLLECTORS, Format::Csv, &mut text).await.unwrap();
+        export(&program, &stage.users, COLLECTORS, Format::Csv, &mut text).await.unwrap();
         let text = String::from_utf8(text).unwrap();
         let quoted = format!("\"{}\",,,{},", ben.user_id.replace('"', "\"\""), ben.phone);
         assert!(text.starts_with("user_id,anonymous_id,email,phone,entered_at\n"), "{text}");
         assert!(text.lines().any(|line| line.starts_with(&quoted)), "{text}");
-    });
-}
-
-#[test]
-fn of_the_changes_of_a_user_the_newest_counts_in_whatever_order_they_come() {
-    run(async {
-        let stage = Stage::shared().await;
-        let audiences = audiences(stage);
-        let user = Shopper::new("repeated").key();
-        let segment = "of_one_user";
-        let change = |number: u64, entered: bool, at: Timestamp| {
-            [AudienceChange::Member { user, segment: segment.into(), entered, at, number }]
-        };
-        let at = now();
-        for (number, entered, at, is_in) in [
-            (1, true, at, true),
-            (3, false, at.plus(Span::from_secs(2)), false),
-            // Repeated after what came later.
-            (1, true, at, false),
-            (2, true, at.plus(Span::from_secs(1)), false),
-            (4, true, at.plus(Span::from_secs(3)), true),
-            (4, true, at.plus(Span::from_secs(3)), true),
-            // Forgotten meanwhile, so that their changes are counted from the beginning.
-            (1, false, at.plus(USER_RETENTION).plus(DAY), false),
-        ] {
-            audiences.record(&change(number, entered, at)).await.unwrap();
-            let members = members(stage, segment).await;
-            assert_eq!(members.contains_key(&user), is_in, "after {number}");
-        }
     });
 }
 
@@ -232,11 +197,13 @@ fn a_publication_brings_those_up_to_date_who_stay_away() {
         assert!(publication.watches_anew);
         assert_eq!(publication.watched_from_now, 1, "the views; orders were watched");
         let published_at = now();
+        let program = store.version(&second.version).await.unwrap();
+        let program = Program::new(program.as_ref().clone()).unwrap();
 
         let wanted: BTreeSet<UserKey> = lately_active.iter().map(Shopper::key).collect();
         let patience = PATIENCE + Duration::from_secs(150);
         eventually("those who stayed away are in the new segment", patience, async || {
-            let members: BTreeSet<UserKey> = members(stage, twice_a_day).await.into_keys().collect();
+            let members: BTreeSet<UserKey> = members_of(stage, &program, twice_a_day).await.into_keys().collect();
             if members == wanted { Ok(()) } else { Err(format!("{} of {}", members.len(), wanted.len())) }
         })
         .await;
@@ -245,8 +212,6 @@ fn a_publication_brings_those_up_to_date_who_stay_away() {
             now().since(published_at).as_millis() / 1_000
         ));
 
-        let program = store.version(&second.version).await.unwrap();
-        let program = Program::new(program.as_ref().clone()).unwrap();
         for user in &everybody {
             stage
                 .stored_when(*user, "they are on the new program", |stored| {

@@ -20,8 +20,8 @@ const gpc = () => navigator.globalPrivacyControl;
 /** Whether what happens may wait in memory until somebody has said. */
 const waits = () => granted === undefined && options.beforeConsent !== "drop" && !gpc();
 
-/** Hands an event on that may be sent. */
-function deliver(message, urgent) {
+/** Hands an event on that may be sent, of somebody else where that is said. */
+function deliver(message, urgent, who) {
   const at = Date.parse(message.timestamp);
   const away = at - remembered().seen;
   // Before it calls itself, so that it does so once.
@@ -34,7 +34,7 @@ function deliver(message, urgent) {
     deliver({ ...tracked("Visitor Returned", properties), messageId: newId(), timestamp, context });
   }
   if (message.type === "identify") becomes(message.userId);
-  Object.assign(message, ids());
+  Object.assign(message, ids(), who);
   if (preferences) message.context.consent = { categoryPreferences: preferences };
   add(message, urgent);
   // Whatever a listener does wrong is not the event's affair.
@@ -48,9 +48,9 @@ function made(call) {
 }
 
 /** Something happened; an urgent event does not wait for others. */
-export function happened(call, urgent) {
+export function happened(call, urgent, who) {
   const message = made(call);
-  if (granted && !erased()) deliver(message, urgent);
+  if (granted && !erased()) deliver(message, urgent, who);
   else if (waits()) add(message);
   else counts.withheld++;
 }
@@ -58,7 +58,7 @@ export function happened(call, urgent) {
 const tracked = (event, properties) => ({ type: "track", event, properties });
 
 /** Something was done. */
-export const track = (event, properties, urgent) => happened(tracked(event, properties), urgent);
+export const track = (event, properties, urgent, who) => happened(tracked(event, properties), urgent, who);
 
 function grant() {
   granted = true;

@@ -5,6 +5,7 @@
 
 import { ASK_AFTER } from "./bounds.js";
 import { options } from "./lifecycle.js";
+import { renew } from "./push.js";
 import { erased, ids } from "./visitor.js";
 
 /** Whether messages may be asked for and shown. */
@@ -49,4 +50,10 @@ export function hush() {
 export function admit(may) {
   admitted = may;
   may ? look() : hush();
+  renew();
+}
+
+/** Whether they may. */
+export function isAdmitted() {
+  return admitted;
 }

@@ -31,7 +31,7 @@ function missing() {
 function built() {
   const file = (path) => new URL(`../${path}`, import.meta.url);
   const changed = (path) => statSync(file(path)).mtimeMs;
-  const sources = ["kairos.js", "kairos-messages.js", "script.js", "build.mjs"];
+  const sources = ["kairos.js", "kairos-messages.js", "kairos-push.js", "kairos-service-worker.js", "script.js", "build.mjs"];
   for (const folder of ["src", "src/captures"]) {
     sources.push(
       ...readdirSync(file(folder))
@@ -40,7 +40,8 @@ function built() {
     );
   }
   const newest = Math.max(...sources.map(changed));
-  return ["dist/kairos.min.js", "dist/kairos.min.mjs", "dist/kairos-messages.min.js"].every(
+  const made = ["kairos.min.js", "kairos.min.mjs", "kairos-messages.min.js", "kairos-push.min.js", "kairos-service-worker.js"];
+  return made.map((name) => `dist/${name}`).every(
     (path) => existsSync(file(path)) && changed(path) >= newest,
   );
 }
@@ -112,6 +113,9 @@ export function silence(seconds) {
   return Buffer.concat([header, data]);
 }
 
+/** The key that browsers subscribe with: the example of RFC 8292, section 2.4. */
+export const PUBLIC_KEY = "BA1Hxzyi1RUM1b5wjxsn7nGxAszw2u61m164i3MrAIxHF6YK5h4SDYic-dRuU_RCPCfA5aq9ojSwk5Y2EmClBPs";
+
 const TYPES = { js: "text/javascript", mjs: "text/javascript", wav: "audio/wav" };
 
 /**
@@ -123,7 +127,7 @@ const TYPES = { js: "text/javascript", mjs: "text/javascript", wav: "audio/wav" 
 async function world() {
   const requests = [];
   const answers = [];
-  const inbox = { messages: [], asked: [], told: [], expected: false };
+  const inbox = { messages: [], asked: [], told: [], expected: false, publicKey: PUBLIC_KEY, keys: 0 };
   /** Answers wait for it. */
   let held;
   let release;
@@ -134,6 +138,10 @@ async function world() {
     for await (const part of request) parts.push(part);
     const text = Buffer.concat(parts).toString();
     response.setHeader("access-control-allow-origin", request.headers.origin ?? "*");
+    if (request.url === "/v1/push/key") {
+      inbox.keys++;
+      return void response.end(JSON.stringify({ publicKey: inbox.publicKey }));
+    }
     if (request.url.startsWith("/v1/inbox")) {
       const question = JSON.parse(text);
       const [, , , what] = request.url.split("/");

@@ -114,7 +114,7 @@ fn facts(program: &Program, state: &UserState) -> Map<String, Value> {
     let now = state.clock;
     let (know, buy) = (strength(program, state, MicroMoment::Know), strength(program, state, MicroMoment::Buy));
     let (total, _) = state.cart.total();
-    let reachable = Channel::ALL.iter().any(|channel| state.profile.address(*channel).is_some());
+    let reachable = Channel::ALL.iter().any(|channel| state.is_reachable(*channel));
     let mut facts = Map::from_iter([
         ("cart_items".to_owned(), json!(state.cart.items().len())),
         ("cart_total".to_owned(), json!(total.map_or(0.0, |total| total.get() as f64 / 1e6))),

@@ -124,7 +124,7 @@ async fn show(target: &Target, id: &str) -> Done {
         line(format!("The catalogue has no product {id}: bring it in with `kairos catalogue import FILE`."));
         return Ok(ExitCode::FAILURE);
     };
-    let interested = target.audiences().await?.count_interested(id).await?;
+    let interested = target.interests().await?.count_interested(id).await?;
     describe(&entry, interested).into_iter().for_each(line);
     Ok(ExitCode::SUCCESS)
 }

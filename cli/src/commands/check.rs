@@ -218,7 +218,7 @@ fn show_cost(cost: &Cost, all: bool, style: Style) {
     }
     if cost.follows_products {
         indented(
-            "Whom a product interests is written into the audiences table: one write for each user and product.",
+            "Whom a product interests is written into the table of interests: one write for each user and product.",
             3,
         );
     }

@@ -89,16 +89,25 @@ pub async fn run(arguments: &Arguments) -> Done {
 }
 
 fn wanted_play<'p>(playbook: &'p Playbook, arguments: &Arguments) -> Result<&'p Play, String> {
-    let names = playbook.plays.iter().map(|play| play.name.as_str());
-    let play = playbook.play(&arguments.play).ok_or_else(|| unknown("the playbook", "play", &arguments.play, names))?;
-    if let Some(message) = &arguments.message {
-        let sends = sends(&play.steps);
-        if sends.iter().all(|(name, _)| name != message) {
-            let names = sends.iter().map(|(name, _)| *name);
-            return Err(unknown(&format!("the play {}", play.name), "message", message, names));
-        }
-    }
+    let play = play_named(playbook, &arguments.play)?;
+    arguments.message.as_deref().map_or(Ok(()), |message| knows_message(play, message))?;
     Ok(play)
+}
+
+/// The play with this name, or what there is instead.
+pub(super) fn play_named<'p>(playbook: &'p Playbook, name: &str) -> Result<&'p Play, String> {
+    let names = playbook.plays.iter().map(|play| play.name.as_str());
+    playbook.play(name).ok_or_else(|| unknown("the playbook", "play", name, names))
+}
+
+/// Whether a play sends a message, or what it sends instead.
+pub(super) fn knows_message(play: &Play, message: &str) -> Result<(), String> {
+    let sends = sends(&play.steps);
+    if sends.iter().any(|(name, _)| *name == message) {
+        return Ok(());
+    }
+    let names = sends.iter().map(|(name, _)| *name);
+    Err(unknown(&format!("the play {}", play.name), "message", message, names))
 }
 
 fn unknown<'n>(whole: &str, what: &str, name: &str, names: impl Iterator<Item = &'n str>) -> String {

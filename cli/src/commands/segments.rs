@@ -1,19 +1,16 @@
 //! `kairos segments`: who belongs together, and how far users have been brought to what is watched now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
-use kairos_cloud::audiences::AudiencesTable;
+use futures_util::TryStreamExt;
 use kairos_cloud::users::UsersTable;
-use kairos_engine::bounds::{AUDIENCE_SHARDS, READ_BATCH_KEYS_MAX};
-use kairos_engine::commit::StoredUser;
-use kairos_engine::identifiers::UserKey;
 use kairos_engine::playbook::{Condition, Moments, Playbook, Segment};
 use kairos_engine::program::Program;
+use kairos_engine::state::UserState;
 use kairos_engine::time::Timestamp;
-use kairos_protocol::mailboxes::Users;
 use kairos_protocol::segmentation::{Backfill, Backfills};
 use serde::Serialize;
 
@@ -63,15 +60,16 @@ pub async fn run(arguments: &Arguments) -> Done {
     match &arguments.what {
         None | Some(What::List) => list(&target).await?,
         Some(What::Count { segment }) => {
-            known(&target, segment).await?;
-            line(target.audiences().await?.count(segment).await?);
+            let program = known(&target, segment).await?;
+            let counts = count(&program, &target.records().await?.users()).await?;
+            line(counts.get(segment.as_str()).copied().unwrap_or_default());
         }
         Some(What::Export { segment, json, .. }) => {
             let program = known(&target, segment).await?;
-            let (audiences, users) = (target.audiences().await?, target.records().await?.users());
+            let users = target.records().await?.users();
             let format = if *json { Format::Json } else { Format::Csv };
             let mut out = BufWriter::new(std::io::stdout().lock());
-            let exported = export(&program, &audiences, &users, segment, format, &mut out).await?;
+            let exported = export(&program, &users, segment, format, &mut out).await?;
             note(format!("{} members of {segment}", thousands(exported)));
         }
         Some(What::Status) => status(target.backfills().await?.load().await?.as_ref()),
@@ -93,15 +91,18 @@ async fn known(target: &Target, segment: &str) -> Result<std::sync::Arc<Program>
 
 async fn list(target: &Target) -> Result<(), Box<dyn Error + Send + Sync>> {
     let program = target.playbooks(None).await?.current().await?;
-    let audiences = target.audiences().await?;
     let style = Style::stdout();
     let segments = &program.playbook().segments;
     if segments.is_empty() {
         line("The playbook in force has no segments: write one into segments/NAME.yaml and publish it.");
     }
+    let counts = match segments.is_empty() {
+        true => BTreeMap::new(),
+        false => count(&program, &target.records().await?.users()).await?,
+    };
     let width = segments.iter().map(|segment| segment.name.len()).max().unwrap_or_default();
     for segment in segments {
-        let members = thousands(audiences.count(&segment.name).await?);
+        let members = thousands(counts.get(segment.name.as_str()).copied().unwrap_or_default());
         let since = watched_since(&program, segment);
         let since = since.map(|since| style.dim(format!("  (watched since {since})"))).unwrap_or_default();
         line(format!("{:width$}  {members:>12}  {}{since}", segment.name, segment.title));
@@ -197,60 +198,85 @@ struct Member<'a> {
     entered_at: String,
 }
 
-/// Writes the members of a segment, in no particular order, holding a page of them in memory at a time. Who has been
-/// forgotten, or has left meanwhile, is left out. Gives how many were written.
+/// How many users are in each segment, as their own items say it; a segment in which nobody is, is not there.
+///
+/// # Errors
+/// When DynamoDB fails.
+pub async fn count<'p>(
+    program: &'p Program,
+    users: &UsersTable,
+) -> Result<BTreeMap<&'p str, u64>, Box<dyn Error + Send + Sync>> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    go_through(users, |state| {
+        for (segment, _) in program.memberships(state) {
+            *counts.entry(segment.as_str()).or_default() += 1;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(counts)
+}
+
+/// Writes the members of a segment, in no particular order, holding a few pages of users in memory at a time. Gives how
+/// many were written.
 ///
 /// # Errors
 /// When DynamoDB fails, or what is written goes nowhere.
 pub async fn export(
     program: &Program,
-    audiences: &AudiencesTable,
     users: &UsersTable,
     segment: &str,
     format: Format,
     out: &mut impl Write,
 ) -> Result<u64, Box<dyn Error + Send + Sync>> {
-    let progress = Progress::open("members");
-    let mut written = 0;
     if format == Format::Csv {
         writeln!(out, "user_id,anonymous_id,email,phone,entered_at")?;
     }
-    for shard in 0..AUDIENCE_SHARDS {
-        let mut after = None;
-        loop {
-            let page = audiences.members(segment, shard, after).await?;
-            for chunk in page.members.chunks(READ_BATCH_KEYS_MAX) {
-                let keys: Vec<UserKey> = chunk.iter().map(|(user, _)| *user).collect();
-                let mut stored = users.load(&keys).await?;
-                for (user, _) in chunk {
-                    let Some(stored) = stored.remove(user).transpose()? else { continue };
-                    if write_member(program, segment, &stored, format, out)? {
-                        written += 1;
-                    }
-                }
-            }
-            progress.say(format!("{} members", thousands(written)));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-    }
+    let mut written = 0;
+    go_through(users, |state| {
+        let memberships = program.memberships(state);
+        let Some((_, entered_at)) = memberships.iter().find(|(name, _)| *name == segment) else { return Ok(()) };
+        written += 1;
+        write_member(state, *entered_at, format, out)
+    })
+    .await?;
     out.flush()?;
     Ok(written)
 }
 
-/// Writes one member, unless the user's own item says otherwise: that is written first.
+/// Looks at what is remembered of every user. Who is in a segment stands there and nowhere else: lists kept beside it
+/// would cost a write for each change, a hundred times what it costs to read everybody now and then.
+async fn go_through(
+    users: &UsersTable,
+    mut look: impl FnMut(&UserState) -> Result<(), Box<dyn Error + Send + Sync>>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let progress = Progress::open("users");
+    let (mut read, mut unreadable) = (0_u64, 0_u64);
+    let mut pages = std::pin::pin!(users.everybody());
+    while let Some(page) = pages.try_next().await? {
+        for (_, state) in page {
+            read += 1;
+            match state {
+                Ok(state) => look(&state)?,
+                Err(_) => unreadable += 1,
+            }
+        }
+        progress.say(format!("{} users read", thousands(read)));
+    }
+    drop(progress);
+    if unreadable > 0 {
+        note(format!("{} of {} users could not be read and are left out", thousands(unreadable), thousands(read)));
+    }
+    Ok(())
+}
+
+/// Writes one member.
 fn write_member(
-    program: &Program,
-    segment: &str,
-    stored: &StoredUser,
+    state: &UserState,
+    entered_at: Timestamp,
     format: Format,
     out: &mut impl Write,
-) -> Result<bool, Box<dyn Error + Send + Sync>> {
-    let state = &stored.state;
-    let memberships = program.memberships(state);
-    let Some((_, entered_at)) = memberships.iter().find(|(name, _)| *name == segment) else { return Ok(false) };
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     let member = Member {
         user_id: state.user_id.as_deref(),
         anonymous_id: state.anonymous_id.as_deref(),
@@ -276,5 +302,5 @@ fn write_member(
             writeln!(out)?;
         }
     }
-    Ok(true)
+    Ok(())
 }

@@ -7,7 +7,7 @@ use kairos_cloud::catalogue::CatalogueTable;
 use kairos_delivery::consent_links::{ConsentLinks, signed};
 use kairos_delivery::enrichment::Listings;
 use kairos_delivery::links::{NotShort, Short, ShortLinks};
-use kairos_delivery::promo_codes::Codes;
+use kairos_delivery::promo_codes::{Codes, sample};
 use kairos_engine::mailbox::{CartData, DeliveryOrder, DeviceData, MessageData, PersonData};
 use kairos_engine::money::{Currency, Micros};
 use kairos_engine::place::Position;
@@ -19,7 +19,6 @@ use kairos_protocol::catalogue::{Listing, Stock};
 use kairos_protocol::delivery::Answer;
 use kairos_protocol::links::MessageLinks;
 use kairos_protocol::port::Fault;
-use kairos_protocol::promo_codes::spelled;
 use kairos_protocol::signed_links::LinkKey;
 
 use super::sends;
@@ -28,8 +27,6 @@ use super::sends;
 const AWAY: f64 = 0.0063;
 /// What sample links are signed with.
 const SAMPLE_KEY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-/// What the sample code is spelled from.
-const CODE_BYTES: [u8; 16] = *b"a sample, no one";
 
 /// Somebody who gets messages.
 #[derive(Debug)]
@@ -98,7 +95,11 @@ impl Shopper {
         );
         let on_the_way = if run.is_some() { ", with the play on its way" } else { "" };
         let addresses = Channel::ALL.into_iter().filter_map(|channel| {
-            let address = state.profile.address(channel)?;
+            let address = match channel {
+                // The names of their push services say as much as a person wants to know.
+                Channel::WebPush => state.web_push.last()?.service(),
+                channel => state.profile.address(channel)?,
+            };
             Some((channel, address.to_owned()))
         });
         Self {
@@ -136,6 +137,11 @@ fn sample_event(playbook: &Playbook, play: &Play) -> BTreeMap<String, TraitValue
     properties.map(|name| (name.to_owned(), TraitValue::Text(format!("[{}]", name.replace('_', " "))))).collect()
 }
 
+/// What is related to what the sample shopper has.
+fn related_samples() -> [Product; 2] {
+    [product("cup", "Espresso Cup", 12_900_000, 1), product("kettle", "Kettle with a Long Spout", 64_000_000, 1)]
+}
+
 /// What is known of products.
 #[derive(Debug)]
 pub enum Catalogue {
@@ -146,13 +152,25 @@ pub enum Catalogue {
 }
 
 impl Listings for Catalogue {
-    async fn listing(&self, id: &str) -> Result<Option<Listing>, Fault> {
+    async fn listings(&self, ids: &[String]) -> Result<BTreeMap<String, Listing>, Fault> {
+        let places = match self {
+            Self::Sample(places) => places,
+            Self::Installed(table) => return table.listings(ids).await,
+        };
+        let listing = |id: &String| {
+            let related = related_samples().into_iter().find(|product| product.id == *id);
+            // Of the others the shopper knows everything.
+            let product = related.unwrap_or_else(|| Product { id: id.clone(), quantity: 1, ..Product::default() });
+            let stock = (!places.is_empty()).then(|| Stock::Places(places.clone()));
+            (id.clone(), Listing { product, stock })
+        };
+        Ok(ids.iter().map(listing).collect())
+    }
+
+    async fn newest_of(&self, category: &str, limit: usize) -> Result<Vec<String>, Fault> {
         match self {
-            Self::Sample(places) => {
-                let product = Product { id: id.to_owned(), quantity: 1, ..Product::default() };
-                Ok(Some(Listing { product, stock: Some(Stock::Places(places.clone())) }))
-            }
-            Self::Installed(table) => table.listing(id).await,
+            Self::Sample(_) => Ok(related_samples().into_iter().map(|product| product.id).take(limit).collect()),
+            Self::Installed(table) => Listings::newest_of(table, category, limit).await,
         }
     }
 }
@@ -206,18 +224,6 @@ impl ConsentLinks for Samples {
 
 impl Codes for Samples {
     async fn code(&self, order: &DeliveryOrder, _: &str, promotion: &Promotion) -> Result<PromoCode, Answer> {
-        let code = match promotion.pool {
-            // How those look only the shop knows.
-            Some(_) => "CODE-OF-THE-POOL".to_owned(),
-            None => spelled(promotion.prefix.as_deref(), CODE_BYTES),
-        };
-        Ok(PromoCode {
-            code,
-            title: promotion.title.clone(),
-            discount: promotion.discount.clone(),
-            minimum_total: promotion.minimum_total,
-            maximum_discount: promotion.maximum_discount,
-            expires_at: order.due_at.plus(promotion.expires_after),
-        })
+        Ok(sample(promotion, order.due_at.plus(promotion.expires_after)))
     }
 }

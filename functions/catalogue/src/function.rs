@@ -2,10 +2,10 @@
 
 use aws_lambda_events::event::lambda_function_urls::{LambdaFunctionUrlRequest, LambdaFunctionUrlResponse};
 use aws_sdk_dynamodb::Client as DynamoDb;
-use kairos_cloud::audiences::AudiencesTable;
 use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::environment::required;
+use kairos_cloud::interests::InterestsTable;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::queues::Mailboxes;
 use kairos_cloud::requests::{body_text, check_key};
@@ -29,7 +29,7 @@ const LAMBDA_TIMEOUT_MAX: Span = Span::from_mins(15);
 #[derive(Debug)]
 pub struct Function {
     catalogue: CatalogueTable,
-    audiences: AudiencesTable,
+    interests: InterestsTable,
     mailboxes: Mailboxes,
     playbooks: PlaybookStore,
     key: Secret<String>,
@@ -46,7 +46,7 @@ impl Function {
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         Ok(Self {
             catalogue: CatalogueTable::new(tables.clone(), required("CATALOGUE_TABLE")?),
-            audiences: AudiencesTable::new(tables.clone(), required("AUDIENCES_TABLE")?),
+            interests: InterestsTable::new(tables.clone(), required("INTERESTS_TABLE")?),
             playbooks: PlaybookStore::new(tables, required("PLAYBOOK_TABLE")?),
             mailboxes: Mailboxes::new(aws_sdk_sqs::Client::new(&config), required("EVENTS_QUEUE_URL")?),
             key: Secret::new(secrets, required("CATALOGUE_KEY_ARN")?, CATALOGUE_KEY_REFRESH, access_key),
@@ -114,10 +114,10 @@ impl Function {
         Ok(answer::imported(&feed, &rows, &announced))
     }
 
-    const fn ports(&self) -> Ports<'_, CatalogueTable, AudiencesTable, Mailboxes, SystemClock> {
+    const fn ports(&self) -> Ports<'_, CatalogueTable, InterestsTable, Mailboxes, SystemClock> {
         Ports {
             catalogue: &self.catalogue,
-            interests: &self.audiences,
+            interests: &self.interests,
             mailboxes: &self.mailboxes,
             clock: &SystemClock,
         }

@@ -6,10 +6,10 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_sqs::Client as Sqs;
-use kairos_cloud::audiences::AudiencesTable;
 use kairos_cloud::batches::{mailbox_message, receipt, response};
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::environment::required;
+use kairos_cloud::interests::InterestsTable;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::queues::{Alarms, Deliveries, Mailboxes};
 use kairos_cloud::users::UsersTable;
@@ -33,7 +33,7 @@ struct Decide {
     mailboxes: Mailboxes,
     deliveries: Deliveries,
     alarms: Alarms,
-    audiences: AudiencesTable,
+    interests: InterestsTable,
     playbooks: PlaybookStore,
 }
 
@@ -47,7 +47,7 @@ impl Decide {
             mailboxes: Mailboxes::new(sqs.clone(), required("EVENTS_QUEUE_URL")?),
             deliveries: Deliveries::new(sqs.clone(), required("DELIVERIES_QUEUE_URL")?),
             alarms: Alarms::new(sqs, required("ALARMS_QUEUE_URL")?),
-            audiences: AudiencesTable::new(dynamodb.clone(), required("AUDIENCES_TABLE")?),
+            interests: InterestsTable::new(dynamodb.clone(), required("INTERESTS_TABLE")?),
             playbooks: PlaybookStore::new(dynamodb, required("PLAYBOOK_TABLE")?),
         })
     }
@@ -77,7 +77,7 @@ impl Decide {
             mailboxes: &self.mailboxes,
             deliveries: &self.deliveries,
             alarms: &self.alarms,
-            audiences: &self.audiences,
+            interests: &self.interests,
             clock: &SystemClock,
         };
         let applied = ports.apply_batch(&program, &queue, batch).await;

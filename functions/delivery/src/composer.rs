@@ -7,6 +7,8 @@
 //! | `playbook_unreadable` | that version is not in the table, or damaged | configuration |
 //! | `message_unknown`, `channel_not_set_up` | the playbook does not have it | configuration |
 //! | `catalogue_unavailable` | a template shows what only the catalogue knows, and it could not be read now | retryable |
+//! | `no_products` | the message needs products, and none of its lists has any | permanent_message |
+//! | `no_test_on_site` | tests are not put into anybody's inbox | permanent_message |
 //! | `render` | the templates and the data do not go together | permanent_message |
 //! | `promo_…` | see [`crate::promo_codes`] | |
 //! | `secret`, `link_key` | the key that signs webhooks, or links, could not be read | configuration |
@@ -16,27 +18,29 @@
 //! The key, and the tokens of [messengers](crate::messengers), are asked for here and not when the message is sent,
 //! because nothing that can take time may stand between a claim and its call; the sending then finds them known.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_engine::mailbox::DeliveryOrder;
-use kairos_engine::playbook::{LinkSettings, LocalizedMessage, Message, Playbook};
-use kairos_messages::{Found, RenderedMessage};
+use kairos_engine::playbook::{Channel, LinkSettings, LocalizedMessage, Message, Playbook, Purpose};
+use kairos_messages::{Found, Locale, RenderedMessage};
 use kairos_protocol::delivery::{Answer, AnswerClass, Composer, Content};
 use kairos_protocol::port::{Clock, Fault};
 
 use crate::consent_links::{ConsentLinks, has_header, needs_links};
-use crate::enrichment::{Listings, Needs, completed, store};
+use crate::enrichment::{Listings, Needs, completed, related, store};
 use crate::links::{ShortLinks, with_short_links};
 use crate::messengers::Messengers;
 use crate::promo_codes::{Codes, code_of};
 use crate::tokens::Tokens;
+use crate::web_push::Notifies;
 use crate::webhook::SigningKeys;
 
 /// Composes from published playbooks.
 #[derive(Debug)]
-pub struct PlaybookComposer<L, P, C, S, K, T> {
+pub struct PlaybookComposer<L, P, C, S, K, T, W> {
     playbooks: PlaybookStore,
     listings: L,
     codes: P,
@@ -44,11 +48,12 @@ pub struct PlaybookComposer<L, P, C, S, K, T> {
     links: S,
     keys: K,
     messengers: Arc<Messengers<T>>,
+    web_push: Arc<W>,
 }
 
-impl<L, P, C, S, K, T> PlaybookComposer<L, P, C, S, K, T> {
+impl<L, P, C, S, K, T, W> PlaybookComposer<L, P, C, S, K, T, W> {
     /// Composes from this store, this catalogue, these promo codes, these links for consent and these short ones; `keys`
-    /// are those that webhooks will be signed with, `messengers` those that must be ready for what is composed.
+    /// are those that webhooks will be signed with, `messengers` those that must be ready for what is composed, and `web_push` knows the browsers of users.
     pub fn new(
         playbooks: PlaybookStore,
         listings: L,
@@ -56,13 +61,13 @@ impl<L, P, C, S, K, T> PlaybookComposer<L, P, C, S, K, T> {
         consent: C,
         links: S,
         keys: K,
-        messengers: Arc<Messengers<T>>,
+        (messengers, web_push): (Arc<Messengers<T>>, Arc<W>),
     ) -> Self {
-        Self { playbooks, listings, codes, consent, links, keys, messengers }
+        Self { playbooks, listings, codes, consent, links, keys, messengers, web_push }
     }
 }
 
-impl<L, P, C, S, K, T> Composer for PlaybookComposer<L, P, C, S, K, T>
+impl<L, P, C, S, K, T, W> Composer for PlaybookComposer<L, P, C, S, K, T, W>
 where
     L: Listings,
     P: Codes,
@@ -70,15 +75,22 @@ where
     S: ShortLinks,
     K: SigningKeys,
     T: Tokens,
+    W: Notifies,
 {
     async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
         self.messengers.ready(order.channel, &SystemClock).await?;
         match self.playbooks.version(&order.playbook).await {
             Ok(playbook) => {
                 let (consent, links) = (&self.consent, &self.links);
-                let content = compose_from(&playbook, &self.listings, &self.codes, consent, links, order).await?;
-                if let Content::Webhook { .. } = content {
-                    self.keys.current(SystemClock.now()).await.map_err(|fault| no_key(&fault))?;
+                let mut content = compose_from(&playbook, &self.listings, &self.codes, consent, links, order).await?;
+                match &mut content {
+                    Content::Webhook { .. } => {
+                        self.keys.current(SystemClock.now()).await.map_err(|fault| no_key(&fault))?;
+                    }
+                    Content::WebPush { browsers, .. } => {
+                        *browsers = self.web_push.browsers(order, SystemClock.now()).await?;
+                    }
+                    _ => {}
                 }
                 Ok(content)
             }
@@ -97,7 +109,8 @@ pub fn no_key(fault: &Fault) -> Answer {
     Answer::new(AnswerClass::Configuration, "secret").with_detail(&fault.to_string())
 }
 
-/// The content of an order, by this playbook and this catalogue, with a code and links of these.
+/// The content of an order, by this playbook and this catalogue, with a code and links of these. Which browsers a
+/// notification goes to is not asked here.
 ///
 /// # Errors
 /// The answer that is recorded when there is none (see the module).
@@ -110,23 +123,52 @@ pub async fn compose_from(
     order: &DeliveryOrder,
 ) -> Result<Content, Answer> {
     let (whole, language, message) = message_of(playbook, order)?;
+    if (order.purpose, order.channel) == (Purpose::Test, Channel::OnSite) {
+        // It would wait in the inbox of a user.
+        return Err(Answer::new(AnswerClass::PermanentMessage, "no_test_on_site"));
+    }
     let needs = Needs::of(message, order.channel, &order.data);
-    let listing = match order.data.product.as_ref().filter(|_| needs.listing) {
-        Some(product) => listings.listing(&product.id).await.map_err(|fault| {
-            Answer::new(AnswerClass::Retryable, "catalogue_unavailable").with_detail(&fault.to_string())
-        })?,
-        None => None,
+    let unavailable =
+        |fault: Fault| Answer::new(AnswerClass::Retryable, "catalogue_unavailable").with_detail(&fault.to_string());
+    let asked = needs.products(&order.data);
+    let known =
+        if asked.is_empty() { BTreeMap::new() } else { listings.listings(&asked).await.map_err(unavailable)? };
+    let listing = order.data.product.as_ref().and_then(|product| known.get(&product.id));
+    let store = if needs.store { store(playbook, &order.data, listing) } else { None };
+    let data = completed(&order.data, &known);
+    let related = match needs.related {
+        true => related(listings, &data, &known).await.map_err(unavailable)?,
+        false => Vec::new(),
     };
-    let store = if needs.store { store(playbook, &order.data, listing.as_ref()) } else { None };
-    let data = completed(&order.data, listing.as_ref());
+    if whole.needs_products && needs.are_empty(&data, &related) {
+        return Err(Answer::new(AnswerClass::PermanentMessage, "no_products"));
+    }
     let promo_code = code_of(codes, playbook, whole, order).await?;
     let consent = if needs_links(message, order) { Some(consent.urls(order).await?) } else { None };
     let destinations = playbook.links.as_ref().map(LinkSettings::pages).unwrap_or_default();
-    let found = Found { store, promo_code, consent, destinations };
+    let locale = locale(playbook, language, order);
+    let found = Found { store, promo_code, consent, destinations, locale, related };
     let rendered = with_short_links(links, playbook, message, order, &data, &found).await;
-    let rendered = rendered
+    let mut rendered = rendered
         .map_err(|error| Answer::new(AnswerClass::PermanentMessage, "render").with_detail(&error.to_string()))?;
+    if let (Purpose::Test, RenderedMessage::Email { subject, .. }) = (order.purpose, &mut rendered) {
+        subject.insert_str(0, TEST_PREFIX);
+    }
     addressed(playbook, language, order, &found, rendered)
+}
+
+/// What the subject of a test begins with, so that nobody takes it for what a user got.
+pub const TEST_PREFIX: &str = "[Test] ";
+
+/// For whom a message in this language is written.
+fn locale(playbook: &Playbook, language: &str, order: &DeliveryOrder) -> Locale {
+    Locale {
+        language: language.to_owned(),
+        reader: order.locale.clone(),
+        time_zone: order.data.time_zone.clone().unwrap_or_else(|| playbook.policy.time_zone.clone()),
+        // However often it is tried, it says the same.
+        now: Some(order.decided_at),
+    }
 }
 
 fn message_of<'p>(
@@ -182,6 +224,11 @@ fn addressed(
             let priority = playbook.play(&order.play).map_or(0, |play| play.priority);
             Content::OnSite { message: Box::new(message), language: language.to_owned(), priority }
         }
+        RenderedMessage::WebPush(message) => {
+            let sender = channels.web_push.clone().ok_or_else(not_set_up)?;
+            let (message, language) = (Box::new(message), language.to_owned());
+            Content::WebPush { sender, message, language, browsers: Vec::new() }
+        }
     })
 }
 
@@ -190,8 +237,7 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
     use kairos_engine::place::Position;
-    use kairos_engine::playbook::Purpose;
-    use kairos_engine::playbook::{Channel, Promotion};
+    use kairos_engine::playbook::{Promotion, TraitValue};
     use kairos_engine::product::Product;
     use kairos_messages::{ConsentUrls, PromoCode};
     use kairos_protocol::catalogue::{Listing, Stock};
@@ -213,7 +259,11 @@ mod tests {
                 "telegram": { "text": "{{ unsubscribe_url }} {{ preferences_url }} {{ confirm_url }}" },
             } } }, "past": { "promotion": "WINTER", "default_locale": "en", "locales": { "en": { "sms": {
                 "text": "{{ promo_code.code }}",
-            } } } }, "nearest": { "default_locale": "en", "locales": { "en": { "sms": {
+            } } } }, "again": { "needs_products": true, "default_locale": "en", "locales": { "en": { "sms": {
+                "text": "{{ viewed.first.name }}",
+            } } } }, "when": { "default_locale": "en", "locales": { "de": { "sms": {
+                "text": "{{ event.at | date: 'weekday' }}, {{ event.at | date: 'time' }}",
+            } }, "en": { "sms": { "text": "{{ event.at | date: 'weekday' }}, {{ event.at | date: 'time' }}" } } } }, "nearest": { "default_locale": "en", "locales": { "en": { "sms": {
                 "text": "{{ product.name }}: {{ store.title }}, {{ store.distance_m | distance }}",
             } } } }, "chat": { "default_locale": "en", "locales": { "en": {
                 "telegram": { "text": "<b>{{ user.first_name }}</b>", "picture": "{{ product.image_url }}" },
@@ -256,13 +306,20 @@ mod tests {
     }
 
     impl Listings for Catalogue {
-        async fn listing(&self, product: &str) -> Result<Option<Listing>, Fault> {
+        async fn listings(&self, products: &[String]) -> Result<BTreeMap<String, Listing>, Fault> {
             if self.is_down {
-                return Err(Fault::Permanent { what: "CatalogueTable GetItem", why: "AccessDenied".into() });
+                return Err(Fault::Permanent { what: "CatalogueTable BatchGetItem", why: "AccessDenied".into() });
             }
-            let product = Product { id: product.into(), name: Some("Mug".into()), quantity: 1, ..Product::default() };
-            let stock = Some(Stock::Places([("old_town".to_owned(), 1)].into()));
-            Ok(Some(Listing { product, stock }))
+            let listing = |id: &String| {
+                let product = Product { id: id.clone(), name: Some("Mug".into()), quantity: 1, ..Product::default() };
+                let stock = Some(Stock::Places([("old_town".to_owned(), 1)].into()));
+                (id.clone(), Listing { product, stock })
+            };
+            Ok(products.iter().map(listing).collect())
+        }
+
+        async fn newest_of(&self, _: &str, _: usize) -> Result<Vec<String>, Fault> {
+            Ok(Vec::new())
         }
     }
 
@@ -322,6 +379,60 @@ mod tests {
         assert_eq!(text, "Mug: Old Town, 1.1 km");
         let answer = compose_with(true, &order).unwrap_err();
         assert_eq!((answer.class, answer.code.as_str()), (AnswerClass::Retryable, "catalogue_unavailable"));
+    }
+
+    #[test]
+    fn a_message_that_needs_products_is_not_sent_without_any() {
+        let order = order(|order| {
+            order.channel = Channel::Sms;
+            order.message = "again".into();
+        });
+        let answer = compose(&order).unwrap_err();
+        assert_eq!((answer.class, answer.code.as_str()), (AnswerClass::PermanentMessage, "no_products"));
+        let mut seen = order.clone();
+        seen.data.viewed = vec![Product { id: "mug".into(), quantity: 1, ..Product::default() }];
+        let Ok(Content::Sms { text, .. }) = compose_with(false, &seen) else { panic!("no SMS") };
+        assert_eq!(text, "Mug");
+    }
+
+    #[test]
+    fn a_test_says_that_it_is_one_and_takes_no_code() {
+        let test = |message: &str, channel| {
+            order(|order| {
+                order.channel = channel;
+                order.message = message.into();
+                order.purpose = Purpose::Test;
+            })
+        };
+        let Ok(Content::Email { subject, unsubscribe, .. }) = compose(&test("reminder", Channel::Email)) else {
+            panic!("no email")
+        };
+        assert!(subject.starts_with("[Test] "), "{subject}");
+        assert_eq!(unsubscribe, None);
+        // Codes cannot be given here, and are not asked for.
+        let Ok(Content::Sms { text, .. }) = compose(&test("present", Channel::Sms)) else { panic!("no SMS") };
+        assert!(text.starts_with("10 % with "), "{text}");
+        let answer = compose(&test("page", Channel::OnSite)).unwrap_err();
+        assert_eq!(answer.code.as_str(), "no_test_on_site");
+    }
+
+    #[test]
+    fn times_are_the_users_own_or_the_policys() {
+        for (time_zone, locale, expected) in [
+            (Some("Asia/Tokyo"), "en-US", "Friday, December 25, 3:30 AM"),
+            (None, "de", "Donnerstag, 24. Dezember, 18:30"),
+            (Some("Atlantis"), "fr", "Thursday, December 24, 6:30 PM"),
+        ] {
+            let order = order(|order| {
+                order.channel = Channel::Sms;
+                order.message = "when".into();
+                order.locale = Some(locale.into());
+                order.data.event = [("at".into(), TraitValue::Text("2026-12-24T18:30:00Z".into()))].into();
+                order.data.time_zone = time_zone.map(str::to_owned);
+            });
+            let Ok(Content::Sms { text, .. }) = compose(&order) else { panic!("no SMS") };
+            assert_eq!(text, expected);
+        }
     }
 
     #[test]

@@ -35,6 +35,11 @@ impl SignedConsentLinks {
 
 impl ConsentLinks for SignedConsentLinks {
     async fn urls(&self, order: &DeliveryOrder) -> Result<ConsentUrls, Answer> {
+        if order.purpose == Purpose::Test {
+            // Whoever looks at a test must not unsubscribe anybody: the page says that such a link is not valid.
+            let url = |path: &str| format!("{}/{path}/test", self.base.trim_end_matches('/'));
+            return Ok(ConsentUrls { unsubscribe: url("u"), preferences: url("p"), confirm: url("c") });
+        }
         let key = self.keys.current(SystemClock.now()).await;
         let key =
             key.map_err(|fault| Answer::new(AnswerClass::Configuration, "link_key").with_detail(&fault.to_string()))?;

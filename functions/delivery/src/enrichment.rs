@@ -1,26 +1,39 @@
 //! What a message shows that the decision does not know: the place to go to, and what the catalogue says of the
-//! product. Looked for only when a template of the message names it.
+//! products. Looked for only when a template of the message names it.
+//!
+//! The product that a play is about and what lies in the cart are shown as the shop told of them, with what is missing filled in;
+//! products to look at again and related ones cost what the catalogue says now.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use kairos_cloud::catalogue::CatalogueTable;
-use kairos_engine::bounds::STORE_DISTANCE_M_MAX;
+use kairos_engine::bought::key;
+use kairos_engine::bounds::{BOUGHT_MAX, MESSAGE_ITEMS_MAX, RELATED_MAX, RELATED_SPARE, STORE_DISTANCE_M_MAX};
 use kairos_engine::mailbox::MessageData;
 use kairos_engine::playbook::{Channel, LocalizedMessage, Place, PlaceSelector, Playbook};
 use kairos_engine::product::Product;
 use kairos_messages::{Store, names_in_message};
-use kairos_protocol::catalogue::Listing;
+use kairos_protocol::catalogue::{Catalogue, Listing};
 use kairos_protocol::port::Fault;
 
 /// The catalogue, as far as messages need it.
 pub trait Listings {
-    /// What is known of a product.
-    fn listing(&self, product: &str) -> impl Future<Output = Result<Option<Listing>, Fault>>;
+    /// What is known of these products (at least one), by their ids.
+    fn listings(&self, products: &[String]) -> impl Future<Output = Result<BTreeMap<String, Listing>, Fault>>;
+
+    /// The products of a category that messages may offer, the newest first; at most `limit`.
+    fn newest_of(&self, category: &str, limit: usize) -> impl Future<Output = Result<Vec<String>, Fault>>;
 }
 
 impl Listings for CatalogueTable {
-    async fn listing(&self, product: &str) -> Result<Option<Listing>, Fault> {
-        Ok(self.get(product).await?.map(|entry| entry.listing))
+    async fn listings(&self, products: &[String]) -> Result<BTreeMap<String, Listing>, Fault> {
+        let entries = self.load(products).await?;
+        entries.into_iter().map(|(id, entry)| Ok((id, entry?.listing))).collect()
+    }
+
+    async fn newest_of(&self, category: &str, limit: usize) -> Result<Vec<String>, Fault> {
+        CatalogueTable::newest_of(self, category, limit).await
     }
 }
 
@@ -31,14 +44,23 @@ pub struct Needs {
     pub store: bool,
     /// What the catalogue says of the product.
     pub listing: bool,
+    /// The products in the cart.
+    pub cart: bool,
+    /// The products looked at last.
+    pub viewed: bool,
+    /// Products of the same category.
+    pub related: bool,
 }
 
 impl Needs {
     /// What a message on a channel needs with this data.
     pub fn of(message: &LocalizedMessage, channel: Channel, data: &MessageData) -> Self {
         let names = names_in_message(message, channel);
-        let store = names.iter().any(|name| name.split('.').next() == Some("store"));
-        let Some(product) = &data.product else { return Self { store, listing: false } };
+        let names_root = |root: &str| names.iter().any(|name| name.split('.').next() == Some(root));
+        let store = names_root("store");
+        let cart = names.contains("cart") || names.contains("cart.items");
+        let needs = Self { store, listing: false, cart, viewed: names_root("viewed"), related: names_root("related") };
+        let Some(product) = &data.product else { return needs };
         let shown = |field: &str| names.contains("product") || names.contains(&format!("product.{field}"));
         let is_missing = [
             ("name", product.name.is_none()),
@@ -49,29 +71,104 @@ impl Needs {
         ];
         let listing = is_missing.iter().any(|(field, is_missing)| *is_missing && shown(field));
         // The place that was entered is the one to show, whatever it has.
-        Self { store, listing: listing || (store && data.place.is_none()) }
+        Self { listing: listing || (store && data.place.is_none()), ..needs }
+    }
+
+    /// Whether all lists of products that it shows are empty; not, when it shows none.
+    pub fn are_empty(&self, data: &MessageData, related: &[Product]) -> bool {
+        let lists =
+            [(self.cart, data.cart.items.len()), (self.viewed, data.viewed.len()), (self.related, related.len())];
+        let mut shown = lists.into_iter().filter(|(is_shown, _)| *is_shown).map(|(_, products)| products).peekable();
+        shown.peek().is_some() && shown.all(|products| products == 0)
+    }
+
+    /// The products of which the catalogue is asked.
+    pub fn products(&self, data: &MessageData) -> Vec<String> {
+        // What is related, the category says.
+        let first = self.related.then(|| starting_points(data).next()).flatten();
+        let product = data.product.as_ref().filter(|_| self.listing);
+        let is_incomplete = |product: &&Product| {
+            let Product { name, price, image_url, url, .. } = product;
+            name.is_none() || price.is_none() || image_url.is_none() || url.is_none()
+        };
+        let cart = data.cart.items.iter().filter(|_| self.cart).filter(is_incomplete);
+        let viewed = data.viewed.iter().filter(|_| self.viewed);
+        let all: BTreeSet<&str> = product.into_iter().chain(first).chain(cart).chain(viewed).map(|p| &*p.id).collect();
+        all.into_iter().map(str::to_owned).collect()
     }
 }
 
-/// The data with what the catalogue knows of the product and the decision did not.
-pub fn completed(data: &MessageData, listing: Option<&Listing>) -> MessageData {
+/// What others are related to: the product that the play is about, what was looked at last, what lies in the cart.
+fn starting_points(data: &MessageData) -> impl Iterator<Item = &Product> {
+    data.product.iter().chain(&data.viewed).chain(&data.cart.items)
+}
+
+/// Products of the category of what the message is about, or of what the user looked at or took last: the newest first,
+/// without what they are looking at, have in the cart or have bought, as the catalogue tells of them now.
+///
+/// # Errors
+/// When the catalogue cannot be read.
+pub async fn related(
+    listings: &impl Listings,
+    data: &MessageData,
+    known: &BTreeMap<String, Listing>,
+) -> Result<Vec<Product>, Fault> {
+    let category = |product: &Product| {
+        let listed = known.get(&product.id).and_then(|listing| listing.product.category.clone());
+        listed.or_else(|| product.category.clone())
+    };
+    let Some(category) = starting_points(data).next().and_then(category) else { return Ok(Vec::new()) };
+    let of_cart = data.cart.items.iter().map(|product| &product.id);
+    let not: BTreeSet<&String> = data.product.iter().map(|product| &product.id).chain(of_cart).collect();
+    let mut newest = listings.newest_of(&category, RELATED_ASKED_MAX).await?;
+    newest.retain(|product| !not.contains(product) && !data.bought.contains(&key(product)));
+    newest.truncate(RELATED_MAX + RELATED_SPARE);
+    if newest.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut listed = listings.listings(&newest).await?;
+    // Some were sold, or went elsewhere, since the index was written.
+    let offered = newest.iter().filter_map(|product| listed.remove(product));
+    let offered = offered.filter(|listing| listing.offered_in() == Some(&*category)).map(|listing| listing.product);
+    Ok(offered.take(RELATED_MAX).collect())
+}
+
+/// So many of a category are asked for: as many as are left when everything that may be left out is among them.
+const RELATED_ASKED_MAX: usize = RELATED_MAX + RELATED_SPARE + 1 + MESSAGE_ITEMS_MAX + BOUGHT_MAX;
+
+/// The data with what the catalogue knows of its products and the decision did not; of products to look at again it knows
+/// better.
+pub fn completed(data: &MessageData, known: &BTreeMap<String, Listing>) -> MessageData {
     let mut data = data.clone();
-    if let (Some(product), Some(Listing { product: known, .. })) = (&mut data.product, listing) {
-        let Product { name, price, currency, image_url, url, category, .. } = known;
-        let fill = |missing: &mut Option<String>, known: &Option<String>| {
-            if missing.is_none() {
-                missing.clone_from(known);
-            }
-        };
-        fill(&mut product.name, name);
-        fill(&mut product.image_url, image_url);
-        fill(&mut product.url, url);
-        fill(&mut product.category, category);
-        if product.price.is_none() {
-            (product.price, product.currency) = (*price, *currency);
+    for product in data.product.iter_mut().chain(&mut data.cart.items) {
+        if let Some(listing) = known.get(&product.id) {
+            fill(product, &listing.product);
+        }
+    }
+    for product in &mut data.viewed {
+        if let Some(Listing { product: now, .. }) = known.get(&product.id) {
+            let before = core::mem::replace(product, Product { quantity: product.quantity, ..now.clone() });
+            fill(product, &before);
         }
     }
     data
+}
+
+/// Fills in what is missing of a product.
+fn fill(product: &mut Product, known: &Product) {
+    let Product { name, price, currency, image_url, url, category, .. } = known;
+    let fill = |missing: &mut Option<String>, known: &Option<String>| {
+        if missing.is_none() {
+            missing.clone_from(known);
+        }
+    };
+    fill(&mut product.name, name);
+    fill(&mut product.image_url, image_url);
+    fill(&mut product.url, url);
+    fill(&mut product.category, category);
+    if product.price.is_none() {
+        (product.price, product.currency) = (*price, *currency);
+    }
 }
 
 /// The nearest of these places that has a page: the one the user is in, else by where they were last seen.
@@ -227,7 +324,7 @@ mod tests {
             let sms = Some(SmsTemplate { text: template.into() });
             let message = LocalizedMessage { sms, ..LocalizedMessage::default() };
             let needs = Needs::of(&message, Channel::Sms, &data);
-            assert_eq!(needs, Needs { store, listing }, "{template}");
+            assert_eq!(needs, Needs { store, listing, ..Needs::default() }, "{template}");
             assert_eq!(Needs::of(&message, Channel::Email, &data), Needs::default(), "another channel");
         }
     }
@@ -237,12 +334,89 @@ mod tests {
         let mut data = about_a_mug();
         let product = data.product.as_mut().unwrap();
         (product.name, product.price) = (Some("Blue Mug".into()), Some(Micros::new(4_000_000)));
-        let product = completed(&data, Some(&listing(None))).product.unwrap();
+        let known = BTreeMap::from([("mug".to_owned(), listing(None))]);
+        let product = completed(&data, &known).product.unwrap();
         assert_eq!(product.name.as_deref(), Some("Blue Mug"));
         assert_eq!((product.price, product.currency), (Some(Micros::new(4_000_000)), None));
         assert_eq!(product.url.as_deref(), Some("https://shop.example/mug"));
-        let product = completed(&about_a_mug(), Some(&listing(None))).product.unwrap();
+        let product = completed(&about_a_mug(), &known).product.unwrap();
         assert_eq!((product.price, product.currency), (Some(Micros::new(5_000_000)), Currency::parse("EUR")));
-        assert_eq!(completed(&data, None), data);
+        assert_eq!(completed(&data, &BTreeMap::new()), data);
+        // What they looked at costs what it costs now; what lies in the cart, what the shop said.
+        let seen = Product { price: Some(Micros::new(4_000_000)), quantity: 1, id: "mug".into(), ..Product::default() };
+        data.viewed = vec![seen.clone()];
+        data.cart.items = vec![Product { quantity: 3, ..seen }];
+        let MessageData { viewed, cart, .. } = completed(&data, &known);
+        assert_eq!((viewed[0].price, viewed[0].name.as_deref()), (Some(Micros::new(5_000_000)), Some("Mug")));
+        assert_eq!((cart.items[0].price, cart.items[0].quantity), (Some(Micros::new(4_000_000)), 3));
+        assert_eq!(cart.items[0].image_url.as_deref(), Some("https://shop.example/mug.jpg"));
+    }
+
+    /// A kitchen of twenty cups, of which the odd ones are sold out by now.
+    struct Kitchen;
+
+    impl Listings for Kitchen {
+        async fn listings(&self, products: &[String]) -> Result<BTreeMap<String, Listing>, Fault> {
+            let cup = |id: &String| {
+                let is_odd = id.trim_start_matches("cup").parse::<u32>().is_ok_and(|number| number % 2 == 1);
+                let known = listing(is_odd.then_some(Stock::Total(0)));
+                (id.clone(), Listing { product: Product { id: id.clone(), ..known.product }, ..known })
+            };
+            Ok(products.iter().map(cup).collect())
+        }
+
+        async fn newest_of(&self, category: &str, limit: usize) -> Result<Vec<String>, Fault> {
+            assert_eq!(category, "kitchen");
+            Ok((0..20).map(|number| format!("cup{number}")).take(limit).collect())
+        }
+    }
+
+    #[test]
+    fn related_products_are_the_newest_that_can_be_had_and_are_not_had_already() {
+        use futures_util::FutureExt;
+        let product = |id: &str, category: Option<&str>| Product {
+            id: id.into(),
+            category: category.map(str::to_owned),
+            quantity: 1,
+            ..Product::default()
+        };
+        let related = |data: &MessageData, known: &BTreeMap<String, Listing>| -> Vec<String> {
+            let products = super::related(&Kitchen, data, known).now_or_never().expect("nothing here waits").unwrap();
+            products.into_iter().map(|product| product.id).collect()
+        };
+        let mut data = MessageData { product: Some(product("cup0", Some("kitchen"))), ..MessageData::default() };
+        let nothing = BTreeMap::new();
+        assert_eq!(related(&data, &nothing), ["cup2", "cup4", "cup6", "cup8", "cup10", "cup12"]);
+        data.cart.items = vec![product("cup2", None)];
+        data.bought = vec![key("cup4"), key("tea")];
+        assert_eq!(related(&data, &nothing), ["cup6", "cup8", "cup10", "cup12", "cup14"]);
+        let looking = MessageData { viewed: vec![product("mug", None)], ..MessageData::default() };
+        let known = BTreeMap::from([("mug".to_owned(), listing(None))]);
+        assert_eq!(related(&looking, &known).len(), RELATED_MAX);
+        assert!(related(&looking, &nothing).is_empty(), "nobody knows what it is");
+        assert!(related(&MessageData::default(), &nothing).is_empty());
+    }
+
+    #[test]
+    fn a_message_that_needs_products_tells_when_it_has_none() {
+        let needs = |template: &str| {
+            let sms = Some(SmsTemplate { text: template.into() });
+            let message = LocalizedMessage { sms, ..LocalizedMessage::default() };
+            Needs::of(&message, Channel::Sms, &MessageData::default())
+        };
+        let one = Product::default();
+        let viewed = MessageData { viewed: vec![one.clone()], ..MessageData::default() };
+        let nothing = MessageData::default();
+        for (template, data, related, is_empty) in [
+            ("{{ viewed.first.name }}", &nothing, vec![], true),
+            ("{{ viewed.first.name }}", &viewed, vec![], false),
+            ("{{ related.first.name }}{{ viewed.size }}", &nothing, vec![one], false),
+            ("{% for item in cart.items %}{% endfor %}{{ related.size }}", &viewed, vec![], true),
+            ("{{ cart.total }}", &nothing, vec![], false),
+        ] {
+            assert_eq!(needs(template).are_empty(data, &related), is_empty, "{template}");
+        }
+        assert_eq!(needs("{{ viewed.first.name }}").products(&viewed), [""]);
+        assert!(needs("{{ product.name }}").products(&viewed).is_empty());
     }
 }

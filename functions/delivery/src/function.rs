@@ -18,11 +18,15 @@ use kairos_cloud::links::LinksTable;
 use kairos_cloud::permissions::StoredPermissions;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
-use kairos_cloud::queues::{Deliveries, Feedback};
+use kairos_cloud::queues::{Deliveries, Feedback, Mailboxes};
+use kairos_cloud::secrets::Secret;
+use kairos_cloud::users::UsersTable;
+use kairos_cloud::vapid_key::VapidKey;
 use kairos_cloud::{service, telemetry};
+use kairos_engine::bounds::VAPID_KEY_REFRESH;
 use kairos_engine::identifiers::{AddressKey, UserKey};
 use kairos_engine::mailbox::DeliveryMessage;
-use kairos_engine::playbook::Channel;
+use kairos_engine::playbook::{Channel, Purpose};
 use kairos_protocol::delivery::{AnswerClass, Incoming, Outcome, Ports, Report};
 use kairos_protocol::port::Clock;
 use kairos_protocol::receipts::Receipt;
@@ -37,7 +41,11 @@ use crate::promo_codes::StoredCodes;
 use crate::providers::{Breakers, Providers, provider_config};
 use crate::sms::Sms;
 use crate::tokens::SecretsManagerTokens;
+use crate::web_push::WebPush;
 use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
+
+/// The push services of browsers, with the secret, the table and the queue that it takes.
+type Browsers = WebPush<Secret<VapidKey>, UsersTable, Mailboxes>;
 
 /// The function with everything it talks to.
 #[derive(Debug)]
@@ -54,8 +62,9 @@ pub struct Delivery {
         StoredLinks,
         Arc<SecretsManagerKey>,
         SecretsManagerTokens,
+        Browsers,
     >,
-    providers: Providers<Arc<SecretsManagerKey>, SecretsManagerTokens, SystemClock>,
+    providers: Providers<Arc<SecretsManagerKey>, SecretsManagerTokens, Browsers, SystemClock>,
 }
 
 impl Delivery {
@@ -75,6 +84,13 @@ impl Delivery {
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let bases = optional("MESSENGERS_STAND_IN").map_or_else(|| Ok(Bases::own()), |at| Bases::stand_in(&at))?;
         let tokens = SecretsManagerTokens::new(&secrets, required("MESSENGER_SECRETS")?);
+        let (users, suppressions) = (required("USERS_TABLE")?, required("SUPPRESSIONS_TABLE")?);
+        let web_push = Arc::new(WebPush::new(
+            Secret::new(secrets.clone(), required("VAPID_KEY_ARN")?, VAPID_KEY_REFRESH, VapidKey::parse),
+            UsersTable::new(dynamodb.clone(), users.clone()),
+            Mailboxes::new(aws_sdk_sqs::Client::new(&config), required("EVENTS_QUEUE_URL")?),
+            bases.web_push(),
+        ));
         let messengers = Arc::new(Messengers::new(tokens, bases));
         let key = Arc::new(SecretsManagerKey::new(secrets.clone(), required("WEBHOOK_SECRET_ARN")?));
         let codes = PromoCodesTable::new(dynamodb.clone(), required("PROMO_CODES_TABLE")?);
@@ -83,7 +99,6 @@ impl Delivery {
         let consent = SignedConsentLinks::new(Arc::clone(&link_keys), required("PREFERENCES_URL")?);
         let links = LinksTable::new(dynamodb.clone(), required("LINKS_TABLE")?);
         let links = StoredLinks::new(links, link_keys, &required("LINKS_URL")?);
-        let (users, suppressions) = (required("USERS_TABLE")?, required("SUPPRESSIONS_TABLE")?);
         let private_hosts = PrivateHosts::parse(&optional("WEBHOOK_PRIVATE_HOSTS").unwrap_or_default())?;
         let catalogue = CatalogueTable::new(dynamodb.clone(), required("CATALOGUE_TABLE")?);
         let inbox = InboxTable::new(dynamodb.clone(), required("INBOX_TABLE")?);
@@ -100,7 +115,7 @@ impl Delivery {
                 consent,
                 links,
                 Arc::clone(&key),
-                Arc::clone(&messengers),
+                (Arc::clone(&messengers), Arc::clone(&web_push)),
             ),
             providers: Providers {
                 sms: Sms::new(
@@ -111,6 +126,7 @@ impl Delivery {
                 email: Email::new(aws_sdk_sesv2::Client::new(&for_providers), required("EMAIL_CONFIGURATION_SET")?),
                 webhook: Webhook::new(private_hosts, key),
                 messengers,
+                web_push,
                 inbox,
                 breakers: Breakers::default(),
                 clock: SystemClock,
@@ -184,7 +200,8 @@ impl Delivery {
 fn written_to(incoming: &Incoming) -> Option<(Channel, AddressKey, UserKey)> {
     let order = incoming.message.as_ref().ok()?.order();
     let is_chat = matches!(order.channel, Channel::Sms | Channel::Telegram | Channel::Viber | Channel::Whatsapp);
-    is_chat.then(|| (order.channel, AddressKey::of(order.channel, &order.address), order.user))
+    let is_users = is_chat && order.purpose != Purpose::Test;
+    is_users.then(|| (order.channel, AddressKey::of(order.channel, &order.address), order.user))
 }
 
 /// A message of the deliveries queue, read as far as it can be.
@@ -199,13 +216,9 @@ pub fn incoming(message: &SqsMessage) -> Incoming {
     }
 }
 
-/// Counts and logs how one message ended. Nothing logged names a person: an answer's detail may, and
-/// stays in the record.
-fn tell(report: &Report) {
+/// Counts how one message ended.
+fn count(report: &Report) {
     telemetry::count(report.outcome.as_str(), 1);
-    let delivery = report.delivery.map(|delivery| delivery.to_string());
-    let channel = report.channel.map(|channel| channel.as_str());
-    let outcome = report.outcome.as_str();
     // What was said to an earlier attempt was counted then.
     let answer = report.answer.as_ref().filter(|_| !matches!(report.outcome, Outcome::AlreadyDone(_)));
     if let Some(answer) = answer {
@@ -222,6 +235,22 @@ fn tell(report: &Report) {
             1,
         );
     }
+}
+
+/// Counts and logs how one message ended. Nothing logged names a person: an answer's detail may, and
+/// stays in the record.
+fn tell(report: &Report) {
+    if report.is_test {
+        // Apart from everything that users get.
+        let is_sent = matches!(report.outcome, Outcome::Sent | Outcome::SentUnrecorded);
+        telemetry::count(if is_sent { "test_sent" } else { "test_not_sent" }, 1);
+    } else {
+        count(report);
+    }
+    let delivery = report.delivery.map(|delivery| delivery.to_string());
+    let channel = report.channel.map(|channel| channel.as_str());
+    let outcome = report.outcome.as_str();
+    let answer = report.answer.as_ref();
     let class = answer.map(|answer| answer.class.as_str());
     let code = answer.map(|answer| answer.code.as_str());
     let fault = report.fault.as_ref().map(ToString::to_string);
@@ -273,6 +302,7 @@ mod tests {
             let report = Report {
                 delivery: None,
                 channel: Some(channel),
+                is_test: false,
                 outcome: Outcome::SentUnrecorded,
                 answer: Some(Answer::new(AnswerClass::Sent, "accepted").with_provider_id("wamid.HBgLMzM2MDAwMDAwNDI=")),
                 fault: None,
@@ -292,6 +322,7 @@ mod tests {
             (include_str!("../events/viber.json"), "viber"),
             (include_str!("../events/whatsapp.json"), "whatsapp"),
             (include_str!("../events/on_site.json"), "on_site"),
+            (include_str!("../events/web_push.json"), "web_push"),
         ] {
             let event: SqsEvent = serde_json::from_str(file).unwrap();
             let read = incoming(&event.records[0]);

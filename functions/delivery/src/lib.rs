@@ -8,7 +8,7 @@
 //! - [`providers`]: one module per channel of the same shape (build the request, send it once,
 //!   classify the answer by the codes that the provider documents): [`sms`], [`email`], [`webhook`],
 //!   and over [`messengers`] [`telegram`], [`viber`], [`whatsapp`]. [`on_site`] writes to
-//!   the inbox. `docs/channels.md` has all tables.
+//!   the inbox, [`web_push`] to the user's browsers. `docs/channels.md` has all tables.
 //! - [`function`]: the batch in, the failures and the counters out.
 //!
 //! **Invariant:** no client of a provider retries by itself: after an answer that did not arrive, only
@@ -30,5 +30,6 @@ pub mod sms;
 pub mod telegram;
 pub mod tokens;
 pub mod viber;
+pub mod web_push;
 pub mod webhook;
 pub mod whatsapp;

@@ -13,7 +13,7 @@ use kairos_cloud::link_keys::LinkKeys;
 use kairos_cloud::links::LinksTable;
 use kairos_cloud::telemetry;
 use kairos_engine::mailbox::{DeliveryOrder, MessageData};
-use kairos_engine::playbook::{LinkSettings, LocalizedMessage, PageOrPlace, Playbook};
+use kairos_engine::playbook::{LinkSettings, LocalizedMessage, PageOrPlace, Playbook, Purpose as Consented};
 use kairos_messages::{Found, Link, Links, RenderError, RenderedMessage, render_linked, render_with};
 use kairos_protocol::links::{MessageLinks, NotKept, Target, keep};
 use kairos_protocol::port::{Clock, Fault};
@@ -105,7 +105,9 @@ pub async fn with_short_links(
     data: &MessageData,
     found: &Found,
 ) -> Result<RenderedMessage, RenderError> {
-    let Some(settings) = &playbook.links else { return render_with(message, order.channel, data, found) };
+    // A click in a test is nobody's.
+    let settings = playbook.links.as_ref().filter(|_| order.purpose != Consented::Test);
+    let Some(settings) = settings else { return render_with(message, order.channel, data, found) };
     let base = settings.domain.as_deref().unwrap_or(short_links.own_address());
     let meaning = Meaning { playbook, settings, data, found, base };
     let seen = Seen { meaning: &meaning, targets: RefCell::default(), shows_pixel: Cell::new(false) };
@@ -226,7 +228,7 @@ mod tests {
     use futures_util::FutureExt;
     use kairos_engine::identifiers::{DeliveryId, UserKey};
     use kairos_engine::place::Position;
-    use kairos_engine::playbook::{Channel, PlaybookVersion, Purpose as Consented};
+    use kairos_engine::playbook::{Channel, PlaybookVersion};
     use kairos_engine::product::Product;
     use kairos_engine::time::{Span, Timestamp};
     use kairos_messages::ConsentUrls;

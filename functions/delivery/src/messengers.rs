@@ -57,7 +57,7 @@ impl Messenger {
             Channel::Telegram => Some(Self::Telegram),
             Channel::Viber => Some(Self::Viber),
             Channel::Whatsapp => Some(Self::Whatsapp),
-            Channel::Email | Channel::Sms | Channel::Webhook | Channel::OnSite => None,
+            Channel::Email | Channel::Sms | Channel::Webhook | Channel::OnSite | Channel::WebPush => None,
         }
     }
 
@@ -110,6 +110,7 @@ pub struct Bases {
     telegram: String,
     viber: String,
     whatsapp: String,
+    web_push: Option<String>,
 }
 
 /// `MESSENGERS_STAND_IN` cannot be understood.
@@ -124,11 +125,12 @@ impl Bases {
             telegram: "https://api.telegram.org".to_owned(),
             viber: "https://chatapi.viber.com".to_owned(),
             whatsapp: "https://graph.facebook.com".to_owned(),
+            web_push: None,
         }
     }
 
-    /// A server at `host:port` that plays all of them by plain HTTP, below `/telegram`, `/viber` and `/whatsapp`: for
-    /// trying out. It gets the tokens.
+    /// A server at `host:port` that plays all of them by plain HTTP, below `/telegram`, `/viber` and `/whatsapp`, and
+    /// all push services below `/web_push/HOST`: for trying out. It gets the tokens.
     ///
     /// # Errors
     /// When it is something else.
@@ -138,7 +140,13 @@ impl Bases {
             return Err(NotAStandIn(authority.to_owned()));
         }
         let below = |name: &str| format!("{url}{name}");
-        Ok(Self { telegram: below("telegram"), viber: below("viber"), whatsapp: below("whatsapp") })
+        let (telegram, viber, whatsapp) = (below("telegram"), below("viber"), below("whatsapp"));
+        Ok(Self { telegram, viber, whatsapp, web_push: Some(below("web_push")) })
+    }
+
+    /// What plays the push services of browsers; none where they are themselves.
+    pub fn web_push(&self) -> Option<String> {
+        self.web_push.clone()
     }
 
     fn of(&self, messenger: Messenger) -> &str {

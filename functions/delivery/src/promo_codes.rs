@@ -21,11 +21,12 @@ use kairos_cloud::telemetry;
 use kairos_engine::bounds::PROMO_CODE_KEY_REFRESH;
 use kairos_engine::identifiers::DeliveryId;
 use kairos_engine::mailbox::DeliveryOrder;
-use kairos_engine::playbook::{Message, Playbook, Promotion};
+use kairos_engine::playbook::{Message, Playbook, Promotion, Purpose};
+use kairos_engine::time::Timestamp;
 use kairos_messages::PromoCode;
 use kairos_protocol::delivery::{Answer, AnswerClass};
 use kairos_protocol::port::Clock;
-use kairos_protocol::promo_codes::{NotGiven, give};
+use kairos_protocol::promo_codes::{NotGiven, give, spelled};
 use sha2::Sha256;
 
 /// Where messages get their codes.
@@ -54,7 +55,30 @@ pub async fn code_of(
         Answer::new(AnswerClass::Configuration, "promotion_unknown")
             .with_detail(&format!("the playbook has no promotion `{name}`"))
     })?;
+    if order.purpose == Purpose::Test {
+        return Ok(Some(sample(promotion, order.due_at.plus(promotion.expires_after))));
+    }
     codes.code(order, name, promotion).await.map(Some)
+}
+
+/// What the sample code is spelled from.
+const SAMPLE_BYTES: [u8; 16] = *b"a sample, no one";
+
+/// A code that nobody can redeem, as long as a real one: none is made or taken for it.
+pub fn sample(promotion: &Promotion, expires_at: Timestamp) -> PromoCode {
+    let code = match promotion.pool {
+        // How those look only the shop knows.
+        Some(_) => "CODE-OF-THE-POOL".to_owned(),
+        None => spelled(promotion.prefix.as_deref(), SAMPLE_BYTES),
+    };
+    PromoCode {
+        code,
+        title: promotion.title.clone(),
+        discount: promotion.discount.clone(),
+        minimum_total: promotion.minimum_total,
+        maximum_discount: promotion.maximum_discount,
+        expires_at,
+    }
 }
 
 /// The codes of the table, and the key that new ones are made with: asked for with the first one.

@@ -21,11 +21,12 @@ use crate::messengers::Messengers;
 use crate::on_site;
 use crate::sms::Sms;
 use crate::tokens::Tokens;
+use crate::web_push::{Notification, Notifies};
 use crate::webhook::{SigningKeys, Webhook};
 
 /// The providers of all channels.
 #[derive(Debug)]
-pub struct Providers<K, T, C> {
+pub struct Providers<K, T, W, C> {
     /// SNS.
     pub sms: Sms,
     /// SES.
@@ -34,6 +35,8 @@ pub struct Providers<K, T, C> {
     pub webhook: Webhook<K>,
     /// Telegram, Viber, WhatsApp.
     pub messengers: Arc<Messengers<T>>,
+    /// The push services of browsers.
+    pub web_push: Arc<W>,
     /// The inboxes that messages for the shop's pages wait in.
     pub inbox: InboxTable,
     /// Which of them are to be left alone.
@@ -42,7 +45,8 @@ pub struct Providers<K, T, C> {
     pub clock: C,
 }
 
-/// The breakers of all providers, one for each channel. The site has none: its inbox is a table of the stack's own.
+/// The breakers of all providers, one for each channel. The site has none: its inbox is a table of the stack's own. Nor have
+/// browsers: each has a push service of its maker's.
 #[derive(Debug, Default)]
 pub struct Breakers {
     email: Breaker,
@@ -62,7 +66,7 @@ impl Breakers {
             Channel::Telegram => Some(&self.telegram),
             Channel::Viber => Some(&self.viber),
             Channel::Whatsapp => Some(&self.whatsapp),
-            Channel::OnSite => None,
+            Channel::OnSite | Channel::WebPush => None,
         }
     }
 
@@ -81,7 +85,7 @@ fn is_of_one_receiver(channel: Channel, answer: &Answer) -> bool {
     matches!((channel, answer.code.as_str()), (Channel::Viber, "12") | (Channel::Whatsapp, "131056"))
 }
 
-impl<K: SigningKeys, T: Tokens, C: Clock> Provider for Providers<K, T, C> {
+impl<K: SigningKeys, T: Tokens, W: Notifies, C: Clock> Provider for Providers<K, T, W, C> {
     fn wait(&self, order: &DeliveryOrder, content: Option<&Content>) -> Option<Span> {
         match content {
             None => self.breakers.of(order.channel)?.wait(self.clock.now()),
@@ -96,7 +100,7 @@ impl<K: SigningKeys, T: Tokens, C: Clock> Provider for Providers<K, T, C> {
     }
 }
 
-impl<K: SigningKeys, T: Tokens, C: Clock> Providers<K, T, C> {
+impl<K: SigningKeys, T: Tokens, W: Notifies, C: Clock> Providers<K, T, W, C> {
     async fn call(&self, order: &DeliveryOrder, content: &Content) -> Answer {
         match content {
             Content::Sms { sender, text } => self.sms.send(order, sender, text).await,
@@ -107,6 +111,10 @@ impl<K: SigningKeys, T: Tokens, C: Clock> Providers<K, T, C> {
             Content::Webhook { receiver, text } => self.webhook.send(order, receiver, text, self.clock.now()).await,
             Content::OnSite { message, language, priority } => {
                 on_site::send(&self.inbox, order, (message, language, *priority), self.clock.now()).await
+            }
+            Content::WebPush { sender, message, language, browsers } => {
+                let notification = Notification { sender, message, language, browsers };
+                self.web_push.notify(order, notification, self.clock.now()).await
             }
             Content::Telegram { .. } | Content::Viber { .. } | Content::Whatsapp { .. } => {
                 self.messengers.send(order, content, &self.clock).await

@@ -12,6 +12,7 @@
 use aws_lambda_events::event::lambda_function_urls::LambdaFunctionUrlResponse;
 use aws_lambda_events::http::header::{self, HeaderName, HeaderValue};
 use kairos_cloud::requests::json_answer;
+use kairos_engine::bounds::VAPID_KEY_CACHE_SECONDS;
 use kairos_engine::time::Timestamp;
 use kairos_protocol::inbox::Kept;
 use serde_json::{Value, json};
@@ -61,14 +62,25 @@ pub fn counted() -> LambdaFunctionUrlResponse {
     for_any_page(json_answer(200, &json!({ "ok": true })))
 }
 
+/// 200: the key that browsers subscribe to notifications with. It hardly ever changes, so browsers and caches on the way may
+/// remember it.
+pub fn push_key(key: &str) -> LambdaFunctionUrlResponse {
+    let mut response = for_any_page(json_answer(200, &json!({ "publicKey": key })));
+    let remembered = format!("public, max-age={VAPID_KEY_CACHE_SECONDS}");
+    response
+        .headers
+        .insert(header::CACHE_CONTROL, HeaderValue::from_str(&remembered).expect("words and digits are a header"));
+    response
+}
+
 /// The request is not taken.
 pub fn refused(refusal: &RequestRefusal) -> LambdaFunctionUrlResponse {
     let body = json!({ "code": refusal.code(), "message": refusal.to_string() });
     let mut response = for_any_page(json_answer(refusal.status(), &body));
     // A browser must not ask a shopper for a password.
     response.headers.remove(header::WWW_AUTHENTICATE);
-    if *refusal == RequestRefusal::MethodNotAllowed {
-        response.headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+    if let RequestRefusal::MethodNotAllowed(method) = refusal {
+        response.headers.insert(header::ALLOW, HeaderValue::from_static(method));
     }
     response
 }
@@ -78,7 +90,7 @@ pub fn preflight() -> LambdaFunctionUrlResponse {
     let mut response = LambdaFunctionUrlResponse::default();
     response.status_code = 204;
     for (name, value) in [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type"),
         (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS),
     ] {
@@ -136,7 +148,7 @@ mod tests {
             (RequestRefusal::WriteKeyUnknown, 401, "write_key_unknown"),
             (RequestRefusal::HashWrong, 403, "user_hash_wrong"),
             (RequestRefusal::MessageUnknown, 404, "message_unknown"),
-            (RequestRefusal::MethodNotAllowed, 405, "method_not_allowed"),
+            (RequestRefusal::MethodNotAllowed("POST"), 405, "method_not_allowed"),
             (RequestRefusal::TryAgain, 503, "try_again"),
         ] {
             let response = refused(&refusal);
@@ -146,5 +158,8 @@ mod tests {
             assert_eq!(response.headers.contains_key("retry-after"), status == 503, "{code}");
         }
         assert_eq!((preflight().status_code, preflight().body), (204, None));
+        let key = push_key("BPub");
+        assert_eq!((key.status_code, body(&key)), (200, json!({"publicKey": "BPub"})));
+        assert_eq!(key.headers["cache-control"], "public, max-age=3600");
     }
 }

@@ -10,10 +10,11 @@ use kairos_cloud::queues::Mailboxes;
 use kairos_cloud::requests::{body_text, source_of};
 use kairos_cloud::secrets::{Secret, access_key};
 use kairos_cloud::users::UsersTable;
+use kairos_cloud::vapid_key::VapidKey;
 use kairos_cloud::{service, telemetry};
-use kairos_engine::bounds::{INBOX_BYTES_MAX, INBOX_KEY_REFRESH};
+use kairos_engine::bounds::{INBOX_BYTES_MAX, INBOX_KEY_REFRESH, VAPID_KEY_REFRESH};
 use kairos_engine::identifiers::UserKey;
-use kairos_engine::playbook::OnSiteSettings;
+use kairos_engine::playbook::{Channel, OnSiteSettings};
 use kairos_protocol::inbox::{Asker, Mark, Ports, Reported};
 use kairos_protocol::port::{Clock, Fault};
 use lambda_runtime::{Error, LambdaEvent};
@@ -30,6 +31,7 @@ pub struct Function {
     users: UsersTable,
     mailboxes: Mailboxes,
     key: Secret<String>,
+    vapid: Secret<VapidKey>,
 }
 
 impl Function {
@@ -46,7 +48,8 @@ impl Function {
             inbox: InboxTable::new(tables.clone(), required("INBOX_TABLE")?),
             users: UsersTable::new(tables, required("USERS_TABLE")?),
             mailboxes: Mailboxes::new(aws_sdk_sqs::Client::new(&config), required("EVENTS_QUEUE_URL")?),
-            key: Secret::new(secrets, required("INBOX_KEY_ARN")?, INBOX_KEY_REFRESH, access_key),
+            key: Secret::new(secrets.clone(), required("INBOX_KEY_ARN")?, INBOX_KEY_REFRESH, access_key),
+            vapid: Secret::new(secrets, required("VAPID_KEY_ARN")?, VAPID_KEY_REFRESH, VapidKey::parse),
         })
     }
 
@@ -69,6 +72,7 @@ impl Function {
     async fn take(&self, request: &LambdaFunctionUrlRequest) -> Result<LambdaFunctionUrlResponse, RequestRefusal> {
         let mark = match request::route(request)? {
             Route::Preflight => return Ok(answer::preflight()),
+            Route::PushKey => return Box::pin(self.push_key()).await,
             Route::Messages => None,
             Route::Report(mark) => Some(mark),
         };
@@ -76,12 +80,27 @@ impl Function {
         let question = Question::read(&body)?;
         let playbook = self.playbooks.in_force().await.map_err(|fault| later("the playbook", &fault))?;
         source_of(&playbook.sources, &question.write_key).ok_or(RequestRefusal::WriteKeyUnknown)?;
-        let settings = playbook.channels.on_site.as_ref().ok_or(RequestRefusal::NotSetUp)?;
+        let settings = playbook
+            .channels
+            .on_site
+            .as_ref()
+            .ok_or(RequestRefusal::NotSetUp("messages on the site", Channel::OnSite))?;
         let asker = self.asker(settings, &question).await?;
         match mark {
             None => Box::pin(self.messages(&asker)).await,
             Some(mark) => Box::pin(self.report(&asker, &question, mark)).await,
         }
+    }
+
+    /// The key that browsers subscribe with: it is public, and whoever asks may have it.
+    async fn push_key(&self) -> Result<LambdaFunctionUrlResponse, RequestRefusal> {
+        let playbook = self.playbooks.in_force().await.map_err(|fault| later("the playbook", &fault))?;
+        if !playbook.channels.has(Channel::WebPush) {
+            return Err(RequestRefusal::NotSetUp("notifications in browsers", Channel::WebPush));
+        }
+        let key = self.vapid.current(SystemClock.now()).await.map_err(|fault| later("the key", &fault))?;
+        telemetry::count("push_key_given", 1);
+        Ok(answer::push_key(key.public()))
     }
 
     /// Who asks: a user who is proved counts as that user, whatever the visitor has turned out to be.

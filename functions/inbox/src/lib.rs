@@ -10,6 +10,7 @@
 //! | request (`POST`, JSON) | answer |
 //! |---|---|
 //! | `/v1/inbox` | the messages, the most important first |
+//! | `GET /v1/push/key` (nobody is asked who they are) | the public key that browsers subscribe to notifications with |
 //! | `/v1/inbox/seen`, `/v1/inbox/clicked`, `/v1/inbox/dismissed` with `id` | that it counts |
 //!
 //! Everything stands in the body: ids and proofs are nothing for addresses, which end in logs, and a browser need not ask

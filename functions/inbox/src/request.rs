@@ -4,6 +4,7 @@ use aws_lambda_events::event::lambda_function_urls::LambdaFunctionUrlRequest;
 use kairos_cloud::requests::{BodyRefusal, path};
 use kairos_engine::bounds::{ID_BYTES_MAX, INBOX_BYTES_MAX};
 use kairos_engine::identifiers::DeliveryId;
+use kairos_engine::playbook::Channel;
 use kairos_protocol::inbox::Mark;
 use serde::Deserialize;
 
@@ -14,6 +15,8 @@ pub enum Route {
     Messages,
     /// To take in what became of one.
     Report(Mark),
+    /// The key that browsers subscribe to notifications with.
+    PushKey,
     /// A browser asks whether it may send.
     Preflight,
 }
@@ -24,12 +27,12 @@ pub enum RequestRefusal {
     /// An unknown path.
     #[error(
         "There is nothing at this path. Messages are at /v1/inbox; what became of one goes to /v1/inbox/seen, \
-         /v1/inbox/clicked or /v1/inbox/dismissed."
+         /v1/inbox/clicked or /v1/inbox/dismissed; the key for notifications is at /v1/push/key."
     )]
     NotFound,
     /// A method that means nothing there.
-    #[error("Use POST for this path.")]
-    MethodNotAllowed,
+    #[error("Use {0} for this path.")]
+    MethodNotAllowed(&'static str),
     /// The body is not read.
     #[error("{}", body_message(*.0))]
     Body(BodyRefusal),
@@ -46,8 +49,8 @@ pub enum RequestRefusal {
     #[error("No source has this write key. Compare it with the sources of the published playbook.")]
     WriteKeyUnknown,
     /// The playbook in force has no messages for pages.
-    #[error("The playbook has no messages on the site. Write `on_site:` into channels.yaml, and publish it.")]
-    NotSetUp,
+    #[error("The playbook has no {0}. Write `{1}:` into channels.yaml, and publish it.")]
+    NotSetUp(&'static str, Channel),
     /// The hash does not prove that this is the user.
     #[error(
         "`userHash` is not the hash of this `userId`. It is HMAC-SHA256 of the id in hexadecimal, with the secret that the \
@@ -77,13 +80,13 @@ impl RequestRefusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
-            Self::MethodNotAllowed => "method_not_allowed",
+            Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::Body(refusal) => refusal.code(),
             Self::BodyNotJson(_) => "body_not_json",
             Self::FieldMissing(_) => "field_missing",
             Self::FieldUnreadable(_) => "field_unreadable",
             Self::WriteKeyUnknown => "write_key_unknown",
-            Self::NotSetUp => "not_set_up",
+            Self::NotSetUp(..) => "not_set_up",
             Self::HashWrong => "user_hash_wrong",
             Self::MessageUnknown => "message_unknown",
             Self::TryAgain => "try_again",
@@ -93,8 +96,8 @@ impl RequestRefusal {
     /// The HTTP status. Only 503 invites the client to send again.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::NotFound | Self::NotSetUp | Self::MessageUnknown => 404,
-            Self::MethodNotAllowed => 405,
+            Self::NotFound | Self::NotSetUp(..) | Self::MessageUnknown => 404,
+            Self::MethodNotAllowed(_) => 405,
             Self::WriteKeyUnknown => 401,
             Self::HashWrong => 403,
             Self::Body(refusal) => refusal.status(),
@@ -111,16 +114,18 @@ impl RequestRefusal {
 pub fn route(request: &LambdaFunctionUrlRequest) -> Result<Route, RequestRefusal> {
     let route = match path(request)[..] {
         ["v1", "inbox"] => Route::Messages,
+        ["v1", "push", "key"] => Route::PushKey,
         ["v1", "inbox", what] => {
             let mark = Mark::ALL.into_iter().find(|mark| mark.as_str() == what);
             Route::Report(mark.ok_or(RequestRefusal::NotFound)?)
         }
         _ => return Err(RequestRefusal::NotFound),
     };
+    let wanted = if route == Route::PushKey { "GET" } else { "POST" };
     match request.request_context.http.method.as_deref() {
-        Some("POST") => Ok(route),
+        Some(method) if method == wanted => Ok(route),
         Some("OPTIONS") => Ok(Route::Preflight),
-        _ => Err(RequestRefusal::MethodNotAllowed),
+        _ => Err(RequestRefusal::MethodNotAllowed(wanted)),
     }
 }
 
@@ -199,7 +204,10 @@ mod tests {
             ("POST", "/v1/inbox/clicked", Ok(Route::Report(Mark::Clicked))),
             ("POST", "/v1/inbox/dismissed", Ok(Route::Report(Mark::Dismissed))),
             ("OPTIONS", "/v1/inbox/dismissed", Ok(Route::Preflight)),
-            ("GET", "/v1/inbox", Err(RequestRefusal::MethodNotAllowed)),
+            ("GET", "/v1/push/key", Ok(Route::PushKey)),
+            ("POST", "/v1/push/key", Err(RequestRefusal::MethodNotAllowed("GET"))),
+            ("GET", "/v1/push", Err(RequestRefusal::NotFound)),
+            ("GET", "/v1/inbox", Err(RequestRefusal::MethodNotAllowed("POST"))),
             ("POST", "/v1/inbox/opened", Err(RequestRefusal::NotFound)),
             ("POST", "/v1/inbox/seen/1", Err(RequestRefusal::NotFound)),
             ("GET", "/", Err(RequestRefusal::NotFound)),

@@ -9,6 +9,7 @@ use kairos_cloud::environment::required;
 use kairos_cloud::link_keys::{LinkKeys, NotOpened};
 use kairos_cloud::links::LinksTable;
 use kairos_cloud::queues::Mailboxes;
+use kairos_cloud::requests::languages_asked_for;
 use kairos_cloud::{service, telemetry};
 use kairos_engine::bounds::CLICK_TOLD_WITHIN;
 use kairos_engine::mailbox::MailboxMessage;
@@ -76,8 +77,7 @@ impl Function {
         event: LambdaEvent<LambdaFunctionUrlRequest>,
     ) -> Result<LambdaFunctionUrlResponse, Error> {
         let request = &event.payload;
-        let accept = request.headers.get("accept-language").and_then(|value| value.to_str().ok());
-        let language = Language::wanted(accept.unwrap_or_default());
+        let language = Language::wanted(languages_asked_for(request));
         let response = match route(request) {
             Ok((route, is_head)) => {
                 let visitor = visitor(&request.headers, is_head);

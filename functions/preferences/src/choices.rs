@@ -32,7 +32,8 @@ pub fn shown(playbook: &Playbook, state: Option<&UserState>, link: &ConsentLink)
     let channels = Channel::PERSONAL.into_iter().filter(|channel| playbook.channels.has(*channel));
     let shown = channels.filter_map(|channel| {
         let address = state.and_then(|state| state.profile.address(channel));
-        if address.is_none() && channel != link.channel {
+        let is_reachable = state.is_some_and(|state| state.is_reachable(channel));
+        if !is_reachable && channel != link.channel {
             return None;
         }
         let entry = state.and_then(|state| state.consent.on(channel, Purpose::Marketing));

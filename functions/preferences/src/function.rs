@@ -9,7 +9,7 @@ use kairos_cloud::environment::required;
 use kairos_cloud::link_keys::{LinkKeys, NotOpened};
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::queues::Mailboxes;
-use kairos_cloud::requests::{BodyRefusal, body_text};
+use kairos_cloud::requests::{BodyRefusal, body_text, languages_asked_for};
 use kairos_cloud::users::UsersTable;
 use kairos_cloud::{service, telemetry};
 use kairos_engine::bounds::{FORWARD_HOPS_MAX, PREFERENCES_FORM_BYTES_MAX};
@@ -62,7 +62,7 @@ impl Function {
         event: LambdaEvent<LambdaFunctionUrlRequest>,
     ) -> Result<LambdaFunctionUrlResponse, Error> {
         let request = &event.payload;
-        let spoken = request.headers.get("accept-language").and_then(|value| value.to_str().ok());
+        let spoken = languages_asked_for(request);
         let (mut answer, head) = match asked(request) {
             Ok(asked) => (self.answer(&asked, request, spoken).await, asked.head),
             Err(refusal) => {

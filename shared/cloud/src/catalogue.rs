@@ -7,17 +7,19 @@
 //! | `revision` (N) | condition of the next write |
 //! | `changed_at` (N) | when the listing last changed, in ms |
 //! | `announce_shard` (N) | there while users have still to be told of a change (index `announcements`) |
+//! | `category_shard` (S), `listed_at` (N) | `CATEGORY#SHARD` and since when, in ms, while messages may offer it (index `categories`) |
 
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use kairos_engine::bounds::ANNOUNCE_SHARDS;
+use futures_util::future::try_join_all;
+use kairos_engine::bounds::{ANNOUNCE_SHARDS, CATEGORY_SHARDS};
 use kairos_protocol::catalogue::{Catalogue, Entry};
 use kairos_protocol::mailboxes::Saved;
 use kairos_protocol::port::Fault;
 
 use crate::faults::{fault, without_content};
-use crate::items::{BatchRead, Condition, Item, PutOutcome, number, put_if, read_batch, text, text_in};
+use crate::items::{BatchRead, Condition, Item, PutOutcome, number, number_in, put_if, read_batch, text, text_in};
 
 /// The table of products.
 #[derive(Clone, Debug)]
@@ -40,6 +42,31 @@ impl CatalogueTable {
         let request = self.client.get_item().table_name(&self.table).set_key(Some(key(product))).consistent_read(true);
         let answer = request.send().await.map_err(|error| fault("CatalogueTable GetItem", &error))?;
         answer.item.as_ref().map(read_item).transpose()
+    }
+
+    /// The products of a category that messages may offer, the newest first; at most `limit`. May lag behind.
+    ///
+    /// # Errors
+    /// When DynamoDB fails.
+    pub async fn newest_of(&self, category: &str, limit: usize) -> Result<Vec<String>, Fault> {
+        let of_shard = |shard: u32| async move {
+            let request = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name("categories")
+                .key_condition_expression("category_shard = :shard")
+                .expression_attribute_values(":shard", text(category_shard(category, shard)))
+                .scan_index_forward(false)
+                .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+            let answer = request.send().await.map_err(|error| fault("CatalogueTable Query categories", &error))?;
+            let items = answer.items.unwrap_or_default();
+            items.iter().map(|item| Ok((number_in(item, "listed_at"), product_of(item)?))).collect()
+        };
+        let shards: Vec<Vec<(Option<i64>, String)>> = try_join_all((0..CATEGORY_SHARDS).map(of_shard)).await?;
+        let mut products: Vec<_> = shards.into_iter().flatten().collect();
+        products.sort_by(|(one, product), (other, other_product)| other.cmp(one).then(product.cmp(other_product)));
+        Ok(products.into_iter().map(|(_, product)| product).take(limit).collect())
     }
 }
 
@@ -96,7 +123,16 @@ fn key(product: &str) -> Item {
 
 /// The shard of the index in which a product waits: always the same, spread evenly.
 fn announce_shard(product: &str) -> u32 {
-    product.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % ANNOUNCE_SHARDS
+    spread(product) % ANNOUNCE_SHARDS
+}
+
+/// The key of a shard of a category, in the index of categories.
+fn category_shard(category: &str, shard: u32) -> String {
+    format!("{category}#{shard}")
+}
+
+fn spread(product: &str) -> u32 {
+    product.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))
 }
 
 fn write_item(entry: &Entry) -> Result<Item, Fault> {
@@ -107,6 +143,11 @@ fn write_item(entry: &Entry) -> Result<Item, Fault> {
     item.insert("changed_at".into(), number(entry.changed_at.as_millis()));
     if !entry.announcements.is_empty() {
         item.insert("announce_shard".into(), number(announce_shard(entry.product())));
+    }
+    if let (Some(category), Some(listed_at)) = (entry.listing.offered_in(), entry.listed_at) {
+        let shard = spread(entry.product()) % CATEGORY_SHARDS;
+        item.insert("category_shard".into(), text(category_shard(category, shard)));
+        item.insert("listed_at".into(), number(listed_at.as_millis()));
     }
     Ok(item)
 }
@@ -128,6 +169,7 @@ fn damaged(why: impl std::fmt::Display) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kairos_protocol::catalogue::{Listing, Stock};
 
     #[test]
     fn an_item_reads_back_and_is_in_the_index_only_while_there_is_something_to_tell() {
@@ -139,6 +181,25 @@ mod tests {
         assert_eq!(read_item(&item).unwrap(), entry);
         entry.announcements.clear();
         assert!(!write_item(&entry).unwrap().contains_key("announce_shard"));
+    }
+
+    #[test]
+    fn a_product_is_among_its_category_while_messages_may_offer_it() {
+        let golden = include_str!("../../protocol/tests/golden/catalogue_entry_v1.json");
+        let mut entry = Entry::from_json(golden).unwrap();
+        assert!(!write_item(&entry).unwrap().contains_key("category_shard"), "nobody knows since when");
+        entry.listed_at = Some(entry.changed_at);
+        let item = write_item(&entry).unwrap();
+        assert!(text_in(&item, "category_shard").unwrap().starts_with("kitchen#"));
+        assert_eq!(item["listed_at"], number(entry.changed_at.as_millis()));
+        assert_eq!(read_item(&item).unwrap(), entry);
+        let sold_out = Listing { stock: Some(Stock::Total(0)), ..entry.listing.clone() };
+        let mut no_page = entry.listing.clone();
+        no_page.product.url = None;
+        for listing in [sold_out, no_page] {
+            let item = write_item(&Entry { listing, ..entry.clone() }).unwrap();
+            assert!(!item.contains_key("category_shard") && !item.contains_key("listed_at"));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The only AWS code that functions share: how Kairos' ports look on DynamoDB, SQS and Lambda.
 //!
 //! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
-//! - [`users`], [`queues`], [`deliveries`], [`audiences`], [`catalogue`], [`promo_codes`], [`links`], [`inbox`], [`playbooks`], [`backfills`],
+//! - [`users`], [`queues`], [`deliveries`], [`interests`], [`catalogue`], [`promo_codes`], [`links`], [`inbox`], [`playbooks`], [`backfills`],
 //!   [`permissions`]: the ports of `kairos-protocol` on AWS; [`suppressions`], [`addresses`]: which addresses are dead, and
 //!   who was written to where; [`items`]: what those in DynamoDB have in common.
 //! - [`secrets`]: keys from Secrets Manager; [`link_keys`]: those that sign links; [`requests`]: what is asked of who has one.
@@ -10,7 +10,6 @@
 //! - [`clock`]: the one place where the time of day is read.
 
 pub mod addresses;
-pub mod audiences;
 pub mod backfills;
 pub mod batches;
 pub mod catalogue;
@@ -20,6 +19,7 @@ pub mod deliveries;
 pub mod environment;
 pub mod faults;
 pub mod inbox;
+pub mod interests;
 pub mod items;
 pub mod link_keys;
 pub mod links;
@@ -33,3 +33,4 @@ pub mod service;
 pub mod suppressions;
 pub mod telemetry;
 pub mod users;
+pub mod vapid_key;

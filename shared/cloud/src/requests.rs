@@ -74,6 +74,22 @@ impl BodyRefusal {
     }
 }
 
+/// The languages that a visitor's browser asks for (`Accept-Language`), as it says them.
+pub fn languages_asked_for(request: &LambdaFunctionUrlRequest) -> Option<&str> {
+    request.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok())
+}
+
+/// The place, in a list of languages of two letters, of the first that somebody prefers: by tags (`de-AT`) or headers
+/// `Accept-Language`, the most preferred first. The first of the list where they prefer none of them.
+///
+/// Browsers list languages by falling weight, so weights are not compared.
+pub fn language<'t>(spoken: &[&str], preferred: impl IntoIterator<Item = &'t str>) -> usize {
+    let tags = preferred.into_iter().flat_map(|tags| tags.split(','));
+    let base = |tag: &'t str| tag.split([';', '-', '_']).next().unwrap_or_default().trim();
+    let place = |tag: &str| spoken.iter().position(|known| known.eq_ignore_ascii_case(tag));
+    tags.map(base).find_map(place).unwrap_or_default()
+}
+
 /// The parts of a request's path.
 pub fn path(request: &LambdaFunctionUrlRequest) -> Vec<&str> {
     let path = request.raw_path.as_deref().unwrap_or_default();
@@ -168,6 +184,24 @@ mod tests {
         ] {
             let request = request(|request| request["headers"]["authorization"] = json!(header));
             assert_eq!(check_key(&request, "secret"), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn the_first_language_that_is_there_is_spoken_else_english() {
+        for (preferred, expected) in [
+            (vec!["de-AT"], "de"),
+            (vec!["de-DE,de;q=0.9,en;q=0.8"], "de"),
+            (vec!["en-US,en;q=0.9,de;q=0.8"], "en"),
+            (vec!["fr", "de;q=0.8, en;q=0.5"], "de"),
+            (vec!["fr-CA,fr;q=0.9"], "en"),
+            (vec!["DE"], "de"),
+            (vec!["é"], "en"),
+            (vec![""], "en"),
+            (vec![], "en"),
+        ] {
+            let spoken = ["en", "de"];
+            assert_eq!(spoken[language(&spoken, preferred.iter().copied())], expected, "{preferred:?}");
         }
     }
 

@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use kairos_engine::bounds::{ALARM_SHARDS, USER_RETENTION};
+use futures_util::stream::{self, Stream};
+use kairos_engine::bounds::{ALARM_SHARDS, USER_RETENTION, USER_SCAN_LANES, USER_SCAN_PAGE_MAX};
 use kairos_engine::commit::{Applied, StoredUser};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::state::UserState;
@@ -30,6 +31,9 @@ use crate::faults::{fault, without_content};
 use crate::items::{BatchRead, Condition, Item, PutOutcome, number, number_in, put_if, read_batch, text, text_in};
 use crate::telemetry;
 
+/// A user whom a scan has found, and what is remembered of them, or why that cannot be read.
+pub type UserFound = (UserKey, Result<UserState, Fault>);
+
 /// The table of users.
 #[derive(Clone, Debug)]
 pub struct UsersTable {
@@ -41,6 +45,52 @@ impl UsersTable {
     /// The table with this name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
+    }
+
+    /// All users and what is remembered of each, a page at a time and in no order; several parts of the table are read
+    /// beside each other. What has been written within the last second may be missing. An item that cannot be read
+    /// fails alone.
+    pub fn everybody(&self) -> impl Stream<Item = Result<Vec<UserFound>, Fault>> + '_ {
+        let lanes = (0..USER_SCAN_LANES).map(move |lane| {
+            Box::pin(stream::try_unfold(Some(None), move |after| async move {
+                let Some(after) = after else { return Ok(None) };
+                let (users, next) = self.scan(lane, USER_SCAN_LANES, after, USER_SCAN_PAGE_MAX).await?;
+                Ok(Some((users, next.map(Some))))
+            }))
+        });
+        stream::select_all(lanes)
+    }
+
+    /// The next users of one of so many lanes, behind `after`, and behind whom to go on.
+    async fn scan(
+        &self,
+        lane: u32,
+        lanes: u32,
+        after: Option<UserKey>,
+        limit: usize,
+    ) -> Result<(Vec<UserFound>, Option<UserKey>), Fault> {
+        let whole = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+        let answer = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .segment(whole(lane))
+            .total_segments(whole(lanes))
+            .set_exclusive_start_key(after.map(key))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .projection_expression("#user, #state")
+            // DynamoDB deletes days after the time: whoever is to be forgotten must not be woken meanwhile.
+            .filter_expression("expires_at > :now")
+            .expression_attribute_names("#user", "user")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":now", number(SystemClock.now().as_secs()))
+            .send()
+            .await
+            .map_err(|error| fault("UsersTable Scan", &error))?;
+        let next = answer.last_evaluated_key.as_ref().map(user_of).transpose()?;
+        let users = answer.items.unwrap_or_default();
+        let users = users.iter().map(|item| Ok((user_of(item)?, read_state(item))));
+        Ok((users.collect::<Result<_, Fault>>()?, next))
     }
 
     /// Reads one user, strongly consistent.
@@ -119,28 +169,9 @@ impl AlarmIndex for UsersTable {
 
 impl UserScan for UsersTable {
     async fn page(&self, lane: u32, lanes: u32, after: Option<UserKey>, limit: usize) -> Result<ScanPage, Fault> {
-        let whole = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-        let answer = self
-            .client
-            .scan()
-            .table_name(&self.table)
-            .segment(whole(lane))
-            .total_segments(whole(lanes))
-            .set_exclusive_start_key(after.map(key))
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .projection_expression("#user, #state")
-            // DynamoDB deletes days after the time: whoever is to be forgotten must not be woken meanwhile.
-            .filter_expression("expires_at > :now")
-            .expression_attribute_names("#user", "user")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":now", number(SystemClock.now().as_secs()))
-            .send()
-            .await
-            .map_err(|error| fault("UsersTable Scan", &error))?;
-        let next = answer.last_evaluated_key.as_ref().map(user_of).transpose()?;
-        let users = answer.items.unwrap_or_default();
-        let users = users.iter().map(|item| Ok((user_of(item)?, read_state(item).map(|state| standing(&state)))));
-        Ok(ScanPage { users: users.collect::<Result<_, Fault>>()?, next })
+        let (users, next) = self.scan(lane, lanes, after, limit).await?;
+        let standing = |(user, state): UserFound| (user, state.map(|state| standing(&state)));
+        Ok(ScanPage { users: users.into_iter().map(standing).collect(), next })
     }
 }
 

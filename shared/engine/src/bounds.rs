@@ -29,9 +29,9 @@ pub const PRODUCTS_PER_EVENT_MAX: usize = 100;
 
 /// Largest mailbox message, in bytes. One SQS billing chunk is 64 KB; several are allowed so that a
 /// maximal event always fits beside its envelope.
-pub const MAILBOX_MESSAGE_BYTES_MAX: usize = 192 * 1024;
+pub const MAILBOX_MESSAGE_BYTES_MAX: usize = 200 * 1024;
 /// Most inputs packed into one mailbox message.
-pub const MAILBOX_INPUTS_MAX: usize = 500;
+pub const MAILBOX_INPUTS_MAX: usize = 350;
 /// SQS: most entries of one SendMessageBatch call.
 pub const QUEUE_BATCH_ENTRIES_MAX: usize = 10;
 /// SQS: most bytes of one SendMessageBatch call (256 KiB, the limit that holds in every region).
@@ -67,7 +67,7 @@ pub const TRAIT_NAME_BYTES_MAX: usize = 64;
 pub const EVENT_NAME_BYTES_KEPT_MAX: usize = 64;
 /// Largest stored state, in bytes, when everything in it is as long as it may be. Real users need
 /// under 1 KB; the outbox stands beside it in the same item.
-pub const STATE_BYTES_MAX: usize = 141 * 1024;
+pub const STATE_BYTES_MAX: usize = 147 * 1024;
 
 /// Most bytes that all registers of a playbook may take in one user's state.
 pub const REGISTER_BYTES_MAX: usize = 20 * 1024;
@@ -89,6 +89,8 @@ pub const PRODUCT_NAME_BYTES_MAX: usize = 200;
 pub const CATEGORY_BYTES_MAX: usize = 96;
 /// Products looked at last that are kept, when messages or plays ask for them.
 pub const VIEWED_MAX: usize = 6;
+/// Products bought last that are kept, so that messages do not offer them again, when messages show related ones.
+pub const BOUGHT_MAX: usize = 12;
 /// Products that a user is known to care about: those of the newest interest.
 pub const INTERESTS_MAX: usize = 20;
 /// How long interest in a product lasts.
@@ -105,6 +107,12 @@ pub const EVENT_PROPERTIES_MAX: usize = 6;
 pub const EVENT_PROPERTY_NAME_BYTES_MAX: usize = 48;
 /// Longest property of an event that a play on its way keeps, in bytes.
 pub const EVENT_PROPERTY_BYTES_MAX: usize = 96;
+/// Browsers in which one user gets notifications: those told of last.
+pub const WEB_PUSH_SUBSCRIPTIONS_MAX: usize = 5;
+/// Longest address of a browser at its push service, in bytes; the longest in use have about 500.
+pub const WEB_PUSH_ENDPOINT_BYTES_MAX: usize = 600;
+/// Longest name of a device that is kept, in bytes.
+pub const DEVICE_NAME_BYTES_MAX: usize = 48;
 /// Longest version of the words that somebody agrees to, in bytes.
 pub const WORDING_BYTES_MAX: usize = 32;
 /// Places in which one user can be at once.
@@ -209,8 +217,16 @@ pub const RENDERED_BYTES_MAX: usize = 128 * 1024;
 pub const TEMPLATE_ITERATIONS_MAX: usize = 1_000;
 /// Longest `{{ … }}` or `{% … %}` of a template, in bytes.
 pub const TEMPLATE_TAG_BYTES_MAX: usize = 1024;
+/// Longest format of the filter `date`, in bytes: each of its directives may be padded to 255 characters.
+pub const TEMPLATE_DATE_FORMAT_BYTES_MAX: usize = 64;
 /// Deepest nesting of a template's blocks; each `elsif` is one deeper.
 pub const TEMPLATE_DEPTH_MAX: usize = 16;
+/// Most content blocks of a playbook.
+pub const BLOCKS_MAX: usize = 100;
+/// Deepest inclusion of content blocks in each other.
+pub const BLOCK_DEPTH_MAX: usize = 4;
+/// Most parameters of a content block.
+pub const BLOCK_PARAMETERS_MAX: usize = 8;
 /// Most bytes of text that one rendering may read and write on the way (variables read, filters).
 pub const TEMPLATE_WORK_BYTES_MAX: usize = 8 * RENDERED_BYTES_MAX;
 /// Longest SMS, in characters: ten concatenated segments of 153 (SNS refuses more than 1,600).
@@ -256,6 +272,25 @@ pub const INBOX_RETENTION: Span = Span::from_secs(14 * 24 * 60 * 60);
 pub const INBOX_BYTES_MAX: usize = 4 * 1024;
 /// How long the key that users are verified with is used before it is asked for again.
 pub const INBOX_KEY_REFRESH: Span = Span::from_mins(5);
+/// Most related products shown to a template.
+pub const RELATED_MAX: usize = 6;
+/// Related products looked at beyond those that are shown: some are sold out since the index was asked.
+pub const RELATED_SPARE: usize = 6;
+/// Shards of a category in the catalogue's index; each is one index partition key.
+pub const CATEGORY_SHARDS: u32 = 4;
+/// Longest first line of a notification, in characters: devices show fewer.
+pub const WEB_PUSH_TITLE_CHARS_MAX: usize = 100;
+/// Longest text of a notification, in characters: devices show fewer.
+pub const WEB_PUSH_BODY_CHARS_MAX: usize = 300;
+/// Longest link in a notification (pictures, page), in bytes.
+pub const WEB_PUSH_LINK_BYTES_MAX: usize = 680;
+/// Longest topic of a notification, in characters of base64url (RFC 8030, section 5.4).
+pub const WEB_PUSH_TOPIC_CHARS_MAX: usize = 32;
+/// Longest contact that push services are told, in bytes.
+pub const WEB_PUSH_CONTACT_BYTES_MAX: usize = 255;
+/// Largest content of a notification, in bytes: what a record of 4,096 leaves beside its header (86), delimiter (1) and
+/// authentication tag (16) (RFC 8291, section 4).
+pub const WEB_PUSH_PAYLOAD_BYTES_MAX: usize = 3_993;
 /// Most products shown to a template.
 pub const MESSAGE_ITEMS_MAX: usize = 10;
 /// Most messages decided for one user by one mailbox message: whatever a playbook says, a burst of
@@ -291,10 +326,10 @@ pub const FEED_FIELDS_IGNORED_MAX: usize = 20;
 pub const CATALOGUE_KEY_REFRESH: Span = Span::from_mins(5);
 /// The farthest place that a message shows as the nearest one, in metres.
 pub const STORE_DISTANCE_M_MAX: u32 = 50_000;
-/// Shards of the users who are interested in one product, or are in one segment: each carries 1,000 changes a second.
-pub const AUDIENCE_SHARDS: u32 = 8;
-/// Users that are read from an audience at once.
-pub const AUDIENCE_PAGE_MAX: usize = 500;
+/// Shards of the users who are interested in one product: each carries 1,000 changes a second.
+pub const INTEREST_SHARDS: u32 = 8;
+/// Users interested in a product that are read at once.
+pub const INTEREST_PAGE_MAX: usize = 500;
 
 // ---- Promo codes ----
 
@@ -385,6 +420,11 @@ pub const BACKTEST_GA4_WINDOW: Span = Span::from_hours(25);
 /// Wrong rows of a recording that are listed one by one.
 pub const BACKTEST_PROBLEMS_SHOWN_MAX: usize = 10;
 
+/// How often `kairos send-test` looks whether its message was sent, and how long at most.
+pub const TEST_LOOK_EVERY: Span = Span::from_millis(500);
+/// How long `kairos send-test` waits for its message.
+pub const TEST_WAITED_MAX: Span = Span::from_mins(2);
+
 // ---- Time ----
 
 /// How far ahead the minute sweep looks: two sweep periods, because a sweep starts anywhere in its minute.
@@ -415,11 +455,12 @@ pub const BACKFILL_SETTLE: Span = Span::from_secs(45);
 pub const BACKFILL_PASSES_MAX: u32 = 3;
 /// DynamoDB: most keys of one BatchGetItem call.
 pub const READ_BATCH_KEYS_MAX: usize = 100;
-/// Calls to the audiences table under way at once.
-pub const AUDIENCE_CALLS_MAX: usize = 8;
-/// How long it is remembered that somebody has left a segment: longer than any queue keeps the news that they had
-/// entered it.
-pub const LEFT_SEGMENT_RETENTION: Span = Span::from_secs(14 * 24 * 60 * 60);
+/// Calls to the table of interests under way at once.
+pub const INTEREST_CALLS_MAX: usize = 8;
+/// Parts of the table of users that are read beside each other when somebody asks who is in a segment.
+pub const USER_SCAN_LANES: u32 = 8;
+/// Users of one part that are read at once then.
+pub const USER_SCAN_PAGE_MAX: usize = 500;
 /// How long a user without any activity is remembered.
 pub const USER_RETENTION: Span = Span::from_secs(395 * 24 * 60 * 60);
 /// How long a delivery record is kept.
@@ -531,6 +572,18 @@ pub const BREAKER_OPEN_MAX: Span = Span::from_mins(5);
 pub const BREAKER_PROBE: Span = Span::from_secs(15);
 /// The shortest that a message waits which goes back to the queue for a provider's sake: the queue delays by whole seconds.
 pub const LATER_MIN: Span = Span::from_secs(1);
+/// How long a push service may take to answer. All browsers of a user are written to at the same time.
+pub const WEB_PUSH_TIMEOUT: Span = Span::from_secs(8);
+/// How long a delivery waits at most until the user's mailbox has the word of browsers that are gone.
+pub const WEB_PUSH_GONE_TOLD_WITHIN: Span = Span::from_secs(2);
+/// Most of a push service's answer that is read, in bytes.
+pub const WEB_PUSH_ANSWER_BYTES_MAX: usize = 4 * 1024;
+/// How long a push service may take a signature for the shop's: at most a day (RFC 8292, section 2).
+pub const VAPID_EXPIRES_AFTER: Span = Span::from_hours(12);
+/// How long the key that notifications are signed with is used before it is asked for again.
+pub const VAPID_KEY_REFRESH: Span = Span::from_hours(1);
+/// How long a browser may remember the public part of that key, in seconds.
+pub const VAPID_KEY_CACHE_SECONDS: u32 = 3_600;
 /// Longest token of a messenger that is taken, in bytes.
 pub const MESSENGER_TOKEN_BYTES_MAX: usize = 1_024;
 /// How long a messenger's token is used before it is asked for again.
@@ -565,6 +618,9 @@ const _: () = {
             < 400 * 1024
     );
     assert!(PLAYBOOK_BYTES_MAX < 400 * 1024);
+    // What a message shows of the catalogue comes with one call.
+    assert!(MESSAGE_ITEMS_MAX + VIEWED_MAX < READ_BATCH_KEYS_MAX);
+    assert!(RELATED_MAX + RELATED_SPARE <= READ_BATCH_KEYS_MAX);
     // A made code with its prefix reads back, also with a separator behind every symbol.
     assert!(PROMO_CODE_PREFIX_CHARS_MAX + 12 <= PROMO_CODE_CHARS_MAX);
     assert!(2 * PROMO_CODE_CHARS_MAX <= PROMO_CODE_TEXT_BYTES_MAX);
@@ -616,6 +672,16 @@ const _: () = {
             + 1_024
             < INBOX_MESSAGE_BYTES_MAX
     );
+    // A notification fits beside what belongs to it (its id, topic and language): every character four bytes.
+    assert!(
+        4 * (WEB_PUSH_TITLE_CHARS_MAX + WEB_PUSH_BODY_CHARS_MAX) + 3 * WEB_PUSH_LINK_BYTES_MAX + 300
+            < WEB_PUSH_PAYLOAD_BYTES_MAX
+    );
+    assert!(LINK_BYTES_MAX <= WEB_PUSH_LINK_BYTES_MAX);
+    assert!(WEB_PUSH_TIMEOUT.as_millis() + WEB_PUSH_GONE_TOLD_WITHIN.as_millis() <= PROVIDER_TIMEOUT.as_millis());
+    assert!(PROVIDER_CONNECT_TIMEOUT.as_millis() < WEB_PUSH_TIMEOUT.as_millis());
+    assert!(VAPID_EXPIRES_AFTER.as_millis() <= 24 * 60 * 60 * 1_000);
+    assert!(SECRET_ASKED_AGAIN_AFTER.as_millis() < VAPID_KEY_REFRESH.as_millis());
     // All of a user's messages come with one page of DynamoDB's, 1 MB.
     assert!(INBOX_MESSAGES_MAX * INBOX_MESSAGE_BYTES_MAX < 1024 * 1024);
     // A browser counts the time that is left in 31 bits of milliseconds.

@@ -174,8 +174,8 @@ impl<'a> View<'a> {
             Check::Any(parts) => Verdict::any(parts.iter().map(|part| self.verdict(part))),
             Check::Cart(test) => Verdict::always(self.cart(test)),
             Check::Reachable(test) => Verdict::always(match test {
-                ReachTest::Anyhow => Channel::ALL.iter().any(|channel| self.state.profile.address(*channel).is_some()),
-                ReachTest::By(channel) => self.state.profile.address(*channel).is_some(),
+                ReachTest::Anyhow => Channel::ALL.iter().any(|channel| self.state.is_reachable(*channel)),
+                ReachTest::By(channel) => self.state.is_reachable(*channel),
             }),
             Check::Trait { name, is } => match self.state.profile.traits.get(name) {
                 Some(value) => is.verdict(&ValueRef::of(value), at),

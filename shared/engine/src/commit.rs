@@ -11,7 +11,7 @@ use crate::bounds::{
     CART_ITEMS_MAX, INPUTS_REMEMBERED_SINGLY_MAX, INTERESTS_MAX, OUTBOX_BYTES_SOFT_MAX, SOON, STATE_BYTES_MAX,
 };
 use crate::identifiers::UserKey;
-use crate::mailbox::{Effect, MailboxMessage};
+use crate::mailbox::{Effect, InterestNote, MailboxMessage};
 use crate::outcome::{InputCounts, InputOutcome, OutcomeRecord};
 use crate::program::Program;
 use crate::state::UserState;
@@ -61,6 +61,10 @@ pub struct Plan {
     /// First send these: what is left of an earlier commit's effects. They may never have been sent,
     /// because its message ended in the dead-letter queue. Sending twice is harmless.
     pub send_before: Vec<Effect>,
+    /// And note these in the index of interests. Before the write, because nothing brings them back after a crash
+    /// that follows it; noting one whose write fails is harmless, because who is told of a product they do not care
+    /// about passes over it.
+    pub interests: Vec<InterestNote>,
     /// Then write this, if the stored revision is still [`Plan::expected_revision`].
     pub write: Option<StoredUser>,
     /// The revision that was read; `None` when there was no item.
@@ -96,12 +100,15 @@ pub fn plan(
     now: Timestamp,
 ) -> Plan {
     let expected_revision = stored.map(|stored| stored.revision);
-    let stored = stored.cloned().unwrap_or_default();
+    let mut stored = stored.cloned().unwrap_or_default();
+    let mut interests = Vec::new();
+    take_facts(&mut stored.outbox, &mut interests);
     let applied_to = stored.applied.as_ref().filter(|applied| applied.queue == queue).map(|applied| applied.sequence);
     let is_new = |received: &Received| applied_to.is_none_or(|applied| received.sequence > applied);
 
     let mut plan = Plan {
         send_before: Vec::new(),
+        interests: Vec::new(),
         write: None,
         expected_revision,
         send_after: Vec::new(),
@@ -128,7 +135,8 @@ pub fn plan(
                 let stepped = step(program, user, state, inputs, now);
                 state = stepped.state;
                 outbox.extend(stepped.effects);
-                drop_superseded(&mut outbox, &state);
+                take_facts(&mut outbox, &mut interests);
+                keep_remembered(&mut interests, &state);
                 plan.considered.extend(stepped.considered);
                 plan.inputs.add_all(&stepped.inputs);
                 if received.receives > 1 || inputs.len() > INPUTS_REMEMBERED_SINGLY_MAX {
@@ -139,6 +147,7 @@ pub fn plan(
         plan.acknowledge += 1;
     }
 
+    plan.interests = interests;
     if sequence == applied_to {
         // Nothing new: what was decided is sent again, after the doubt has been noted.
         plan.send_after.clone_from(&stored.outbox);
@@ -188,30 +197,37 @@ fn next_alarm(state: &UserState, set: Option<Timestamp>) -> Option<Timestamp> {
     }
 }
 
-/// Keeps of what lists are told only what still counts, so that the outbox stays bounded however much time a
-/// message brings with it and however many products it names. Of the changes of one segment the newest counts;
-/// interest is told in products that the user's memory still holds.
-fn drop_superseded(outbox: &mut Vec<Effect>, state: &UserState) {
+/// Takes out of effects what nobody has to be sent: interests, which are noted before the write, and changes of
+/// memberships, which stand in the state. (Outboxes of earlier versions still hold both.)
+fn take_facts(effects: &mut Vec<Effect>, interests: &mut Vec<InterestNote>) {
+    effects.retain_mut(|effect| match effect {
+        Effect::Interested(interest) => {
+            interests.push(interest.clone());
+            false
+        }
+        Effect::Member { .. } => false,
+        Effect::Deliver(_) | Effect::Tell { .. } | Effect::Wake { .. } => true,
+    });
+}
+
+/// Keeps the interests in products that the user's memory still holds, each once, so that they stay bounded however
+/// many products a message names.
+fn keep_remembered(interests: &mut Vec<InterestNote>, state: &UserState) {
     let remembered = |id: &String| {
         // Whoever has turned out to be somebody else remembers nothing, and passes on what is said of their products.
         state.forwarded_to.is_some()
             || state.interests.iter().any(|known| known.product == *id)
             || state.cart.items().iter().any(|item| item.id == *id)
     };
-    let mut segments = BTreeSet::new();
     let mut products = BTreeSet::new();
-    let mut counts: Vec<bool> = outbox
+    let mut counts: Vec<bool> = interests
         .iter()
         .rev()
-        .map(|effect| match effect {
-            Effect::Member { segment, .. } => segments.insert(segment),
-            Effect::Interested { product, .. } => {
-                remembered(product) && products.len() < INTERESTS_MAX + CART_ITEMS_MAX && products.insert(product)
-            }
-            Effect::Deliver(_) | Effect::Tell { .. } | Effect::Wake { .. } => true,
+        .map(|InterestNote { product, .. }| {
+            remembered(product) && products.len() < INTERESTS_MAX + CART_ITEMS_MAX && products.insert(product)
         })
         .collect();
-    outbox.retain(|_| counts.pop().expect("there is an answer for each"));
+    interests.retain(|_| counts.pop().expect("there is an answer for each"));
 }
 
 fn outbox_bytes(outbox: &[Effect]) -> usize {

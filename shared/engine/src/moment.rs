@@ -4,6 +4,7 @@
 //! so that every machine gets the same bits.
 
 use minicbor::{Decode, Encode};
+use smallvec::SmallVec;
 
 use crate::bounds::{MOMENT_STRENGTH_MAX, PLAY_SPAN_MAX};
 use crate::check::View;
@@ -101,15 +102,19 @@ pub(crate) fn is_current(view: &View<'_>, moment: Moment, at_least: Option<f64>)
     }
     let holds = holds_at(now);
     // What can change it: a moment falls below its threshold, this one below what is asked for, or below
-    // another that fades more slowly.
-    let mut changes = alloc::vec::Vec::new();
-    for (one, one_rule) in rules(view) {
+    // another that fades more slowly. While it is this one, only what this one does counts.
+    let mut changes: SmallVec<[Timestamp; 8]> = SmallVec::new();
+    for (one, one_rule) in rules(view).filter(|(one, _)| !holds || *one == moment) {
         let Some(one_state) = state(view, one) else { continue };
         changes.extend(one_state.falls_to(one_rule.reached_at, one_rule.half_life, now));
         if one == moment {
             changes.extend(at_least.and_then(|least| one_state.falls_to(least, one_rule.half_life, now)));
         }
-        for (other, other_rule) in rules(view).filter(|(other, _)| *other > one) {
+        let is_met = |(other, rule): &(Moment, &MomentRule)| match holds {
+            true => *other != one && rule.half_life > one_rule.half_life,
+            false => *other > one,
+        };
+        for (other, other_rule) in rules(view).filter(is_met) {
             if let Some(other_state) = state(view, other) {
                 changes.extend(crossing(one_state, one_rule.half_life, other_state, other_rule.half_life));
             }

@@ -5,6 +5,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::context::Context;
 use crate::event::{Event, EventKind};
 use crate::playbook::Place;
 
@@ -30,8 +31,8 @@ impl Position {
     }
 
     /// The position that an event tells: Segment's `context.location`, else the event's own properties.
-    pub fn of(event: &Event) -> Option<Self> {
-        let of_context = event.context.get("location").and_then(Value::as_object).and_then(Self::read);
+    pub(crate) fn of(event: &Event, context: &Context<'_>) -> Option<Self> {
+        let of_context = context.location.and_then(Value::as_object).and_then(Self::read);
         of_context.or_else(|| match &event.kind {
             EventKind::Track { properties, .. } | EventKind::Screen { properties, .. } => Self::read(properties),
             _ => None,

@@ -13,6 +13,7 @@ mod pattern;
 mod play;
 mod promotion;
 mod rules;
+mod web_push;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use channels::{
     Channel, ChannelSettings, EmailSettings, OnSiteSettings, SmsSettings, TelegramSettings, ViberSettings,
-    WebhookSettings, WhatsappSettings,
+    WebPushSettings, WebhookSettings, WhatsappSettings,
 };
 pub use condition::{CartTest, Condition, ContextFact, HabitSlot, HabitTest, LocalHours, ReachTest, Weekdays};
 pub use consent::{ChannelConsent, ConsentSettings, OptIn, Purpose, Wording};
@@ -40,6 +41,8 @@ pub use rules::{
     ChannelCap, Evidence, Moment, MomentSettings, Moments, Place, PlaceSelector, Policy, Readiness, ReadinessTerm,
     ReadinessValue, Segment,
 };
+
+pub use web_push::{Urgency, WebPushMessage};
 
 use crate::name::Name;
 use crate::time::Timestamp;

@@ -6,6 +6,7 @@ use minicbor::{Decode, Encode};
 use serde_json::{Map, Value};
 
 use crate::bounds::{LAST_VALUE_BYTES_MAX, TEXT_BYTES_MAX, TRAIT_LIST_ENTRIES_MAX, TRAITS_MAX, VIBER_ID_BYTES_MAX};
+use crate::context::Context;
 use crate::playbook::{Channel, TraitValue};
 use crate::product::shortened;
 use crate::property::texts;
@@ -76,9 +77,9 @@ impl Profile {
     }
 
     /// Takes in the context of any event: only the language, and only when none was said.
-    pub fn apply_context(&mut self, context: &Map<String, Value>) {
+    pub(crate) fn apply_context(&mut self, context: &Context<'_>) {
         if self.locale.is_none() {
-            update(&mut self.locale, context.get("locale"), locale);
+            update(&mut self.locale, context.locale, locale);
         }
     }
 
@@ -107,12 +108,14 @@ impl Profile {
         }
     }
 
-    /// The user's own address on a channel. The webhook and the site are the shop's, and have none.
+    /// The user's own address on a channel. The webhook and the site are the shop's, and have none; of browsers there may
+    /// be several ([`crate::state::UserState::web_push`]).
     pub fn address(&self, channel: Channel) -> Option<&str> {
         match channel {
             Channel::Email => self.email.as_deref(),
             Channel::Sms => self.phone.as_deref(),
-            Channel::Webhook | Channel::OnSite => None,
+            // Those of browsers stand beside it.
+            Channel::Webhook | Channel::OnSite | Channel::WebPush => None,
             Channel::Telegram => self.telegram.as_deref(),
             Channel::Viber => self.viber.as_deref(),
             Channel::Whatsapp => self.whatsapp.as_deref(),
@@ -285,7 +288,7 @@ mod tests {
         let ids = json!({"telegram_chat_id": 2, "viber_id": "01234567890A=", "whatsapp": "+491512345678"});
         user.merge(said(ids), &[]);
         let addresses = Channel::PERSONAL.map(|channel| user.address(channel));
-        assert_eq!(addresses, [None, None, Some("1"), Some("01234567890A="), Some("+491512345678")]);
+        assert_eq!(addresses, [None, None, Some("1"), Some("01234567890A="), Some("+491512345678"), None]);
         let nothing = json!({"telegram_chat_id": null, "viber_id": null, "whatsapp": null});
         user.apply(nothing.as_object().unwrap(), &[]);
         assert_eq!(user, Profile::default());

@@ -194,6 +194,7 @@ pub(crate) struct Needs {
     pub(crate) traits: Vec<String>,
     pub(crate) time_zone: bool,
     pub(crate) viewed: bool,
+    pub(crate) bought: bool,
     pub(crate) interests: bool,
     /// Most of the policy's caps.
     pub(crate) messaged: usize,

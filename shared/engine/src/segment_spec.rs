@@ -18,6 +18,7 @@ use crate::identifiers::{InputId, UserKey, digest};
 use crate::mailbox::Input;
 use crate::product::shortened;
 use crate::time::Timestamp;
+use crate::web_push::WebPushSubscription;
 
 /// The calls of the spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +144,8 @@ refusal_codes! {
     TimeInvalid = "time_invalid";
     /// An id of more bytes than [`ID_BYTES_MAX`].
     IdTooLong = "id_too_long";
+    /// A browser's subscription to notifications that is none.
+    SubscriptionInvalid = "subscription_invalid";
 }
 
 fn refused<T>(code: RefusalCode, message: String) -> Result<T, Refusal> {
@@ -178,9 +181,15 @@ pub fn decode_text(text: &str, facts: &Facts<'_>) -> Result<Decoded, Refusal> {
     }
 }
 
-/// A write key is public: what signed links and providers tell must not come by it.
+/// A write key is public: what signed links, providers and push services tell must not come by it.
 fn from_a_client(decoded: Decoded) -> Result<Decoded, Refusal> {
     match &decoded.event.kind {
+        EventKind::Track { event: EventName::WebPushSubscribed, properties } => {
+            match WebPushSubscription::read(properties, decoded.event.at) {
+                Ok(_) => Ok(decoded),
+                Err(why) => refused(RefusalCode::SubscriptionInvalid, format!("{why}.")),
+            }
+        }
         EventKind::Track { event, .. } if event.is_of_links() => refused(
             RefusalCode::NameReserved,
             format!("`{event}` is told by signed links alone: give the event another name."),

@@ -27,6 +27,7 @@ use crate::profile::Profile;
 use crate::register::RegisterValue;
 use crate::time::Timestamp;
 use crate::verdict::earlier;
+use crate::web_push::WebPushSubscription;
 
 const VERSION: u8 = 1;
 
@@ -140,6 +141,14 @@ pub struct UserState {
     #[n(27)]
     #[cbor(default, skip_if = "Consent::is_empty")]
     pub consent: Consent,
+    /// The products bought last ([`crate::bought::key`]), newest last, when messages show related ones.
+    #[n(36)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub bought: Vec<u64>,
+    /// The browsers in which they get notifications, the one told of last at the end.
+    #[n(28)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub web_push: Vec<WebPushSubscription>,
 }
 
 /// A place the user is in.
@@ -462,6 +471,14 @@ impl UserState {
             [VERSION, rest @ ..] => minicbor::decode(rest).map_err(|error| StateError::Damaged(error.to_string())),
             [version, ..] if *version > VERSION => Err(StateError::Newer(*version)),
             _ => Err(StateError::Damaged("it has no version byte".into())),
+        }
+    }
+
+    /// Whether the user has an address of their own on a channel.
+    pub fn is_reachable(&self, channel: Channel) -> bool {
+        match channel {
+            Channel::WebPush => !self.web_push.is_empty(),
+            channel => self.profile.address(channel).is_some(),
         }
     }
 

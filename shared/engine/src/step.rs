@@ -6,15 +6,16 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use crate::bought;
 use crate::bounds::{
     FORWARD_HOPS_MAX, INTEREST_RETENTION, INTERESTS_MAX, PLAYS_MAX, PRODUCT_KEY_BYTES_MAX, VIEWED_MAX,
 };
-use crate::context;
+use crate::context::{self, Context};
 use crate::event::{Event, EventKind};
 use crate::event_name::EventName;
 use crate::identifiers::{InputId, UserKey};
 use crate::local_time::LocalClock;
-use crate::mailbox::{Effect, Input};
+use crate::mailbox::{Effect, Input, InterestNote};
 use crate::moment::MomentState;
 use crate::outcome::{InputCounts, InputOutcome, OutcomeRecord};
 use crate::playbook::Interest;
@@ -198,8 +199,10 @@ impl<'a> Run<'a> {
         let late = event.at < self.out.state.clock;
         self.advance(event.at);
         let at = self.out.state.clock;
-        self.know(event, at);
+        let context = Context::of(&event.context);
+        self.know(event, &context, at);
         self.hear_consent(event);
+        self.hear_of_browsers(event);
         let state = &mut self.out.state;
         match &event.kind {
             EventKind::Track { event: name, .. } => {
@@ -210,6 +213,9 @@ impl<'a> Run<'a> {
                     && state.cart.apply(name, &event.products, at)
                 {
                     self.dirty.add(self.program.touches.cart);
+                }
+                if is_order && self.program.needs.bought {
+                    bought::note(&mut state.bought, &event.products);
                 }
                 if is_order {
                     state.orders.count = state.orders.count.saturating_add(1);
@@ -224,7 +230,7 @@ impl<'a> Run<'a> {
             EventKind::Page { .. } | EventKind::Screen { .. } | EventKind::Group { .. } | EventKind::Alias { .. } => {}
         }
         let completed = self.remember(event, at);
-        self.move_to(event, at);
+        self.move_to(event, &context, at);
         self.update_watched();
         self.see(event, &completed, at);
         self.settle();
@@ -232,21 +238,20 @@ impl<'a> Run<'a> {
     }
 
     /// Takes in who the user is, and where the event comes from.
-    fn know(&mut self, event: &Event, at: Timestamp) {
+    fn know(&mut self, event: &Event, context: &Context<'_>, at: Timestamp) {
         let program = self.program;
         let state = &mut self.out.state;
         keep_newest(&mut state.user_id, event.user_id.as_ref());
         keep_newest(&mut state.anonymous_id, event.anonymous_id.as_ref());
-        state.profile.apply_context(&event.context);
-        if !program.needs.facts.is_empty() && context::apply(state, &program.needs.facts, event) {
+        state.profile.apply_context(context);
+        if !program.needs.facts.is_empty() && context::apply(state, &program.needs.facts, event, context) {
             self.dirty.add(program.touches.facts);
         }
-        if program.playbook().channels.on_site.is_some() && context::is_on_site(event) {
+        if program.playbook().channels.on_site.is_some() && context.is_on_site(event) {
             state.on_site_at = state.on_site_at.max(Some(at));
         }
         if program.needs.time_zone
-            && let Some(zone) = context::time_zone(&event.context)
-            && state.time_zone.as_deref() != Some(zone)
+            && let Some(zone) = context.time_zone_other_than(state.time_zone.as_deref())
         {
             let before = program.clock_of(state);
             state.time_zone = Some(zone.to_string());
@@ -350,7 +355,7 @@ impl<'a> Run<'a> {
             if at.since(kept.told_at) >= Span::from_millis(INTEREST_RETENTION.as_millis() / 2) {
                 kept.told_at = at;
                 let product = product.id.clone();
-                self.out.effects.push(Effect::Interested { user: self.user, product, at });
+                self.out.effects.push(Effect::Interested(InterestNote { user: self.user, product, at }));
             }
             state.interests.push(kept);
         }

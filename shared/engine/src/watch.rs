@@ -8,6 +8,7 @@ use alloc::string::ToString;
 use crate::bounds::PLACE_STAY;
 use crate::bounds::PLACES_INSIDE_MAX;
 use crate::check::View;
+use crate::context::Context;
 use crate::event::{Event, EventKind};
 use crate::event_name::EventName;
 use crate::mailbox::Effect;
@@ -127,7 +128,7 @@ impl<'a> Run<'a> {
     }
 
     /// Takes in where the user is.
-    pub(crate) fn move_to(&mut self, event: &Event, at: Timestamp) {
+    pub(crate) fn move_to(&mut self, event: &Event, context: &Context<'_>, at: Timestamp) {
         let places = &self.program.playbook().places;
         if places.is_empty() {
             return;
@@ -146,7 +147,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        let Some(position) = Position::of(event) else { return };
+        let Some(position) = Position::of(event, context) else { return };
         self.out.state.position = Some(position);
         for place in places.iter().filter(|place| told != Some(place.name.as_str())) {
             if place.contains(position) {

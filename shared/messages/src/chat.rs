@@ -114,7 +114,12 @@ pub(crate) fn picture(
 }
 
 fn as_link(link: String) -> Option<String> {
-    Some(link).filter(|link| is_web_link(link) && link.len() <= CHAT_LINK_BYTES_MAX)
+    link_within(link, CHAT_LINK_BYTES_MAX)
+}
+
+/// What came out of a link's template, if it is a link and no longer than that.
+pub(crate) fn link_within(link: String, bytes_max: usize) -> Option<String> {
+    Some(link).filter(|link| is_web_link(link) && link.len() <= bytes_max)
 }
 
 fn is_viber_picture(link: &str) -> bool {

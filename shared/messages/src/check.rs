@@ -4,20 +4,24 @@
 use kairos_engine::bounds::TEMPLATE_DEPTH_MAX;
 use liquid_core::model::{Value, ValueView};
 
+use crate::Setting;
+use crate::data::samples;
+use crate::filters::date::{FORMATS, NotWritten, civil, written};
+use crate::filters::plural::{CATEGORIES, needed};
 use crate::filters::{FILTERS, amount};
 use crate::names::{Names, Sample};
 use crate::problem::{Problem, instead};
 use crate::scan::{Piece, Token, tokens};
 
 const TAGS: &str =
-    "assign break case comment continue else elsif endcase endfor endif endunless for if raw unless when";
+    "assign break case comment continue else elsif endcase endfor endif endunless for if raw render unless when";
 /// The longest numbers that are taken: all of them fit into what the library reads them into.
 const DIGITS_MAX: usize = 15;
 const BRACKETS_DEPTH_MAX: usize = 3;
 
 /// Everything that is wrong with the names of a template.
-pub(crate) fn problems(pieces: &[Piece<'_>]) -> Vec<Problem> {
-    let mut check = Check { names: Names::new(), blocks: Vec::new(), problems: Vec::new() };
+pub(crate) fn problems<'s>(pieces: &[Piece<'s>], setting: &'s Setting) -> Vec<Problem> {
+    let mut check = Check { setting, names: Names::new(), blocks: Vec::new(), problems: Vec::new() };
     for piece in pieces {
         let result = match *piece {
             Piece::Text { .. } => Ok(()),
@@ -57,6 +61,7 @@ struct Block<'s> {
 }
 
 struct Check<'s> {
+    setting: &'s Setting,
     names: Names<'s>,
     blocks: Vec<Block<'s>>,
     problems: Vec<Problem>,
@@ -95,12 +100,29 @@ impl<'s> Check<'s> {
                 block.ok_or_else(|| nothing_open(name, at))?.depth += usize::from(name == "elsif");
                 self.values(tokens).map(drop)
             }
-            "endif" | "endunless" | "endcase" | "endfor" => {
+            "endif" | "endunless" | "endcase" | "endfor" | "endscope" => {
                 self.blocks.pop_if(|block| block.name == &name[3..]).ok_or_else(|| nothing_open(name, at))?;
-                if name == "endfor" {
-                    self.names.end_loop();
+                match name {
+                    "endfor" => self.names.end_loop(),
+                    "endscope" => self.names.end_scope(),
+                    _ => {}
                 }
                 Ok(())
+            }
+            "scope" => {
+                self.blocks.push(Block { name, at, depth: 1 });
+                let mut parameters = Vec::new();
+                let mut result = Ok(());
+                for parameter in tokens.split(|(_, token)| *token == Token::Symbol(",")) {
+                    if let [(_, Token::Word(name)), _, value @ ..] = parameter {
+                        let sample = self.values(value);
+                        // Known even when its value is wrong: one slip is one problem.
+                        parameters.push((*name, sample.as_ref().ok().cloned().flatten()));
+                        result = result.and(sample.map(drop));
+                    }
+                }
+                self.names.begin_scope(parameters);
+                result
             }
             "for" => {
                 self.blocks.push(Block { name, at, depth: 1 });
@@ -112,7 +134,7 @@ impl<'s> Check<'s> {
                         Some(Value::Array(items)) => items.first().cloned(),
                         Some(_) => {
                             return Err(Problem::new(at, "this loop does not go through a list")
-                                .help("go through `cart.items` or `viewed`, or count with `(1..3)`"));
+                                .help("go through `cart.items`, `viewed` or `related`, or count with `(1..3)`"));
                         }
                     },
                 };
@@ -133,6 +155,7 @@ impl<'s> Check<'s> {
             }
             _ => Err(Problem::new(at, format!("there is no tag `{name}`")).help(match name {
                 "capture" => "build texts with `assign` and the filter `append`".into(),
+                "include" => "write `{% render 'NAME' %}`, which includes a content block".into(),
                 _ => instead(name, &TAGS.split(' ').collect::<Vec<_>>()),
             })),
         }
@@ -191,14 +214,76 @@ impl<'s> Check<'s> {
             }
             is_name = false;
             let is_text = value.as_ref().is_some_and(|value| amount(value).is_none());
-            if is_text && matches!(*name, "distance" | "divided_by" | "minus" | "money" | "plus" | "times") {
+            if is_text && matches!(*name, "distance" | "divided_by" | "minus" | "money" | "plural" | "plus" | "times") {
                 return Err(Problem::new(*at, format!("`{name}` needs a number or a price"))
                     .help("use it on a number such as `item.price`, `cart.total` or `store.distance_m`"));
             }
-            self.values(arguments)?;
+            match *name {
+                "plural" => self.plural(*at, arguments)?,
+                "date" => self.date(*at, value.as_ref(), arguments)?,
+                _ => {
+                    self.values(arguments)?;
+                }
+            }
             value = None;
         }
         Ok(value)
+    }
+
+    /// Checks the words of `plural: one: 'item', other: 'items'`: each a category, and all that the language needs.
+    fn plural(&mut self, at: usize, arguments: Tokens<'_, 's>) -> Result<(), Problem> {
+        let usage = "write each category with its word, as in `plural: one: 'item', other: 'items'`";
+        let mut given = Vec::new();
+        let colon = arguments.split_first().filter(|((_, token), _)| *token == Token::Symbol(":"));
+        let (_, words) = colon.ok_or_else(|| Problem::new(at, "`plural` needs words").help(usage))?;
+        for word in words.split(|(_, token)| *token == Token::Symbol(",")) {
+            let [(at, Token::Word(category)), (_, Token::Symbol(":")), value @ ..] = word else {
+                return Err(Problem::new(at, "this is not how the words of `plural` are given").help(usage));
+            };
+            if !CATEGORIES.contains(category) {
+                return Err(Problem::new(*at, format!("there is no plural category `{category}`"))
+                    .help(instead(category, &CATEGORIES)));
+            }
+            if given.contains(category) {
+                return Err(Problem::new(*at, format!("`{category}` stands here twice")).help("keep one of them"));
+            }
+            given.push(category);
+            self.values(value)?;
+        }
+        let language = &self.setting.language;
+        let missing: Vec<_> = needed(language).into_iter().filter(|wanted| !given.contains(wanted)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
+        let words: Vec<_> = missing.iter().map(|name| format!("{name}: '…'")).collect();
+        Err(Problem::new(at, format!("in `{language}`, `plural` also needs {}", names.join(", ")))
+            .help(format!("add `{}`", words.join(", "))))
+    }
+
+    /// Checks what `date` is given: a time, and a format that can be written in the language.
+    fn date(&mut self, at: usize, value: Option<&Value>, arguments: Tokens<'_, 's>) -> Result<(), Problem> {
+        let [(_, found), _] = samples(self.setting);
+        if value.is_some_and(|value| civil(value, &found.locale).is_none()) {
+            return Err(Problem::new(at, "`date` needs a time")
+                .help("use it on a time such as `promo_code.expires_at`, or on `'now'`"));
+        }
+        let Some((at, Token::Text(format))) = arguments.get(1) else {
+            return self.values(arguments).map(drop);
+        };
+        let there_are = FORMATS.map(|name| format!("`{name}`")).join(", ");
+        let help = format!("write {there_are}, or one as `strftime` takes it, such as `'%d.%m.'`");
+        match written(jiff::civil::DateTime::constant(2026, 12, 24, 18, 30, 0, 0), format, &found.locale) {
+            Ok(_) => Ok(()),
+            Err(NotWritten::NoFormat) => {
+                Err(Problem::new(*at, format!("`{format}` is no format of `date`")).help(help))
+            }
+            Err(NotWritten::NoNames) => Err(Problem::new(
+                *at,
+                format!("the names of days and months in `{}` are not known", self.setting.language),
+            )
+            .help("write `'short'`, `'time'`, or digits as `strftime` takes them, such as `'%d.%m.%Y'`")),
+        }
     }
 
     /// Checks the values between words and symbols; gives an example of the first.

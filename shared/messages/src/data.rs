@@ -9,9 +9,11 @@ use kairos_engine::product::Product;
 use kairos_engine::time::Timestamp;
 use liquid_core::model::{Object, Value};
 
+use crate::Setting;
 use crate::escape::is_web_link;
 use crate::filters::number;
 use crate::links::{Link, Links};
+use crate::locale::Locale;
 
 /// A place as templates show it: `store`. Whoever sends the message looks for it, with the catalogue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +81,10 @@ pub struct Found {
     pub consent: Option<ConsentUrls>,
     /// The pages of the playbook's destinations, by name.
     pub destinations: BTreeMap<String, String>,
+    /// Products of the same category, for `related`.
+    pub related: Vec<Product>,
+    /// For whom the message is written.
+    pub locale: Locale,
 }
 
 /// Links as they stand, and nobody counts.
@@ -97,11 +103,12 @@ impl Links for Found {
 }
 
 /// What a template can name, in the order in which it is told.
-pub(crate) const ROOTS: [&str; 11] = [
+pub(crate) const ROOTS: [&str; 12] = [
     "user",
     "cart",
     "product",
     "viewed",
+    "related",
     "event",
     "store",
     "promo_code",
@@ -135,6 +142,7 @@ pub(crate) fn globals(data: &MessageData, found: &Found) -> Object {
         ("cart", Value::Object(object(cart))),
         ("product", product),
         ("viewed", Value::Array(data.viewed.iter().map(item).collect())),
+        ("related", Value::Array(found.related.iter().map(item).collect())),
         ("event", Value::Object(event.collect())),
         ("store", found.store.as_ref().map_or(Value::Nil, place)),
         ("promo_code", found.promo_code.as_ref().map_or(Value::Nil, promo_code)),
@@ -142,7 +150,7 @@ pub(crate) fn globals(data: &MessageData, found: &Found) -> Object {
         ("unsubscribe_url", text(urls.map(|urls| &*urls.unsubscribe))),
         ("preferences_url", text(urls.map(|urls| &*urls.preferences))),
         ("confirm_url", text(urls.map(|urls| &*urls.confirm))),
-        (COMMON_CURRENCY, text(common_currency(data).as_ref().map(Currency::as_str))),
+        (COMMON_CURRENCY, text(common_currency(data, found).as_ref().map(Currency::as_str))),
     ])
 }
 
@@ -206,8 +214,8 @@ fn property(value: &TraitValue) -> Value {
 }
 
 /// The currency of every price in the message, when that is one.
-fn common_currency(data: &MessageData) -> Option<Currency> {
-    let products = data.cart.items.iter().chain(&data.product).chain(&data.viewed);
+fn common_currency(data: &MessageData, found: &Found) -> Option<Currency> {
+    let products = data.cart.items.iter().chain(&data.product).chain(&data.viewed).chain(&found.related);
     let of_products = products.filter(|product| product.price.is_some()).map(|product| product.currency);
     let mut all = of_products.chain(data.cart.total.map(|_| data.cart.currency));
     let first = all.next()??;
@@ -232,7 +240,7 @@ fn object<const N: usize>(fields: [(&'static str, Value); N]) -> Object {
 
 /// What a template is tried with when it is checked: someone with a product, a place and a code, and someone nothing
 /// is known of.
-pub(crate) fn samples() -> [(MessageData, Found); 2] {
+pub(crate) fn samples(setting: &Setting) -> [(MessageData, Found); 2] {
     let some = |text: &str| Some(text.to_owned());
     let product = Product {
         id: "mug".into(),
@@ -272,7 +280,9 @@ pub(crate) fn samples() -> [(MessageData, Found); 2] {
     // Whoever gets a message that shows a code has one, and everybody gets the links.
     let url = |path: &str| format!("https://preferences.example/{path}");
     let consent = Some(ConsentUrls { unsubscribe: url("u"), preferences: url("p"), confirm: url("c") });
-    let nothing_else = Found { promo_code: promo_code.clone(), consent: consent.clone(), ..Found::default() };
-    let everything = Found { store: Some(store), promo_code, consent, ..Found::default() };
+    let now = Some(Timestamp::from_millis(1_797_465_600_000));
+    let locale = Locale { language: setting.language.clone(), now, ..Locale::default() };
+    let nothing_else = Found { promo_code, consent, locale, ..Found::default() };
+    let everything = Found { store: Some(store), related: data.viewed.clone(), ..nothing_else.clone() };
     [(data, everything), (MessageData::default(), nothing_else)]
 }

@@ -1,5 +1,9 @@
 //! The filters: liquid-lib's where they are exact and bounded, our own where they are not.
 
+pub(crate) mod date;
+mod distance;
+pub(crate) mod plural;
+
 use core::fmt;
 use core::ops::RangeInclusive;
 
@@ -18,17 +22,19 @@ use crate::render::{Fault, Rendering};
 type Make = fn() -> Box<dyn ParseFilter>;
 
 /// Every filter, how many arguments it takes, and how it is made.
-pub(crate) const FILTERS: [(&str, RangeInclusive<usize>, Make); 19] = [
+pub(crate) const FILTERS: [(&str, RangeInclusive<usize>, Make); 21] = [
     ("append", 1..=1, || stdlib::Append.into()),
     ("capitalize", 0..=0, || stdlib::Capitalize.into()),
+    ("date", 0..=1, || Own(date::date).into()),
     ("default", 1..=1, || stdlib::Default.into()),
     // Liquid-lib's arithmetic overflows, and shows 0.1 + 0.2 as 0.30000000000000004.
     ("divided_by", 1..=1, || Own(|input, other, _| calculate(input, other, |l, r| (l * MICROS).checked_div(r))).into()),
-    ("distance", 0..=1, || Own(distance).into()),
+    ("distance", 0..=1, || Own(distance::distance).into()),
     ("downcase", 0..=0, || stdlib::Downcase.into()),
     ("link", 0..=0, || Own(link).into()),
     ("minus", 1..=1, || Own(|input, other, _| calculate(input, other, |l, r| Some(l - r))).into()),
     ("money", 0..=1, || Own(money).into()),
+    ("plural", 1..=6, || plural::Plural.into()),
     ("plus", 1..=1, || Own(|input, other, _| calculate(input, other, |l, r| Some(l + r))).into()),
     ("prepend", 1..=1, || stdlib::Prepend.into()),
     ("remove", 1..=1, || stdlib::Remove.into()),
@@ -252,18 +258,4 @@ fn money(input: &dyn ValueView, arguments: &[ValueCow<'_>], runtime: &dyn Runtim
 /// The link to a destination of the playbook, by its name.
 fn link(input: &dyn ValueView, _: &[ValueCow<'_>], _: &dyn Runtime) -> Result<Value> {
     Ok(Value::scalar(named(&input.to_kstr())))
-}
-
-/// Metres as people say them, as in `350 m` or `1.2 km`, with the argument as the decimal mark.
-fn distance(input: &dyn ValueView, arguments: &[ValueCow<'_>], _: &dyn Runtime) -> Result<Value> {
-    let metres = amount(input).and_then(|(micros, _)| u64::try_from(micros / 1_000_000).ok());
-    let mark = text_of(arguments, 0, ".");
-    Ok(metres.map_or(Value::Nil, |metres| {
-        Value::scalar(match metres {
-            // Nobody's position is known better than to ten metres.
-            0..=994 => format!("{} m", (metres + 5) / 10 * 10),
-            995..=9_949 => format!("{}{mark}{} km", (metres + 50) / 1_000, (metres + 50) / 100 % 10),
-            _ => format!("{} km", (metres + 500) / 1_000),
-        })
-    }))
 }

@@ -58,7 +58,7 @@ pub(crate) fn places(pieces: &[Piece<'_>]) -> Result<Vec<Place>, Problem> {
                     written.clear();
                 }
                 let began = match *name {
-                    "if" | "unless" | "case" | "for" => {
+                    "if" | "unless" | "case" | "for" | "scope" => {
                         blocks.push((*name, place));
                         place
                     }

@@ -6,12 +6,12 @@
 //!
 //! - outputs: `{{ item.price | money }}`; whitespace control `{{-`, `-%}`
 //! - tags: `if`/`elsif`/`else`, `unless`, `case`/`when`, `for` (`limit`, `offset`, `reversed`, ranges,
-//!   `forloop`, `break`, `continue`), `assign`, `comment`, `raw`
-//! - filters: `append`, `capitalize`, `default`, `distance`, `divided_by`, `downcase`, `link`, `minus`, `money`, `plus`,
-//!   `prepend`, `remove`, `replace`, `strip`, `times`, `truncate`, `untracked`, `upcase`, `url_encode`
+//!   `forloop`, `break`, `continue`), `assign`, `comment`, `raw`, `render` (content blocks, see `blocks`)
+//! - filters: `append`, `capitalize`, `date`, `default`, `distance`, `divided_by`, `downcase`, `link`, `minus`, `money`,
+//!   `plural`, `plus`, `prepend`, `remove`, `replace`, `strip`, `times`, `truncate`, `untracked`, `upcase`, `url_encode`
 //! - data: `user` (`id`, `first_name`, `last_name`), `cart` (`items`, `total`, `currency`), each item with
 //!   `id`, `name`, `price`, `currency`, `quantity`, `image_url`, `url`, `category`; `product` (an item, with
-//!   `was`), `viewed` (items), `event` (properties by name), `store` (`name`, `title`, `address`, `url`,
+//!   `was`), `viewed` and `related` (items), `event` (properties by name), `store` (`name`, `title`, `address`, `url`,
 //!   `distance_m`), `promo_code` (`code`, `title`, `kind`, `percent`, `amount`, `minimum_total`, `maximum_discount`,
 //!   `currency`, `expires_at`), `device` (`type`, `os`), `unsubscribe_url`, `preferences_url`, `confirm_url`; what is not known is an empty text, and in a bare condition
 //!   (`{% if user.first_name %}`) an empty text is false
@@ -30,10 +30,11 @@
 //! | texts that grow | every value read and every filter's result is paid from one budget (`render`, `filters`) |
 //! | long outputs | the writer stops at its limit (`render`) |
 //!
-//! Reading order: `scan` (pieces of a template), `check` with `names` and `filters` (what there is), `html`
-//! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`, `on_site`, `links`; `used` (what a
-//! template names).
+//! Reading order: `scan` (pieces of a template), `blocks` (what they share), `check` with `names` and `filters` (what there is), `html`
+//! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`, `on_site`, `web_push`, `links`; `used` (what a
+//! template names); `locale` and `words` (how languages write things).
 
+mod blocks;
 mod chat;
 mod check;
 mod currency;
@@ -42,6 +43,7 @@ mod escape;
 mod filters;
 mod html;
 mod links;
+mod locale;
 mod names;
 mod on_site;
 mod problem;
@@ -50,16 +52,21 @@ mod scan;
 mod sms;
 mod tags;
 mod used;
+mod web_push;
+mod words;
 
 use kairos_engine::bounds::{
     RENDERED_BYTES_MAX, SMS_CHARS_MAX, TEMPLATE_ITERATIONS_MAX, TEMPLATE_SOURCE_BYTES_MAX, TEMPLATE_WORK_BYTES_MAX,
 };
 use kairos_engine::mailbox::MessageData;
-use kairos_engine::playbook::{Channel, LinkButton, LocalizedMessage, OnSiteMessage};
+use kairos_engine::playbook::{Channel, LinkButton, LocalizedMessage, OnSiteMessage, WebPushMessage};
 
+pub use blocks::{Block, Blocks, Misplaced, Whole};
 pub use data::{ConsentUrls, Found, PromoCode, Store};
 pub use links::{Link, Links, untracked};
+pub use locale::Locale;
 pub use problem::{TemplateProblem, closest};
+pub use scan::liquid_spans;
 pub use sms::{SmsEncoding, SmsSize, sms_size};
 pub use used::{NamedDestination, destinations_in, names_in, names_in_message};
 
@@ -73,14 +80,23 @@ use scan::Piece;
 pub enum TemplateKind {
     /// One line: an email's subject, a heading, what stands on a button.
     Line,
-    /// Text without markup: an email's text part, an SMS, a webhook's text, a Viber message, a message on a page.
+    /// Text without markup: an email's text part, an SMS, a webhook's text, a Viber message, a message on a page, a notification.
     Text,
     /// HTML (a Telegram message's, too): values are escaped, and refused where escaping would not be enough.
     Html,
-    /// The link of a picture or a button, in a chat or on a page: a web link, or nothing.
+    /// The link of a picture or a button, in a chat, on a page or in a notification: a web link, or nothing.
     Link,
     /// One gap of a WhatsApp template: one line that is never empty.
     Parameter,
+}
+
+/// What a template is written in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Setting {
+    /// Its language, as a BCP 47 tag.
+    pub language: String,
+    /// The content blocks that it may include.
+    pub blocks: Blocks,
 }
 
 /// A message, ready to be handed to a provider.
@@ -140,6 +156,8 @@ pub enum RenderedMessage {
     },
     /// A message on the shop's pages or in its app.
     OnSite(OnSiteMessage),
+    /// A notification in browsers.
+    WebPush(WebPushMessage),
 }
 
 /// Why a message was not rendered. None of these goes away by trying again, and none quotes data.
@@ -284,6 +302,7 @@ pub fn render_linked(
         Channel::Viber => chat::viber(message.viber.as_ref().ok_or_else(missing)?, &render_part, links),
         Channel::Whatsapp => chat::whatsapp(message.whatsapp.as_ref().ok_or_else(missing)?, &render_part, links),
         Channel::OnSite => on_site::on_site(message.on_site.as_ref().ok_or_else(missing)?, &render_part, links),
+        Channel::WebPush => web_push::web_push(message.web_push.as_ref().ok_or_else(missing)?, &render_part, links),
     }
 }
 
@@ -292,8 +311,8 @@ pub fn render_linked(
 /// # Errors
 /// What would keep it from being sent to anybody, or to somebody of whom nothing is known, as far as other data
 /// could not help: limits of the channel, markup that it does not know.
-pub fn check_message(message: &LocalizedMessage, channel: Channel) -> Result<(), RenderError> {
-    for (data, found) in data::samples() {
+pub fn check_message(message: &LocalizedMessage, channel: Channel, setting: &Setting) -> Result<(), RenderError> {
+    for (data, found) in data::samples(setting) {
         match render_with(message, channel, &data, &found) {
             // Without data there may be nothing to say; but a gap of a WhatsApp template must not stay empty.
             Err(RenderError::Empty { .. }) if channel != Channel::Whatsapp => {}
@@ -310,9 +329,9 @@ pub fn check_message(message: &LocalizedMessage, channel: Channel) -> Result<(),
 /// Everything that is wrong with it: unknown variables, filters and tags, blocks that are not closed,
 /// limits that it meets whatever the data, in HTML values in places where data could become markup, links that are
 /// none, and gaps of a WhatsApp template that have several lines or may stay empty.
-pub fn check_template(source: &str, kind: TemplateKind) -> Result<(), Vec<TemplateProblem>> {
-    let prepared = prepare(source, kind)?;
-    for (data, found) in data::samples() {
+pub fn check_template(source: &str, kind: TemplateKind, setting: &Setting) -> Result<(), Vec<TemplateProblem>> {
+    let prepared = prepare(source, kind, setting)?;
+    for (data, found) in data::samples(setting) {
         let problem = match render::render(&prepared, &data, &found) {
             Ok(text) => chat::problem(kind, &text),
             Err(fault) => {
@@ -327,7 +346,7 @@ pub fn check_template(source: &str, kind: TemplateKind) -> Result<(), Vec<Templa
     Ok(())
 }
 
-fn prepare(source: &str, kind: TemplateKind) -> Result<Prepared, Vec<TemplateProblem>> {
+fn prepare(source: &str, kind: TemplateKind, setting: &Setting) -> Result<Prepared, Vec<TemplateProblem>> {
     let located = |problem: Problem| vec![problem.located(source)];
     if source.len() > TEMPLATE_SOURCE_BYTES_MAX {
         return Err(located(
@@ -336,7 +355,7 @@ fn prepare(source: &str, kind: TemplateKind) -> Result<Prepared, Vec<TemplatePro
         ));
     }
     let pieces = scan::pieces(source).map_err(located)?;
-    let problems = check::problems(&pieces);
+    let problems = check::problems(&pieces, setting);
     if !problems.is_empty() {
         return Err(problems.into_iter().map(|problem| problem.located(source)).collect());
     }
@@ -355,7 +374,8 @@ fn render_part(
     data: &MessageData,
     found: &Found,
 ) -> Result<String, RenderError> {
-    let prepared = prepare(source, kind).map_err(|problems| RenderError::Template {
+    let setting = Setting { language: found.locale.language.clone(), ..Setting::default() };
+    let prepared = prepare(source, kind, &setting).map_err(|problems| RenderError::Template {
         part,
         problem: problems.into_iter().next().expect("a template is refused for at least one problem"),
     })?;

@@ -3,6 +3,7 @@
 use liquid_core::model::{Value, ValueView};
 use liquid_lib::stdlib::ForloopObject;
 
+use crate::Setting;
 use crate::data::{ROOTS, globals, samples};
 use crate::problem::{Problem, instead};
 use crate::scan::Token;
@@ -35,17 +36,21 @@ fn field(value: &Value, name: &str) -> Option<Value> {
 /// The names known at a place of a template.
 pub(crate) struct Names<'s> {
     known: Vec<(&'s str, Sample)>,
-    /// Names of the loops around, the innermost last.
+    /// Names of the loops around, the innermost last, behind the parameters of the content block.
     loops: Vec<(&'s str, Sample)>,
+    /// What is known around the content blocks that are open.
+    around: Vec<(Known<'s>, Known<'s>)>,
 }
+
+type Known<'s> = Vec<(&'s str, Sample)>;
 
 impl<'s> Names<'s> {
     pub(crate) fn new() -> Self {
-        let [(data, found), _] = samples();
+        let [(data, found), _] = samples(&Setting::default());
         let globals = Value::Object(globals(&data, &found));
         // Which properties events have, nobody knows beforehand.
         let sample = |name| if name == EVENT { None } else { field(&globals, name) };
-        Self { known: ROOTS.map(|name| (name, sample(name))).to_vec(), loops: Vec::new() }
+        Self { known: ROOTS.map(|name| (name, sample(name))).to_vec(), loops: Vec::new(), around: Vec::new() }
     }
 
     pub(crate) fn begin_loop(&mut self, name: &'s str, item: Sample) {
@@ -56,8 +61,21 @@ impl<'s> Names<'s> {
         self.loops.truncate(self.loops.len().saturating_sub(2));
     }
 
-    pub(crate) const fn is_in_loop(&self) -> bool {
-        !self.loops.is_empty()
+    pub(crate) fn is_in_loop(&self) -> bool {
+        self.loops.iter().any(|(name, _)| *name == "forloop")
+    }
+
+    /// A content block: it sees its parameters and what every template sees.
+    pub(crate) fn begin_scope(&mut self, parameters: Known<'s>) {
+        let of_all = self.known[..ROOTS.len()].to_vec();
+        let known = core::mem::replace(&mut self.known, of_all);
+        self.around.push((known, core::mem::replace(&mut self.loops, parameters)));
+    }
+
+    pub(crate) fn end_scope(&mut self) {
+        if let Some((known, loops)) = self.around.pop() {
+            (self.known, self.loops) = (known, loops);
+        }
     }
 
     /// Whether a name may not be given to anything else.
@@ -96,7 +114,7 @@ impl<'s> Names<'s> {
                 [(_, Token::Symbol("[")), rest @ ..] => {
                     if value.as_ref().is_some_and(|value| value.as_array().is_none()) {
                         return Err(Problem::new(at, format!("`{so_far}` is not a list"))
-                            .help("only `cart.items` and `viewed` can be counted through"));
+                            .help("only `cart.items`, `viewed` and `related` can be counted through"));
                     }
                     let sign = usize::from(matches!(rest, [(_, Token::Symbol("-")), ..]));
                     used += self.resolve(rest.get(sign..).unwrap_or_default())?.1 + sign + 2;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use kairos_engine::bounds::{RENDERED_BYTES_MAX, TEMPLATE_ITERATIONS_MAX, TEMPLATE_WORK_BYTES_MAX};
 use kairos_engine::mailbox::MessageData;
-use liquid_core::model::{KString, KStringCow, KStringRef, ScalarCow, State, Value, ValueCow};
+use liquid_core::model::{KString, KStringCow, KStringRef, Object, ScalarCow, State, Value, ValueCow};
 use liquid_core::parser::{self, Tag};
 use liquid_core::runtime::{PartialStore, Registers, RuntimeBuilder};
 use liquid_core::{Error, Language, Renderable, Result, Runtime, TagReflection, Template};
@@ -14,6 +15,7 @@ use liquid_core::{Error, Language, Renderable, Result, Runtime, TagReflection, T
 use crate::currency;
 use crate::data::{Found, globals};
 use crate::escape::Place;
+use crate::locale::Locale;
 use crate::problem::Problem;
 use crate::scan::Piece;
 use crate::tags::{Shown, language};
@@ -34,6 +36,10 @@ pub(crate) enum Fault {
 #[derive(Debug)]
 pub(crate) struct Rendering {
     pub(crate) texts: Vec<String>,
+    /// For whom it is.
+    pub(crate) locale: Locale,
+    /// What every template sees.
+    pub(crate) globals: Rc<Object>,
     iterations_left: usize,
     work_bytes_left: usize,
     /// The limit that was met.
@@ -44,6 +50,8 @@ impl Default for Rendering {
     fn default() -> Self {
         Self {
             texts: Vec::new(),
+            locale: Locale::default(),
+            globals: Rc::default(),
             iterations_left: TEMPLATE_ITERATIONS_MAX,
             work_bytes_left: TEMPLATE_WORK_BYTES_MAX,
             fault: None,
@@ -148,9 +156,14 @@ fn misspelt(piece: &Piece<'_>) -> Problem {
 
 /// Renders a template over data.
 pub(crate) fn render(prepared: &Prepared, data: &MessageData, found: &Found) -> core::result::Result<String, Fault> {
-    let globals = globals(data, found);
-    let runtime = Lenient(RuntimeBuilder::new().set_globals(&globals).build());
-    runtime.registers().get_mut::<Rendering>().texts.clone_from(&prepared.texts);
+    let globals = Rc::new(globals(data, found));
+    let runtime = Lenient(RuntimeBuilder::new().set_globals(&*globals).build());
+    {
+        let mut rendering = runtime.registers().get_mut::<Rendering>();
+        rendering.texts.clone_from(&prepared.texts);
+        rendering.locale = found.locale.clone();
+        rendering.globals = Rc::clone(&globals);
+    }
     let mut output = Output { text: Vec::new(), is_full: false };
     let result = prepared.template.render_to(&mut output, &runtime);
     let fault = runtime.registers().get_mut::<Rendering>().fault;

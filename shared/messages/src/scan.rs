@@ -3,6 +3,8 @@
 //! The library gets the tags only, each checked and bounded: its own reading of a whole file takes
 //! quadratic time over blanks, recurses as deep as the template says, and panics on some slips.
 
+use core::ops::Range;
+
 use kairos_engine::bounds::TEMPLATE_TAG_BYTES_MAX;
 
 use crate::problem::Problem;
@@ -76,6 +78,20 @@ pub(crate) fn pieces(source: &str) -> Result<Vec<Piece<'_>>, Problem> {
         trims = source[..at + behind].ends_with("-%}");
         at += behind;
     }
+}
+
+/// Where the outputs and tags of a template stand, braces included, in bytes. What is never closed ends it.
+pub fn liquid_spans(source: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    let mut at = 0;
+    while let Some(start) = ["{{", "{%"].into_iter().filter_map(|open| source[at..].find(open)).min() {
+        let start = at + start;
+        let close = if source[start..].starts_with("{{") { "}}" } else { "%}" };
+        let Some(length) = length_until(&source[start + 2..], close) else { break };
+        at = start + 2 + length + 2;
+        spans.push(start..at);
+    }
+    spans
 }
 
 /// How far it is to the end of a tag that is not inside of quotes.

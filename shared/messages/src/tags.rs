@@ -1,12 +1,13 @@
-//! The tags of our own: texts, escaped outputs, and a `for` that counts before it runs.
+//! The tags of our own: texts, escaped outputs, a `for` that counts before it runs, and what content blocks stand in.
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::rc::Rc;
 
 use liquid_core::error::ResultLiquidReplaceExt;
 use liquid_core::model::{KString, KStringRef, Value, ValueCow, ValueView};
-use liquid_core::parser::{BlockElement, FilterChain, TryMatchToken};
-use liquid_core::runtime::{Interrupt, InterruptRegister, StackFrame};
+use liquid_core::parser::{BlockElement, FilterChain, TagToken, TryMatchToken};
+use liquid_core::runtime::{GlobalFrame, Interrupt, InterruptRegister, StackFrame};
 use liquid_core::{
     BlockReflection, Expression, Language, ParseBlock, ParseTag, Renderable, Result, Runtime, TagBlock, TagReflection,
     TagTokenIter, Template,
@@ -24,6 +25,7 @@ pub(crate) fn language() -> Language {
     language.blocks.register("unless".into(), stdlib::UnlessBlock.into());
     language.blocks.register("case".into(), stdlib::CaseBlock.into());
     language.blocks.register("for".into(), ForBlock.into());
+    language.blocks.register("scope".into(), ScopeBlock.into());
     language.tags.register("assign".into(), stdlib::AssignTag.into());
     language.tags.register("break".into(), stdlib::BreakTag.into());
     language.tags.register("continue".into(), stdlib::ContinueTag.into());
@@ -236,5 +238,77 @@ impl Renderable for For {
             }
         }
         Ok(())
+    }
+}
+
+/// `{% scope product: item %}`: a content block (see `blocks`), which sees its parameters and what every template sees.
+#[derive(Clone, Copy)]
+struct ScopeBlock;
+
+impl BlockReflection for ScopeBlock {
+    fn start_tag(&self) -> &str {
+        "scope"
+    }
+
+    fn end_tag(&self) -> &str {
+        "endscope"
+    }
+
+    fn description(&self) -> &str {
+        ""
+    }
+}
+
+impl ParseBlock for ScopeBlock {
+    fn parse(
+        &self,
+        mut arguments: TagTokenIter<'_>,
+        mut tokens: TagBlock<'_, '_>,
+        options: &Language,
+    ) -> Result<Box<dyn Renderable>> {
+        let mut parameters = Vec::new();
+        while let Some(token) = arguments.next() {
+            if !parameters.is_empty() {
+                token.expect_str(",").into_result()?;
+                parameters.push(parameter(arguments.expect_next("name expected")?, &mut arguments)?);
+            } else {
+                parameters.push(parameter(token, &mut arguments)?);
+            }
+        }
+        let body = Template::new(tokens.parse_all(options)?);
+        tokens.assert_empty();
+        Ok(Box::new(Scope { parameters, body }))
+    }
+
+    fn reflection(&self) -> &dyn BlockReflection {
+        self
+    }
+}
+
+/// `product: item`, of which the first word is read already.
+fn parameter(name: TagToken<'_>, rest: &mut TagTokenIter<'_>) -> Result<(KString, Expression)> {
+    let name = KString::from_ref(name.expect_identifier().into_result()?);
+    rest.expect_next("`:` expected")?.expect_str(":").into_result()?;
+    Ok((name, rest.expect_next("value expected")?.expect_value().into_result()?))
+}
+
+#[derive(Debug)]
+struct Scope {
+    parameters: Vec<(KString, Expression)>,
+    body: Template,
+}
+
+impl Renderable for Scope {
+    fn render_to(&self, writer: &mut dyn Write, runtime: &dyn Runtime) -> Result<()> {
+        let values = self.parameters.iter().map(|(name, value)| Ok((name.as_ref(), value.evaluate(runtime)?)));
+        let values = values.collect::<Result<Vec<_>>>()?;
+        let parameters: HashMap<KStringRef<'_>, &dyn ValueView> =
+            values.iter().map(|(name, value)| (*name, value.as_view())).collect();
+        // What every template sees, though a block around may have given its name to something else.
+        let globals = Rc::clone(&runtime.registers().get_mut::<Rendering>().globals);
+        let globals = StackFrame::new(runtime, &*globals);
+        // What the block assigns ends with it.
+        let scope = Lenient(StackFrame::new(GlobalFrame::new(globals), &parameters));
+        self.body.render_to(writer, &scope)
     }
 }

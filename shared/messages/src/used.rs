@@ -12,13 +12,25 @@ use crate::scan::{Piece, Token, pieces, tokens};
 /// `viewed`. A template that is wrong names nothing.
 pub fn names_in(source: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
+    // The parameters of the content blocks around: in a block, they stand for what was handed over.
+    let mut around: Vec<Vec<&str>> = Vec::new();
     for piece in pieces(source).unwrap_or_default() {
+        if let Piece::Tag { name: "endscope", .. } = piece {
+            around.pop();
+        }
+        let mut parameters = Vec::new();
+        let is_scope = matches!(piece, Piece::Tag { name: "scope", .. });
         let (Piece::Output { inner: text, .. } | Piece::Tag { arguments: text, .. }) = piece else { continue };
         let tokens = tokens(text, 0);
         for (at, (_, token)) in tokens.iter().enumerate() {
             let is_field = at > 0 && tokens[at - 1].1 == Token::Symbol(".");
             let Token::Word(root) = token else { continue };
-            if is_field || !ROOTS.contains(root) {
+            if is_scope && matches!(tokens.get(at + 1), Some((_, Token::Symbol(":")))) {
+                parameters.push(*root);
+                continue;
+            }
+            let is_parameter = around.last().is_some_and(|parameters| parameters.contains(root));
+            if is_field || is_parameter || !ROOTS.contains(root) {
                 continue;
             }
             names.insert(match tokens.get(at + 1..).unwrap_or_default() {
@@ -26,6 +38,9 @@ pub fn names_in(source: &str) -> BTreeSet<String> {
                 | [(_, Token::Symbol("[")), (_, Token::Text(field)), ..] => format!("{root}.{field}"),
                 _ => (*root).to_owned(),
             });
+        }
+        if is_scope {
+            around.push(parameters);
         }
     }
     names

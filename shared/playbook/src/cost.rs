@@ -12,7 +12,7 @@ use kairos_engine::register::{Register, RegisterId};
 pub struct Cost {
     /// What is remembered, the largest first.
     pub registers: Vec<RegisterCost>,
-    /// Whether the products that users care about are written into the audiences table, because plays start
+    /// Whether the products that users care about are written into the table of interests, because plays start
     /// when a price or a stock changes.
     pub follows_products: bool,
 }

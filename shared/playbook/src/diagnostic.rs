@@ -2,9 +2,11 @@
 
 use core::cmp::Ordering;
 use core::fmt;
+use std::collections::BTreeSet;
 
 use kairos_engine::bounds::{CONDITIONS_MAX, DIAGNOSTICS_MAX, REFERENCES_MAX};
 use kairos_engine::playbook::{EventPattern, Moment, PlaceSelector, Property};
+use kairos_messages::{Block, Setting};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +104,8 @@ fn shortened(text: String) -> String {
 pub(crate) struct Found {
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) references: Vec<Reference>,
+    /// The content blocks that messages include.
+    pub(crate) blocks: BTreeSet<String>,
     /// How many conditions there are, all parts counted.
     conditions: usize,
 }
@@ -185,11 +189,13 @@ pub(crate) struct Report<'a> {
     file: &'a str,
     text: &'a str,
     found: &'a mut Found,
+    /// What the templates are written in that are being read.
+    pub(crate) setting: Setting,
 }
 
 impl<'a> Report<'a> {
     pub(crate) fn new(file: &'a str, text: &'a str, found: &'a mut Found) -> Self {
-        Self { file, text, found }
+        Self { file, text, found, setting: Setting::default() }
     }
 
     pub(crate) fn text(&self) -> &'a str {
@@ -232,6 +238,32 @@ impl<'a> Report<'a> {
             self.problem(at, message, "ask for less, or move what several ask into a segment");
         }
         self.found.conditions <= CONDITIONS_MAX
+    }
+
+    /// A report about another file.
+    pub(crate) fn elsewhere<'b>(&'b mut self, file: &'b str, text: &'b str) -> Report<'b> {
+        Report { file, text, found: self.found, setting: Setting::default() }
+    }
+
+    /// Adds what is wrong in a template: in the file of the block that it is in, else where `place` says.
+    pub(crate) fn template_problem(
+        &mut self,
+        block: Option<&Block>,
+        (line, column): (usize, usize),
+        place: &dyn Fn(usize, usize) -> Place,
+        message: String,
+        help: Option<String>,
+    ) {
+        let help = help.unwrap_or_default();
+        match block {
+            Some(block) => self.elsewhere(&block.file, &block.source).problem(Place { line, column }, message, help),
+            None => self.problem(place(line, column), message, help),
+        }
+    }
+
+    /// Notes that blocks are included.
+    pub(crate) fn includes(&mut self, blocks: Vec<String>) {
+        self.found.blocks.extend(blocks);
     }
 
     /// Whether one more name can be remembered.

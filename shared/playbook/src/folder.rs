@@ -54,7 +54,7 @@ fn read_into(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>, 
             }
             continue;
         }
-        if ![".yaml", ".yml", ".liquid"].iter().any(|end| name.ends_with(end)) {
+        if ![".yaml", ".yml", ".liquid", ".mjml"].iter().any(|end| name.ends_with(end)) {
             continue;
         }
         if files.len() >= PLAYBOOK_FILES_MAX {

@@ -12,7 +12,8 @@
 //! tracking_plan.yaml which events and traits the shop sends
 //! segments/NAME.yaml who belongs together
 //! plays/NAME.yaml    what to do when, for whom, how often at most
-//! messages/NAME.yaml what to say, by language and channel; HTML may stand in NAME.liquid beside it
+//! messages/NAME.yaml what to say, by language and channel; emails may stand in NAME.mjml or NAME.liquid beside it
+//! messages/blocks/NAME.liquid what messages share, also by language as NAME.LOCALE.liquid
 //! ```
 //!
 //! Everything wrong is told at once, each with file, line, what is wrong and what to write instead; only a
@@ -22,10 +23,11 @@
 //!
 //! Reading order: `folder`, `node` (YAML with places), `fields` (typed reading); `values`, `hours`, `events`,
 //! `conditions`, `behaviour` (what all files are made of); `settings`, `consent`, `policy`, `moments`, `places`, `promotions`, `links`,
-//! `segments`, `messages`, `plays` with `triggers` and `steps` (the files); `tracking`, `possible`, `relations` and `checks` (what
+//! `segments`, `blocks`, `mjml`, `text_part`, `messages`, `plays` with `triggers` and `steps` (the files); `tracking`, `possible`, `relations` and `checks` (what
 //! can be told only of the whole); `diagnostic`; `cost`; `schema` (what editors know of the files).
 
 mod behaviour;
+mod blocks;
 mod checks;
 mod conditions;
 mod consent;
@@ -38,6 +40,7 @@ mod hours;
 mod links;
 mod messages;
 mod messengers;
+mod mjml;
 mod moments;
 mod node;
 mod on_site;
@@ -51,9 +54,11 @@ mod schema;
 mod segments;
 mod settings;
 mod steps;
+mod text_part;
 mod tracking;
 mod triggers;
 mod values;
+mod web_push;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -177,6 +182,7 @@ enum Role<'a> {
     Segment(&'a str),
     Play(&'a str),
     Message(&'a str),
+    Block,
     Template,
     Unknown,
 }
@@ -197,7 +203,10 @@ fn role(path: &str) -> Role<'_> {
             (Some(name), ..) => Role::Play(name),
             (_, Some(name), _) => Role::Message(name),
             (.., Some(name)) => Role::Segment(name),
-            _ if path.starts_with("messages/") && path.ends_with(".liquid") => Role::Template,
+            _ if path.starts_with(blocks::FOLDER) && path.ends_with(".liquid") => Role::Block,
+            _ if path.starts_with("messages/") && (path.ends_with(".liquid") || path.ends_with(".mjml")) => {
+                Role::Template
+            }
             _ => Role::Unknown,
         },
     }
@@ -211,6 +220,7 @@ fn read(files: &BTreeMap<String, String>, found: &mut Found) -> (Playbook, BTree
     let mut wrong_messages = BTreeMap::new();
     let mut plays = Vec::new();
     let mut plan = None;
+    let blocks = blocks::read(files, found);
     if !files.contains_key("sources.yaml") {
         let help = "write sources.yaml with a name and a `write_key` for each source of events";
         found.push(whole_file("sources.yaml", "the file is missing".into(), help));
@@ -233,9 +243,10 @@ fn read(files: &BTreeMap<String, String>, found: &mut Found) -> (Playbook, BTree
                 let before = found.errors();
                 let mut elsewhere = Found::default();
                 let message = yaml(path, text, found).and_then(|root| {
-                    messages::message(&mut Report::new(path, text, found), &root, files, &mut elsewhere)
+                    messages::message(&mut Report::new(path, text, found), &root, files, &blocks, &mut elsewhere)
                 });
                 found.diagnostics.append(&mut elsewhere.diagnostics);
+                found.blocks.append(&mut elsewhere.blocks);
                 found.references.append(&mut elsewhere.references);
                 check_name(path, name, "message", found);
                 let (right, wrong) = if found.errors() == before { (message, None) } else { (None, message) };
@@ -283,7 +294,7 @@ fn read(files: &BTreeMap<String, String>, found: &mut Found) -> (Playbook, BTree
                 playbook.segments.extend(segment);
             }
             Role::Play(name) => plays.push((path, name, text)),
-            Role::Template => {}
+            Role::Block | Role::Template => {}
             Role::Unknown => found.push(unknown_file(path)),
         }
     }
@@ -292,6 +303,7 @@ fn read(files: &BTreeMap<String, String>, found: &mut Found) -> (Playbook, BTree
         found.push(whole_file("segments/", message, "remove segments that are no longer used"));
     }
     segments::check_circles(files, found);
+    blocks::check_use(files, found);
     if plays.len() > PLAYS_MAX {
         let message = format!("the playbook has {} plays, more than {PLAYS_MAX}", plays.len());
         found.push(whole_file("plays/", message, "remove plays that are no longer used"));
@@ -379,6 +391,8 @@ fn unknown_file(path: &str) -> Diagnostic {
             "plays/NAME.yaml",
             "messages/NAME.yaml",
             "messages/NAME.liquid",
+            "messages/NAME.mjml",
+            "messages/blocks/NAME.liquid",
         ];
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         match (folder, fields::closest(folder, ["plays", "messages", "segments"])) {

@@ -5,26 +5,33 @@ use std::collections::BTreeMap;
 use kairos_engine::playbook::{
     Channel, EmailTemplate, LocalizedMessage, Message, Purpose, SmsTemplate, WebhookTemplate,
 };
-use kairos_messages::{TemplateKind, check_template, destinations_in, names_in, names_in_message};
+use kairos_messages::{
+    Blocks, Misplaced, Setting, TemplateKind, check_template, destinations_in, names_in, names_in_message,
+};
 
 use crate::diagnostic::{Found, Place, Report, Target};
 use crate::fields::{Fields, entries, text, word};
 use crate::messengers;
+use crate::mjml;
 use crate::node::Node;
 use crate::on_site;
+use crate::text_part::{text_of, with_preheader};
+use crate::web_push;
 
-/// Reads one file of `messages/`. `files` are the texts beside it, for `html_file`; problems in those
+/// Reads one file of `messages/`. `files` are the texts beside it, for `html_file` and `mjml_file`; problems in those
 /// go to `elsewhere`.
 pub(crate) fn message(
     report: &mut Report<'_>,
     root: &Node,
     files: &BTreeMap<String, String>,
+    blocks: &Blocks,
     elsewhere: &mut Found,
 ) -> Option<Message> {
     const HELP: &str =
         "write `locales:`, below it a language (`en`), below it `email`, `sms`, `telegram` or another channel";
     let before = report.errors();
-    let fields = Fields::read(report, root, "a message", &["default_locale", "locales", "promotion", "purpose"])?;
+    let fields =
+        Fields::read(report, root, "a message", &["default_locale", "locales", "needs", "promotion", "purpose"])?;
     let promotion = match fields.get("promotion") {
         Some(node) => {
             let name = text(report, node, "`promotion`")?;
@@ -37,6 +44,10 @@ pub(crate) fn message(
         Some(node) => word(report, node, "`purpose`", &Purpose::ALL)?,
         None => Purpose::Marketing,
     };
+    let needs_products = match fields.get("needs") {
+        Some(node) => word(report, node, "`needs`", &NEEDS)?,
+        None => false,
+    };
     let node = fields.required(report, "a message", "locales", HELP)?;
     let mut locales = BTreeMap::new();
     for entry in entries(report, node, "`locales`", HELP)? {
@@ -48,6 +59,7 @@ pub(crate) fn message(
             );
             continue;
         };
+        report.setting = Setting { language: tag.clone(), blocks: blocks.clone() };
         let templates = localized(report, &entry.node, files, elsewhere).unwrap_or_default();
         if report.errors() == before {
             shows_code(report, entry.at, &entry.key, &templates, promotion.as_deref());
@@ -77,7 +89,10 @@ pub(crate) fn message(
             return None;
         }
     };
-    Some(Message { default_locale, locales, promotion, purpose })
+    if let Some(node) = fields.get("needs").filter(|_| report.errors() == before) {
+        shows_products(report, node.at, &locales);
+    }
+    Some(Message { default_locale, locales, promotion, purpose, needs_products })
 }
 
 /// Whoever gets a message with a promotion must see the code, whatever the channel; and there is no code without one.
@@ -98,6 +113,28 @@ fn shows_code(report: &mut Report<'_>, at: Place, locale: &str, templates: &Loca
                 "write `promotion:` and one of promotions.yaml, beside `locales`",
             ),
             _ => {}
+        }
+    }
+}
+
+/// What a message can need. There is one thing, and it needs it.
+pub(crate) const NEEDS: [(&str, bool); 1] = [("products", true)];
+
+/// A message that needs products shows a list of them, whatever the channel: else it would never be held back.
+fn shows_products(report: &mut Report<'_>, at: Place, locales: &BTreeMap<String, LocalizedMessage>) {
+    for (locale, templates) in locales {
+        for channel in Channel::ALL.into_iter().filter(|channel| templates.has(*channel)) {
+            let names = names_in_message(templates, channel);
+            let is_list = |name: &String| {
+                matches!(name.split('.').next(), Some("viewed" | "related")) || matches!(&**name, "cart" | "cart.items")
+            };
+            if !names.iter().any(is_list) {
+                report.problem(
+                    at,
+                    format!("the message needs products, but shows no list of them by {channel} in `{locale}`"),
+                    "show `cart.items`, `viewed` or `related`, or remove `needs`",
+                );
+            }
         }
     }
 }
@@ -152,6 +189,7 @@ fn localized(
     let mut message = LocalizedMessage { email, sms, webhook, ..LocalizedMessage::default() };
     messengers::messages(report, &fields, &mut message);
     on_site::message(report, &fields, &mut message);
+    web_push::message(report, &fields, &mut message);
     Some(message)
 }
 
@@ -161,81 +199,178 @@ fn email(
     files: &BTreeMap<String, String>,
     elsewhere: &mut Found,
 ) -> Option<EmailTemplate> {
-    let fields = Fields::read(report, node, "`email`", &["subject", "text", "html", "html_file"])?;
+    let fields = Fields::read(
+        report,
+        node,
+        "`email`",
+        &["subject", "preheader", "text", "html", "html_file", "mjml", "mjml_file"],
+    )?;
     let subject = fields.required(report, "`email`", "subject", "write `subject:` and one line");
     let subject = subject.and_then(|node| template(report, node, "`subject`", TemplateKind::Line));
-    let part = fields.required(
-        report,
-        "`email`",
-        "text",
-        "write `text:`: it is shown where HTML is not, and keeps mails out of spam",
-    );
-    let part = part.and_then(|node| template(report, node, "`text`", TemplateKind::Text));
-    let html = match (fields.get("html"), fields.get("html_file")) {
-        (Some(_), Some(node)) => {
-            report.problem(node.at, "`html` and `html_file` stand side by side", "keep one of them");
+    let preheader = fields.get("preheader").map(|node| template(report, node, "`preheader`", TemplateKind::Line));
+    let before = report.errors();
+    let html = html_part(report, &fields, files, elsewhere);
+    let is_right = report.errors() == before && elsewhere.errors() == 0;
+    let part = match (fields.get("text"), &html) {
+        (Some(node), _) => template(report, node, "`text`", TemplateKind::Text),
+        (None, Some(html)) => is_right.then(|| made_text(report, node.at, html)),
+        // Wrong HTML is told already.
+        (None, None) if HTML_WAYS.iter().any(|way| fields.get(way).is_some()) => None,
+        (None, None) => {
+            let help = "write `text:`: it is shown where HTML is not, and keeps mails out of spam";
+            fields.required(report, "`email`", "text", help);
             None
         }
-        (Some(node), None) => template(report, node, "`html`", TemplateKind::Html),
-        (None, Some(node)) => html_file(report, node, files, elsewhere),
-        (None, None) => None,
     };
+    let preheader = preheader.flatten().filter(|preheader| !preheader.trim().is_empty());
+    if let (Some(node), None) = (fields.get("preheader"), &html) {
+        report.problem(node.at, "a preheader stands in the HTML, and there is none", "write `mjml:` or `html:`, too");
+    }
+    let html = html.map(|html| preheader.map_or_else(|| html.clone(), |preheader| with_preheader(&html, &preheader)));
     Some(EmailTemplate { subject: subject.unwrap_or_default(), text: part.unwrap_or_default(), html })
 }
 
-fn html_file(
+/// The text part of an email that has none of its own.
+fn made_text(report: &mut Report<'_>, at: Place, html: &str) -> String {
+    let text = text_of(html);
+    let problem = match check_template(&text, TemplateKind::Text, &report.setting) {
+        Ok(()) if text.is_empty() => Some("nothing can be read in its HTML".to_owned()),
+        Ok(()) => None,
+        Err(problems) => problems.first().map(|problem| problem.message.clone()),
+    };
+    if let Some(problem) = problem {
+        report.problem(at, format!("no text part can be made of this email: {problem}"), "write `text:`");
+    }
+    text
+}
+
+/// How the HTML of an email can be written.
+const HTML_WAYS: [&str; 4] = ["html", "html_file", "mjml", "mjml_file"];
+
+/// The HTML of an email, however it is written.
+fn html_part(
     report: &mut Report<'_>,
-    node: &Node,
+    fields: &Fields<'_>,
     files: &BTreeMap<String, String>,
     elsewhere: &mut Found,
 ) -> Option<String> {
-    let name = text(report, node, "`html_file`")?;
-    let path = format!("messages/{name}");
-    let Some((path, source)) = files.get_key_value(&path).filter(|_| name.ends_with(".liquid")) else {
-        let beside: Vec<&str> = files
-            .keys()
-            .filter_map(|path| path.strip_prefix("messages/").filter(|name| name.ends_with(".liquid")))
-            .collect();
-        let help = if beside.is_empty() {
-            "put a file ending in `.liquid` beside this one, and write its name".to_owned()
-        } else {
-            crate::fields::instead(name, &beside)
-        };
-        report.problem(node.at, format!("there is no file `{name}` in messages/"), help);
+    let mut given = HTML_WAYS.into_iter().filter_map(|way| Some((way, fields.get(way)?)));
+    let (way, node) = given.next()?;
+    if let Some((other, node)) = given.next() {
+        report.problem(node.at, format!("`{way}` and `{other}` stand side by side"), "keep one of them");
         return None;
-    };
-    if let Err(problems) = check_template(source, TemplateKind::Html) {
-        // Two languages may share a file; its problems are told once.
-        if !elsewhere.is_wrong(path) {
+    }
+    match way {
+        "html" => template(report, node, "`html`", TemplateKind::Html),
+        "mjml" => {
+            let source = text(report, node, "`mjml`")?;
+            let file = report.text();
+            mjml(report, source, false, &|line, column| place_in_file(file, node.at, source, line, column))
+        }
+        _ => {
+            let ending = if way == "html_file" { ".liquid" } else { ".mjml" };
+            let (path, source) = beside(report, node, &format!("`{way}`"), ending, files)?;
+            let setting = report.setting.clone();
+            // Two languages may share a file; its problems are told once.
+            let is_told = elsewhere.is_wrong(path);
             let mut report = Report::new(path, source, elsewhere);
-            for problem in problems {
-                let at = Place { line: problem.line, column: problem.column };
-                report.problem(at, problem.message, problem.help.unwrap_or_default());
+            report.setting = setting;
+            let in_file = |line, column| Place { line, column };
+            match way {
+                "html_file" => Some(checked(&mut report, source, TemplateKind::Html, is_told, &in_file)),
+                _ => mjml(&mut report, source, is_told, &in_file),
             }
         }
     }
-    let mut report = Report::new(path, source, elsewhere);
-    for named in destinations_in(source) {
-        report.refer(Place { line: named.line, column: named.column }, Target::Destination(named.name));
+}
+
+/// The HTML of an email that is written in MJML. `place` says where a line and column of it stand in the report's file.
+fn mjml(report: &mut Report<'_>, source: &str, is_told: bool, place: &dyn Fn(usize, usize) -> Place) -> Option<String> {
+    match mjml::compiled(source) {
+        Ok(compiled) => {
+            let place = |line, column| {
+                let origin = compiled.origin(source, line, column);
+                place(origin.line, origin.column)
+            };
+            Some(checked(report, &compiled.html, TemplateKind::Html, is_told, &place))
+        }
+        Err(problem) => {
+            let at = problem.place(source);
+            if !is_told {
+                report.problem(place(at.line, at.column), problem.message, problem.help);
+            }
+            None
+        }
     }
-    Some(source.clone())
+}
+
+/// The file beside a message that it names, with what stands in it.
+fn beside<'f>(
+    report: &mut Report<'_>,
+    node: &Node,
+    what: &str,
+    ending: &str,
+    files: &'f BTreeMap<String, String>,
+) -> Option<(&'f String, &'f String)> {
+    let name = text(report, node, what)?;
+    let path = format!("messages/{name}");
+    let is_one = |name: &str| name.ends_with(ending) && !name.contains('/');
+    if let Some(file) = files.get_key_value(&path).filter(|_| is_one(name)) {
+        return Some(file);
+    }
+    let beside: Vec<&str> =
+        files.keys().filter_map(|path| path.strip_prefix("messages/").filter(|name| is_one(name))).collect();
+    let help = if beside.is_empty() {
+        format!("put a file ending in `{ending}` beside this one, and write its name")
+    } else {
+        crate::fields::instead(name, &beside)
+    };
+    report.problem(node.at, format!("there is no file `{name}` in messages/"), help);
+    None
+}
+
+/// Checks a template with the blocks that it includes; gives it with them, or as it is when they are wrong. `place` says
+/// where a line and column of it stand in the report's file.
+fn checked(
+    report: &mut Report<'_>,
+    source: &str,
+    kind: TemplateKind,
+    is_told: bool,
+    place: &dyn Fn(usize, usize) -> Place,
+) -> String {
+    let setting = report.setting.clone();
+    let whole = match setting.blocks.whole(source, &setting.language) {
+        Ok(whole) => whole,
+        Err(Misplaced { block, problem }) => {
+            let (line, column) = (problem.line, problem.column);
+            report.template_problem(block.as_ref(), (line, column), place, problem.message, problem.help);
+            return source.to_owned();
+        }
+    };
+    let problems = check_template(&whole.source, kind, &setting).err().unwrap_or_default();
+    for problem in problems.into_iter().filter(|_| !is_told) {
+        let (block, line, column) = whole.origin(source, problem.line, problem.column);
+        report.template_problem(block.as_ref(), (line, column), place, problem.message, problem.help);
+    }
+    for named in destinations_in(&whole.source) {
+        let (block, line, column) = whole.origin(source, named.line, named.column);
+        let to = Target::Destination(named.name);
+        match block {
+            Some(block) => report.elsewhere(&block.file, &block.source).refer(Place { line, column }, to),
+            None => report.refer(place(line, column), to),
+        }
+    }
+    report.includes(whole.names);
+    whole.source
 }
 
 /// A template, checked; its problems are told where they stand in the YAML file. A wrong one is there, too: with it no
 /// playbook is put in force, but a [`draft`](crate::draft) shows what is wrong with it.
 pub(crate) fn template(report: &mut Report<'_>, node: &Node, what: &str, kind: TemplateKind) -> Option<String> {
     let source = text(report, node, what)?;
-    if let Err(problems) = check_template(source, kind) {
-        for problem in problems {
-            let at = place_in_file(report.text(), node.at, source, problem.line, problem.column);
-            report.problem(at, problem.message, problem.help.unwrap_or_default());
-        }
-    }
-    for named in destinations_in(source) {
-        let at = place_in_file(report.text(), node.at, source, named.line, named.column);
-        report.refer(at, Target::Destination(named.name));
-    }
-    Some(source.to_owned())
+    let file = report.text();
+    let place = |line, column| place_in_file(file, node.at, source, line, column);
+    Some(checked(report, source, kind, false, &place))
 }
 
 /// Where a place of a template stands in the file that quotes it: exact for blocks (`|`) and plain or

@@ -107,7 +107,7 @@ pub(crate) fn messages(report: &mut Report<'_>, fields: &Fields<'_>, message: &m
 
 /// Tries a message whose templates are right.
 pub(crate) fn tried(report: &mut Report<'_>, node: &Node, message: &LocalizedMessage, channel: Channel) {
-    if let Err(error) = check_message(message, channel) {
+    if let Err(error) = check_message(message, channel, &report.setting) {
         let error = error.to_string();
         let (message, help) = error.split_once("; ").unwrap_or((&error, "change the template"));
         report.problem(node.at, message.to_owned(), help.to_owned());

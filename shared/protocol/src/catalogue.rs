@@ -17,8 +17,8 @@ use std::future::Future;
 
 use futures_util::stream::{self, StreamExt};
 use kairos_engine::bounds::{
-    ANNOUNCE_SHARDS, ANNOUNCED_PER_SHARD_MAX, AUDIENCE_PAGE_MAX, AUDIENCE_SHARDS, CATALOGUE_LANES_MAX,
-    CATALOGUE_READ_MAX, CATALOGUE_WRITE_ROUNDS_MAX,
+    ANNOUNCE_SHARDS, ANNOUNCED_PER_SHARD_MAX, CATALOGUE_LANES_MAX, CATALOGUE_READ_MAX, CATALOGUE_WRITE_ROUNDS_MAX,
+    INTEREST_PAGE_MAX, INTEREST_SHARDS,
 };
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::time::Timestamp;
@@ -50,7 +50,7 @@ pub trait Catalogue {
 
 /// Who cares about which product.
 pub trait Interests {
-    /// The users of one shard of [`AUDIENCE_SHARDS`] with an interest in a product, in the order of their keys, from
+    /// The users of one shard of [`INTEREST_SHARDS`] with an interest in a product, in the order of their keys, from
     /// the one `after` this key. Fewer than `limit` when there are no more.
     fn interested(
         &self,
@@ -241,18 +241,18 @@ where
     async fn tell(&self, mut entry: Entry, until: Timestamp, told: &mut usize) -> Result<bool, Fault> {
         let announcement = entry.announcements[0].clone();
         let mut cursor = announcement.cursor;
-        while cursor.shard < AUDIENCE_SHARDS {
+        while cursor.shard < INTEREST_SHARDS {
             if self.clock.now() >= until {
                 return Ok(false);
             }
             let product = &announcement.product.id;
-            let users = self.interests.interested(product, cursor.shard, cursor.after, AUDIENCE_PAGE_MAX).await?;
+            let users = self.interests.interested(product, cursor.shard, cursor.after, INTEREST_PAGE_MAX).await?;
             if !users.is_empty() {
                 let messages: Vec<_> = users.iter().map(|user| announcement.message_to(*user)).collect();
                 self.mailboxes.send(&messages).await?;
                 *told += messages.len();
             }
-            if users.len() < AUDIENCE_PAGE_MAX {
+            if users.len() < INTEREST_PAGE_MAX {
                 cursor = Cursor { shard: cursor.shard + 1, after: None };
                 continue;
             }

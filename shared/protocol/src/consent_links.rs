@@ -43,6 +43,7 @@ const fn number(channel: Channel) -> u8 {
         Channel::Viber => 4,
         Channel::Whatsapp => 5,
         Channel::OnSite => 6,
+        Channel::WebPush => 7,
     }
 }
 

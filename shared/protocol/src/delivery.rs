@@ -27,7 +27,7 @@
 //!   a message twice. The next worker takes the claim over and sends once more; a second doubt (no answer, or
 //!   a crash, in any attempt) ends as [`Status::Unconfirmed`].
 //! - The webhook is *at least once*: it is sent again with the same delivery id, by which its receiver knows it; so is a
-//!   message on the site, which its inbox has once.
+//!   message on the site, which its inbox has once, and a notification, which a repetition replaces without a sound.
 //!
 //! **Why one write before the call, and not two.** A second write ("claimed", then "calling") would
 //! tell a crash before the call from a crash during it. Instead everything that can fail or take
@@ -70,10 +70,11 @@ use kairos_engine::bounds::{
 };
 use kairos_engine::mailbox::{DeliveryMessage, DeliveryOrder};
 use kairos_engine::playbook::{
-    EmailSettings, LinkButton, OnSiteMessage, SmsSettings, TelegramSettings, ViberSettings, WebhookSettings,
-    WhatsappSettings,
+    EmailSettings, LinkButton, OnSiteMessage, SmsSettings, TelegramSettings, ViberSettings, WebPushMessage,
+    WebPushSettings, WebhookSettings, WhatsappSettings,
 };
 use kairos_engine::time::Span;
+use kairos_engine::web_push::WebPushSubscription;
 
 use crate::port::{Clock, Fault};
 
@@ -209,6 +210,17 @@ pub enum Content {
         /// The play's priority.
         priority: i32,
     },
+    /// A notification in browsers.
+    WebPush {
+        /// How the shop shows itself to push services.
+        sender: WebPushSettings,
+        /// What is shown.
+        message: Box<WebPushMessage>,
+        /// The language it is written in, as a BCP 47 tag.
+        language: String,
+        /// The user's browsers, as they are known when it is composed.
+        browsers: Vec<WebPushSubscription>,
+    },
 }
 
 impl Content {
@@ -218,6 +230,7 @@ impl Content {
         match self {
             Self::Email { subject, text, .. } => (Some(subject), text.into()),
             Self::OnSite { message, .. } => (message.title.as_deref(), message.text.as_str().into()),
+            Self::WebPush { message, .. } => (Some(&message.title), message.body.as_str().into()),
             Self::Sms { text, .. }
             | Self::Webhook { text, .. }
             | Self::Telegram { text, .. }

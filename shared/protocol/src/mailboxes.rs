@@ -1,8 +1,8 @@
 //! How a batch of mailbox messages is applied.
 //!
 //! For all users of the batch one read; then for each user, in the order of [`commit::plan`]: effects
-//! that an earlier commit may have left unsent, one conditional write, the effects of this commit,
-//! and only then the acknowledgement. A commit that had something to send is followed by a second
+//! that an earlier commit may have left unsent, the products that the user has come to care about, one conditional
+//! write, the effects of this commit, and only then the acknowledgement. A commit that had something to send is followed by a second
 //! write, which empties its outbox; one that had no room for all messages is followed by another one.
 //!
 //! **Invariants**
@@ -23,7 +23,7 @@ use kairos_engine::program::Program;
 use kairos_engine::time::{Span, Timestamp};
 
 use crate::alarms::delay_until;
-use crate::port::{Alarms, AudienceChange, Audiences, Clock, Deliveries, Fault, Mailboxes};
+use crate::port::{Alarms, Clock, Deliveries, Fault, InterestIndex, Mailboxes};
 
 #[cfg(test)]
 mod tests;
@@ -56,7 +56,7 @@ pub enum Saved {
 }
 
 /// What the protocol asks of the world.
-pub struct Ports<'a, U, M, D, A, S, C> {
+pub struct Ports<'a, U, M, D, A, I, C> {
     /// The users' items.
     pub users: &'a U,
     /// Other users' mailboxes.
@@ -65,8 +65,8 @@ pub struct Ports<'a, U, M, D, A, S, C> {
     pub deliveries: &'a D,
     /// The delay queue.
     pub alarms: &'a A,
-    /// Who is in which segment and cares about which product.
-    pub audiences: &'a S,
+    /// Who cares about which product.
+    pub interests: &'a I,
     /// The time.
     pub clock: &'a C,
 }
@@ -99,13 +99,13 @@ pub struct Applied {
     pub faults: Vec<(UserKey, Fault)>,
 }
 
-impl<U, M, D, A, S, C> Ports<'_, U, M, D, A, S, C>
+impl<U, M, D, A, I, C> Ports<'_, U, M, D, A, I, C>
 where
     U: Users,
     M: Mailboxes,
     D: Deliveries,
     A: Alarms,
-    S: Audiences,
+    I: InterestIndex,
     C: Clock,
 {
     /// Applies a batch of messages that came from `queue` (any stable name of it).
@@ -214,6 +214,9 @@ where
     ) -> Result<commit::Plan, Fault> {
         let plan = commit::plan(program, user, stored, queue, received, self.clock.now());
         self.send(&plan.send_before).await?;
+        if !plan.interests.is_empty() {
+            self.interests.note(&plan.interests).await?;
+        }
         if let Some(item) = &plan.write {
             self.save(user, item, plan.expected_revision).await?;
         }
@@ -240,14 +243,14 @@ where
         let mut deliveries = Vec::new();
         let mut told = Vec::new();
         let mut alarms: Vec<(AlarmMessage, Span)> = Vec::new();
-        let mut audiences = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Deliver(order) => deliveries.push(DeliveryMessage::V1(order.clone())),
                 Effect::Tell { user, input } => {
                     told.push(MailboxMessage::of_told(*user, input.as_ref().clone()));
                 }
-                Effect::Member { .. } | Effect::Interested { .. } => audiences.extend(AudienceChange::of(effect)),
+                // In no outbox: see `commit::plan`.
+                Effect::Member { .. } | Effect::Interested(_) => {}
                 Effect::Wake { user, due_at } => {
                     let now: Timestamp = self.clock.now();
                     alarms.push((AlarmMessage::V1 { user: *user, due_at: *due_at }, delay_until(*due_at, now)));
@@ -262,9 +265,6 @@ where
         }
         if !alarms.is_empty() {
             self.alarms.send(&alarms).await?;
-        }
-        if !audiences.is_empty() {
-            self.audiences.record(&audiences).await?;
         }
         Ok(())
     }

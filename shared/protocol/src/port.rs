@@ -2,8 +2,7 @@
 
 use std::future::Future;
 
-use kairos_engine::identifiers::UserKey;
-use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, Effect, MailboxMessage};
+use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, InterestNote, MailboxMessage};
 use kairos_engine::time::{Span, Timestamp};
 
 /// Why a call to the world failed. Callers treat every fault as "it may or may not have happened".
@@ -57,55 +56,9 @@ pub trait Alarms {
     fn send(&self, alarms: &[(AlarmMessage, Span)]) -> impl Future<Output = Result<(), Fault>>;
 }
 
-/// Who is in which segment, and who cares about which product: for lists, counts and changes of the catalogue.
-pub trait Audiences {
-    /// Records changes, in any order. When this gives a fault, any of them may be recorded; recording them
-    /// again, or after newer ones, is harmless, because of a user and segment the highest number counts.
-    fn record(&self, changes: &[AudienceChange]) -> impl Future<Output = Result<(), Fault>>;
-}
-
-/// A change of who belongs where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AudienceChange {
-    /// A user has entered or left a segment.
-    Member {
-        /// Who.
-        user: UserKey,
-        /// Which segment.
-        segment: String,
-        /// Entered, or left.
-        entered: bool,
-        /// When.
-        at: Timestamp,
-        /// Rises with each change of this user.
-        number: u64,
-    },
-    /// A user cares about a product.
-    Interested {
-        /// Who.
-        user: UserKey,
-        /// The product's id.
-        product: String,
-        /// Since when.
-        at: Timestamp,
-    },
-}
-
-impl AudienceChange {
-    /// The change that an effect asks for, if it asks for one.
-    pub fn of(effect: &Effect) -> Option<Self> {
-        match effect {
-            Effect::Member { user, segment, entered, at, number } => Some(Self::Member {
-                user: *user,
-                segment: segment.to_string(),
-                entered: *entered,
-                at: *at,
-                number: *number,
-            }),
-            Effect::Interested { user, product, at } => {
-                Some(Self::Interested { user: *user, product: product.clone(), at: *at })
-            }
-            Effect::Deliver(_) | Effect::Tell { .. } | Effect::Wake { .. } => None,
-        }
-    }
+/// Who cares about which product: for changes of the catalogue.
+pub trait InterestIndex {
+    /// Notes interests. When this gives a fault, any of them may be noted; noting them again is harmless, and so is
+    /// noting one that nobody has.
+    fn note(&self, interests: &[InterestNote]) -> impl Future<Output = Result<(), Fault>>;
 }

@@ -172,7 +172,8 @@ impl Receipt {
     /// tell the user. Of one that had ended so before it is the same again, in case it was not told then.
     pub fn of_refusal(report: &Report, at: Timestamp) -> Option<Self> {
         let (delivery, channel, answer) = (report.delivery?, report.channel?, report.answer.as_ref()?);
-        if !matches!(report.outcome, Outcome::Refused | Outcome::AlreadyDone(Status::Refused)) {
+        // A try of the shop's own is about nobody.
+        if report.is_test || !matches!(report.outcome, Outcome::Refused | Outcome::AlreadyDone(Status::Refused)) {
             return None;
         }
         let news = refused(channel, answer)?;

@@ -1,4 +1,5 @@
-//! A server that plays Telegram, Viber and WhatsApp as they document themselves, their failures included.
+//! A server that plays Telegram, Viber, WhatsApp and the push services of browsers as they document themselves, their
+//! failures included.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -44,6 +45,7 @@ struct World {
     moods: BTreeMap<String, VecDeque<Mood>>,
     is_out_of_order: bool,
     taken: Vec<Taken>,
+    pushed: Vec<Delivered>,
 }
 
 /// The server.
@@ -82,14 +84,55 @@ impl Messengers {
         self.world.lock().unwrap().taken.iter().filter(|taken| taken.to == address).cloned().collect()
     }
 
+    /// The notifications that were taken for the browser at this endpoint.
+    pub(crate) fn pushed(&self, endpoint: &str) -> Vec<Delivered> {
+        let path = push_path(endpoint);
+        self.world.lock().unwrap().pushed.iter().filter(|call| call.path == path).cloned().collect()
+    }
+
     /// How many calls there were for this address.
     pub(crate) fn calls(&self, address: &str) -> usize {
         self.receiver.received_with(address).len()
     }
 }
 
+/// Where a stand-in gets what goes to an endpoint.
+fn push_path(endpoint: &str) -> String {
+    format!("/web_push/{}", endpoint.trim_start_matches("https://"))
+}
+
 impl World {
+    /// What a push service answers (RFC 8030, section 5).
+    fn push(&mut self, call: &Delivered) -> Reply {
+        let header = |name: &str| call.headers.get(name).map(String::as_str).unwrap_or_default();
+        let is_complete = header("content-encoding") == "aes128gcm"
+            && header("ttl").parse::<u32>().is_ok()
+            && (86..=4_096).contains(&call.body.len());
+        if !header("authorization").starts_with("vapid t=") {
+            return Reply::Says("401 Unauthorized", String::new());
+        }
+        if !is_complete {
+            return Reply::Says("400 Bad Request", String::new());
+        }
+        let endpoint = call.path.replacen("/web_push/", "https://", 1);
+        match self.moods.get_mut(&endpoint).and_then(VecDeque::pop_front) {
+            Some(Mood::Limited) => Reply::Says("429 Too Many Requests\r\nretry-after: 1", String::new()),
+            Some(Mood::Blocked) => Reply::Says("410 Gone", String::new()),
+            mood => {
+                self.pushed.push(call.clone());
+                match mood {
+                    None => Reply::Says("201 Created", String::new()),
+                    Some(Mood::TakesAndIsSilent) => Reply::Silent,
+                    Some(_) => Reply::HangsUp,
+                }
+            }
+        }
+    }
+
     fn reply(&mut self, call: &Delivered) -> Reply {
+        if call.path.starts_with("/web_push/") {
+            return self.push(call);
+        }
         let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
         let header = |name: &str| call.headers.get(name).map(String::as_str).unwrap_or_default();
         let (channel, to, is_authorised) = match call.path.split('/').nth(1) {

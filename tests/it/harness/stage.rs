@@ -31,7 +31,7 @@ pub(crate) struct Stage {
     pub(crate) stack: Stack,
     /// Where the playbook sends webhooks.
     pub(crate) receiver: Receiver,
-    /// What plays Telegram, Viber and WhatsApp, where a test asked for them.
+    /// What plays Telegram, Viber, WhatsApp and push services, where a test asked for them.
     pub(crate) messengers: Option<Messengers>,
     /// For requests as clients make them: no proxy, no redirects followed, no compression added.
     pub(crate) http: reqwest::Client,
@@ -173,6 +173,20 @@ impl Stage {
             let stage = Self::start_with("receipts", Some(2), Some(messengers)).await?;
             let store = PlaybookStore::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
             let playbook = crate::receipts::with_receipts(&stage.receiver.url());
+            store.publish(&playbook).await.map_err(|fault| fault.to_string())?;
+            Ok(stage)
+        })
+        .await
+    }
+
+    /// A system whose plays show notifications in browsers; failed messages come again after 2 s.
+    pub(crate) async fn web_push() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, async {
+            let messengers = Messengers::start().await.map_err(|error| format!("no push services: {error}"))?;
+            let stage = Self::start_with("web-push", Some(2), Some(messengers)).await?;
+            let store = PlaybookStore::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
+            let playbook = crate::web_push::with_notifications(&stage.receiver.url());
             store.publish(&playbook).await.map_err(|fault| fault.to_string())?;
             Ok(stage)
         })

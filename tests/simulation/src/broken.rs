@@ -15,10 +15,10 @@ use kairos_engine::program::Program;
 use kairos_engine::time::Span;
 use kairos_protocol::alarms::delay_until;
 use kairos_protocol::mailboxes::{Incoming, Saved, Users};
-use kairos_protocol::port::{Alarms, AudienceChange, Audiences, Clock, Deliveries, Fault, Mailboxes};
+use kairos_protocol::port::{Alarms, Clock, Deliveries, Fault, InterestIndex, Mailboxes};
 
 use crate::playbook::Shop;
-use crate::ports::{SimAlarms, SimAudiences, SimClock, SimDeliveries, SimMailboxes, SimUsers};
+use crate::ports::{SimAlarms, SimClock, SimDeliveries, SimInterests, SimMailboxes, SimUsers};
 use crate::world::{Queue, World};
 
 /// What is broken.
@@ -42,12 +42,8 @@ pub enum Mutation {
     AlarmForgottenWhenOffered,
     /// When a message fails, only it is returned, not what follows in its mailbox.
     RestIsAcknowledged,
-    /// Audience changes are recorded before the write that decides them.
-    AudiencesBeforeWrite,
-    /// Changes of memberships are recorded once, if nothing comes between, and never again.
-    MembersAreForgotten,
-    /// Interests are told once, if nothing comes between, and never again.
-    InterestsAreForgotten,
+    /// Interests are noted after the write by which the user remembers them.
+    InterestsAfterWrite,
     /// Caps are unknown.
     NoCaps,
     /// Quiet hours are unknown.
@@ -66,7 +62,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Everything that must be found.
-    pub const TO_BE_FOUND: [Self; 18] = [
+    pub const TO_BE_FOUND: [Self; 16] = [
         Self::EffectsBeforeWrite,
         Self::AcknowledgeBeforeSending,
         Self::NoSendBefore,
@@ -75,9 +71,7 @@ impl Mutation {
         Self::UnconditionalSave,
         Self::AlarmForgottenWhenOffered,
         Self::RestIsAcknowledged,
-        Self::AudiencesBeforeWrite,
-        Self::MembersAreForgotten,
-        Self::InterestsAreForgotten,
+        Self::InterestsAfterWrite,
         Self::NoCaps,
         Self::NoQuietHours,
         Self::NoGoals,
@@ -92,7 +86,7 @@ impl Mutation {
     /// The shop in which it can be noticed: the small one's plays promise less, and do not watch the catalogue.
     pub const fn shop(self) -> Shop {
         match self {
-            Self::InterestsAreForgotten
+            Self::InterestsAfterWrite
             | Self::NoCaps
             | Self::NoQuietHours
             | Self::NoGoals
@@ -159,7 +153,7 @@ impl Invocation {
             match loaded.remove(&user).transpose() {
                 Ok(stored) => {
                     let plan = commit::plan(program, user, stored.as_ref(), queue, &readable, now);
-                    planned.push((user, receipts, self.weakened(plan, stored.as_ref())));
+                    planned.push((user, receipts, self.weakened(plan)));
                 }
                 Err(_) => failed.extend(receipts),
             }
@@ -176,23 +170,11 @@ impl Invocation {
         failed
     }
 
-    fn weakened(&self, mut plan: Plan, stored: Option<&StoredUser>) -> Plan {
+    fn weakened(&self, mut plan: Plan) -> Plan {
         let forget = |plan: &mut Plan, what: fn(&mut StoredUser)| {
             plan.write.iter_mut().chain(&mut plan.write_after).for_each(what);
         };
-        // What an earlier commit has left is sent again before the next one, or alone when nothing new has come.
-        let not_again = |plan: &mut Plan, is_forgotten: fn(&Effect) -> bool| {
-            plan.send_before.retain(|effect| !is_forgotten(effect));
-            let stood_at = stored.and_then(|stored| stored.applied.as_ref());
-            if plan.write.as_ref().is_none_or(|item| item.applied.as_ref() == stood_at) {
-                plan.send_after.retain(|effect| !is_forgotten(effect));
-            }
-        };
         match self.mutation {
-            Mutation::MembersAreForgotten => not_again(&mut plan, |effect| matches!(effect, Effect::Member { .. })),
-            Mutation::InterestsAreForgotten => {
-                not_again(&mut plan, |effect| matches!(effect, Effect::Interested { .. }));
-            }
             Mutation::NoSendBefore => plan.send_before.clear(),
             Mutation::NoDoubtfulMemory => forget(&mut plan, |item| item.state.messages = Default::default()),
             Mutation::NoSeenMemory => forget(&mut plan, |item| item.state.seen = Default::default()),
@@ -206,14 +188,18 @@ impl Invocation {
         if self.mutation == Mutation::EffectsBeforeWrite {
             self.send(&plan.send_after).await?;
         }
-        if self.mutation == Mutation::AudiencesBeforeWrite {
-            let audiences = |effect: &&Effect| AudienceChange::of(effect).is_some();
-            self.send(&plan.send_after.iter().filter(audiences).cloned().collect::<Vec<_>>()).await?;
+        let interests = SimInterests(self.world.clone());
+        let notes_late = self.mutation == Mutation::InterestsAfterWrite;
+        if !plan.interests.is_empty() && !notes_late {
+            interests.note(&plan.interests).await?;
         }
         if let Some(item) = &plan.write
             && self.users.save(user, item, plan.expected_revision).await? == Saved::Overtaken
         {
             return Err(Fault::Retryable { what: "committing a user", why: "overtaken".into() });
+        }
+        if !plan.interests.is_empty() && notes_late {
+            interests.note(&plan.interests).await?;
         }
         if self.mutation == Mutation::AcknowledgeBeforeSending {
             let done: Vec<_> = receipts[..plan.acknowledge]
@@ -240,14 +226,13 @@ impl Invocation {
         let mut deliveries = Vec::new();
         let mut told = Vec::new();
         let mut alarms = Vec::new();
-        let mut audiences = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Deliver(order) => deliveries.push(DeliveryMessage::V1(order.clone())),
                 Effect::Tell { user, input } => {
                     told.push(MailboxMessage::of_told(*user, input.as_ref().clone()));
                 }
-                Effect::Member { .. } | Effect::Interested { .. } => audiences.extend(AudienceChange::of(effect)),
+                Effect::Member { .. } | Effect::Interested(_) => {}
                 Effect::Wake { user, due_at } => {
                     let delay = delay_until(*due_at, self.clock.now());
                     alarms.push((AlarmMessage::V1 { user: *user, due_at: *due_at }, delay));
@@ -262,9 +247,6 @@ impl Invocation {
         }
         if !alarms.is_empty() {
             SimAlarms(self.world.clone()).send(&alarms).await?;
-        }
-        if !audiences.is_empty() {
-            SimAudiences(self.world.clone()).record(&audiences).await?;
         }
         Ok(())
     }

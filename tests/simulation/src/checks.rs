@@ -17,7 +17,6 @@ use kairos_engine::program::Program;
 use kairos_engine::state::UserState;
 use kairos_engine::step::step;
 use kairos_engine::time::Timestamp;
-use kairos_protocol::port::AudienceChange;
 
 use crate::model::Model;
 use crate::playbook::Shop;
@@ -353,14 +352,6 @@ impl Checks {
         }
     }
 
-    /// A change of the audiences is recorded.
-    ///
-    /// # Errors
-    /// When no commit had decided it.
-    pub fn recorded(&self, change: &AudienceChange) -> Result<(), String> {
-        self.promises.recorded(change)
-    }
-
     /// At the end: what holds of all decisions together, and that other groups of the same inputs give the same.
     ///
     /// # Errors
@@ -426,18 +417,10 @@ fn without_memory(state: &UserState) -> UserState {
     UserState { seen: Default::default(), messages: Default::default(), passed_on: Default::default(), ..state.clone() }
 }
 
-/// The effects that must be the same in all groups: of the changes of one segment only the newest is owed. Of
-/// interests, those are owed that are remembered to the end, where they are looked for.
+/// The effects that must be the same in all groups: those that are handed over.
 fn that_counts(effects: &[Effect]) -> Vec<Effect> {
-    let mut segments = BTreeSet::new();
-    let counts = |effect: &&Effect| match effect {
-        Effect::Member { segment, .. } => segments.insert(segment.clone()),
-        Effect::Deliver(_) | Effect::Tell { .. } => true,
-        Effect::Interested { .. } | Effect::Wake { .. } => false,
-    };
-    let mut counted: Vec<Effect> = effects.iter().rev().filter(counts).map(comparable).collect();
-    counted.reverse();
-    counted
+    let counts = |effect: &&Effect| matches!(effect, Effect::Deliver(_) | Effect::Tell { .. });
+    effects.iter().filter(counts).map(comparable).collect()
 }
 
 fn comparable(effect: &Effect) -> Effect {

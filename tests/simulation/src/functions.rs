@@ -13,7 +13,7 @@ use kairos_protocol::mailboxes::{self, Incoming};
 use crate::broken::Invocation;
 use crate::checks::Taken;
 use crate::ports::{
-    SimAlarms, SimAudiences, SimClock, SimComposer, SimDeliveries, SimIndex, SimLater, SimMailboxes, SimPermissions,
+    SimAlarms, SimClock, SimComposer, SimDeliveries, SimIndex, SimInterests, SimLater, SimMailboxes, SimPermissions,
     SimProvider, SimRecords, SimUsers, short,
 };
 use crate::queues::Entry;
@@ -147,7 +147,7 @@ fn decide(world: &World, batch: Vec<Entry>) {
                     mailboxes: &SimMailboxes::new(&world, Port::Tell),
                     deliveries: &SimDeliveries(world.clone()),
                     alarms: &SimAlarms(world.clone()),
-                    audiences: &SimAudiences(world.clone()),
+                    interests: &SimInterests(world.clone()),
                     clock: clock.as_ref(),
                 };
                 let applied = ports.apply_batch(&program, "events.fifo", incoming).await;

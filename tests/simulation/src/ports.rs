@@ -8,7 +8,9 @@ use std::sync::Arc;
 use kairos_engine::bounds::{ALARM_SHARDS, FORWARD_HOPS_MAX};
 use kairos_engine::commit::StoredUser;
 use kairos_engine::identifiers::UserKey;
-use kairos_engine::mailbox::{AlarmMessage, DeliveryMessage, DeliveryOrder, Effect, Input, MailboxMessage};
+use kairos_engine::mailbox::{
+    AlarmMessage, DeliveryMessage, DeliveryOrder, Effect, Input, InterestNote, MailboxMessage,
+};
 use kairos_engine::playbook::SmsSettings;
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::alarms::AlarmIndex;
@@ -17,7 +19,7 @@ use kairos_protocol::delivery::{
     Answer, AnswerClass, Composer, Content, DeliveryRecord, Later, Objection, Permissions, Provider, Put, Records,
 };
 use kairos_protocol::mailboxes::{Saved, Users};
-use kairos_protocol::port::{Alarms, AudienceChange, Audiences, Clock, Deliveries, Fault, Mailboxes};
+use kairos_protocol::port::{Alarms, Clock, Deliveries, Fault, InterestIndex, Mailboxes};
 
 use crate::broken::Mutation;
 use crate::checks::Taken;
@@ -178,7 +180,7 @@ fn shown(effect: &Effect) -> String {
         Effect::Member { segment, entered, at, number, .. } => {
             format!("{} {segment} at {at}, number {number}", if *entered { "entered" } else { "left" })
         }
-        Effect::Interested { product, .. } => format!("interested in {product}"),
+        Effect::Interested(note) => format!("interested in {}", note.product),
         Effect::Wake { due_at, .. } => format!("wake at {due_at}"),
     }
 }
@@ -276,33 +278,23 @@ impl Alarms for SimAlarms {
     }
 }
 
-/// The audiences.
-pub struct SimAudiences(pub World);
+/// The index of interests.
+pub struct SimInterests(pub World);
 
-impl Audiences for SimAudiences {
-    async fn record(&self, changes: &[AudienceChange]) -> Result<(), Fault> {
-        let record = |inner: &mut Inner, change: &AudienceChange| {
-            inner.statistics.count("audience changes");
-            let checked = inner.checks.recorded(change);
-            inner.check(checked);
-            match change {
-                AudienceChange::Member { user, segment, entered, number, .. } => {
-                    let there = inner.members.entry((*user, segment.clone())).or_default();
-                    *there = (*there).max((*number, *entered));
-                }
-                AudienceChange::Interested { user, product, .. } => {
-                    inner.interested.insert((*user, product.clone()));
-                }
-            }
+impl InterestIndex for SimInterests {
+    async fn note(&self, interests: &[InterestNote]) -> Result<(), Fault> {
+        let note = |inner: &mut Inner, interest: &InterestNote| {
+            inner.statistics.count("interests noted");
+            inner.interested.insert((interest.user, interest.product.clone()));
         };
         let part = |inner: &mut Inner| {
-            for change in changes {
+            for interest in interests {
                 if inner.random.chance(6_000) {
-                    record(inner, change);
+                    note(inner, interest);
                 }
             }
         };
-        self.0.call(Port::Audience, |inner| changes.iter().for_each(|change| record(inner, change)), part).await
+        self.0.call(Port::Interest, |inner| interests.iter().for_each(|interest| note(inner, interest)), part).await
     }
 }
 

@@ -10,7 +10,6 @@ use kairos_engine::playbook::{EventMatch, EventPattern, InQuietHours, Play, Play
 use kairos_engine::program::Program;
 use kairos_engine::step::Stepped;
 use kairos_engine::time::{Span, Timestamp};
-use kairos_protocol::port::AudienceChange;
 
 use crate::shoppers::{ZONES, time_of_day};
 use crate::statistics::Statistics;
@@ -35,8 +34,6 @@ pub struct Promises {
     reached: BTreeMap<(UserKey, String), u32>,
     /// Every change of a membership that a commit decided.
     changes: BTreeSet<(UserKey, String, u64, bool)>,
-    /// Every interest that a commit decided to tell.
-    interests: BTreeSet<(UserKey, String)>,
 }
 
 impl Promises {
@@ -90,10 +87,7 @@ impl Promises {
                     }
                     statistics.count(&format!("segment {}: {segment}", if *entered { "entered" } else { "left" }));
                 }
-                Effect::Interested { user, product, .. } => {
-                    self.interests.insert((*user, product.clone()));
-                }
-                Effect::Tell { .. } | Effect::Wake { .. } => {}
+                Effect::Interested(_) | Effect::Tell { .. } | Effect::Wake { .. } => {}
             }
         }
         for considered in &stepped.considered {
@@ -124,20 +118,6 @@ impl Promises {
             }
         }
         Ok(())
-    }
-
-    /// A change of the audiences is recorded.
-    ///
-    /// # Errors
-    /// When no commit had decided it.
-    pub fn recorded(&self, change: &AudienceChange) -> Result<(), String> {
-        let decided = match change {
-            AudienceChange::Member { user, segment, entered, number, .. } => {
-                self.changes.contains(&(*user, segment.clone(), *number, *entered))
-            }
-            AudienceChange::Interested { user, product, .. } => self.interests.contains(&(*user, product.clone())),
-        };
-        if decided { Ok(()) } else { Err(format!("{change:?} was recorded, but no commit decided it")) }
     }
 
     /// At the end: nobody got more than the caps allow, or what was kept from them.

@@ -20,8 +20,8 @@ pub enum Port {
     Deliver,
     /// Handing alarms to the delay queue.
     Wake,
-    /// Recording who belongs where.
-    Audience,
+    /// Noting who cares about which product.
+    Interest,
     /// Reading the index of alarms.
     Due,
     /// Putting a tick into a mailbox.
@@ -49,7 +49,7 @@ impl Port {
         Self::Tell,
         Self::Deliver,
         Self::Wake,
-        Self::Audience,
+        Self::Interest,
         Self::Due,
         Self::Tick,
         Self::Compose,
@@ -69,7 +69,7 @@ impl Port {
             Self::Tell => "tell users",
             Self::Deliver => "hand over deliveries",
             Self::Wake => "delay alarms",
-            Self::Audience => "record audiences",
+            Self::Interest => "note interests",
             Self::Due => "read alarm index",
             Self::Tick => "put tick",
             Self::Compose => "compose",

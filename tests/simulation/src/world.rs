@@ -107,8 +107,6 @@ pub struct Inner {
     pub alarms: StandardQueue,
     /// The users' items.
     pub users: UsersTable,
-    /// Who is in which segment, with the number of the change.
-    pub members: BTreeMap<(UserKey, String), (u64, bool)>,
     /// Who cares about which product.
     pub interested: BTreeSet<(UserKey, String)>,
     /// The delivery records, as stored.
@@ -187,7 +185,6 @@ impl World {
             deliveries: StandardQueue::new(Setup { visibility_ms: 180_000, receives_max: 5 }),
             alarms: StandardQueue::new(Setup { visibility_ms: 300_000, receives_max: 5 }),
             users: UsersTable::default(),
-            members: BTreeMap::new(),
             interested: BTreeSet::new(),
             records: BTreeMap::new(),
             provider: ProviderBooks::default(),

@@ -147,7 +147,7 @@ fn searched_on_a_phone_it_is_the_nearest_shop_that_has_it() {
         Mon 12:00 ann is near Showroom Mitte
         Mon 12:01 ann searches for trail shoes
         Mon 12:02 ann views Trail Runner
-        => Mon 12:04 ann: product_searched by sms "Trail Runner is in stock at Showroom Mitte, Rosenthaler Str. 40, 10178 Berlin (330 m): https://shop.example/berlin-mitte"
+        => Mon 12:04 ann: product_searched by sms "Trail Runner is in stock at Showroom Mitte, Rosenthaler Str. 40, 10178 Berlin (0.2 mi): https://shop.example/berlin-mitte"
         Mon 14:00 that's all
         "#,
     );

@@ -45,6 +45,10 @@ pub(crate) struct Stage {
     pub(crate) members: Vec<(Timestamp, UserKey, String, bool)>,
 }
 
+fn segments_of(state: &UserState) -> BTreeSet<String> {
+    SHIPPED.memberships(state).into_iter().map(|(segment, _)| segment.to_string()).collect()
+}
+
 impl Stage {
     /// One message to one mailbox; what actors then tell each other is delivered, too.
     fn receive(&mut self, message: MailboxMessage, now: Timestamp) {
@@ -58,6 +62,12 @@ impl Stage {
             let plan = commit::plan(&SHIPPED, user, self.users.get(&user), "events.fifo", &received, now);
             assert_eq!(plan.acknowledge, 1);
             let mut written = plan.write_after.or(plan.write).expect("a new message is a commit");
+            let was_in = self.users.get(&user).map(|stored| segments_of(&stored.state)).unwrap_or_default();
+            let is_in = segments_of(&written.state);
+            let at = written.state.clock;
+            self.members.extend(is_in.difference(&was_in).map(|segment| (at, user, segment.clone(), true)));
+            self.members.extend(was_in.difference(&is_in).map(|segment| (at, user, segment.clone(), false)));
+            self.interested.extend(plan.interests.into_iter().map(|interest| (interest.product, interest.user)));
             // As it is stored: encoded.
             written.state = UserState::decode(&written.state.encode()).unwrap();
             self.users.insert(user, written);
@@ -68,13 +78,7 @@ impl Stage {
                         assert!(self.orders.insert(order.delivery, *order).is_none(), "no message is decided twice");
                     }
                     Effect::Tell { user, input } => mailboxes.push_back(MailboxMessage::of_told(user, *input)),
-                    Effect::Member { user, segment, entered, at, .. } => {
-                        self.members.push((at, user, segment.to_string(), entered));
-                    }
-                    Effect::Interested { user, product, .. } => {
-                        self.interested.insert((product, user));
-                    }
-                    Effect::Wake { .. } => {}
+                    Effect::Member { .. } | Effect::Interested(_) | Effect::Wake { .. } => {}
                 }
             }
         }

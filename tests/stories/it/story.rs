@@ -11,7 +11,7 @@ use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use kairos_engine::playbook::LinkSettings;
 use kairos_engine::product::{Product, products_of};
 use kairos_engine::time::{Span, Timestamp};
-use kairos_messages::{Found, RenderedMessage, render_with};
+use kairos_messages::{Found, Locale, RenderedMessage, render_with};
 use kairos_protocol::catalogue::{Listing, Stock};
 
 use crate::clock;
@@ -155,14 +155,16 @@ impl Story {
     fn message(&self, delivery: DeliveryId) -> String {
         let order = &self.stage.orders[&delivery];
         let playbook = SHIPPED.playbook();
-        let templates = playbook.messages[&order.message].localized(order.locale.as_deref()).unwrap();
+        let (language, templates) = playbook.messages[&order.message].language_for(order.locale.as_deref()).unwrap();
         let needs = Needs::of(templates, order.channel, &order.data);
         let product = order.data.product.as_ref().filter(|_| needs.listing);
         let listing = product.map(|product| self.listing(&product.id));
-        let data = completed(&order.data, listing.as_ref());
+        let known = listing.iter().map(|listing| (listing.product.id.clone(), listing.clone())).collect();
+        let data = completed(&order.data, &known);
         let store = if needs.store { store(playbook, &order.data, listing.as_ref()) } else { None };
         let destinations = playbook.links.as_ref().map(LinkSettings::pages).unwrap_or_default();
-        let found = Found { store, destinations, ..Found::default() };
+        let locale = Locale { language: language.to_owned(), reader: order.locale.clone(), ..Locale::default() };
+        let found = Found { store, destinations, locale, ..Found::default() };
         let mut shown = match render_with(templates, order.channel, &data, &found).unwrap() {
             RenderedMessage::Email { subject, .. } => format!("by email \"{subject}\""),
             RenderedMessage::Sms { text, segments, .. } => {

@@ -2,6 +2,7 @@
 
 use kairos_engine::mailbox::{CartData, DeliveryOrder};
 use kairos_engine::money::Micros;
+use kairos_engine::playbook::Purpose;
 use kairos_engine::product::Product;
 use kairos_engine::time::Timestamp;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ pub const TYPE: &str = "message.v1";
 /// The body for an order with this rendered text.
 pub fn of(order: &DeliveryOrder, text: &str, now: Timestamp) -> Value {
     let person = &order.data.user;
-    json!({
+    let mut body = json!({
         "type": TYPE,
         "timestamp": now.to_string(),
         "data": {
@@ -28,7 +29,12 @@ pub fn of(order: &DeliveryOrder, text: &str, now: Timestamp) -> Value {
             "cart": cart(&order.data.cart),
             "product": order.data.product.as_ref().map(product),
         },
-    })
+    });
+    if order.purpose == Purpose::Test {
+        // Only there, so that what users get has the form that it always had.
+        body["data"]["is_test"] = true.into();
+    }
+    body
 }
 
 fn cart(cart: &CartData) -> Value {

@@ -5,6 +5,7 @@
 mod aws;
 mod messengers;
 mod receiver;
+mod web_push;
 mod webhook;
 
 use aws_lambda_events::event::sqs::SqsEvent;

@@ -420,11 +420,8 @@ fn named(items: &[Product]) -> String {
 }
 
 fn reachable(view: &View<'_>, test: ReachTest) -> Found {
-    let by: Vec<&str> = Channel::ALL
-        .into_iter()
-        .filter(|channel| view.state.profile.address(*channel).is_some())
-        .map(Channel::as_str)
-        .collect();
+    let by: Vec<&str> =
+        Channel::ALL.into_iter().filter(|channel| view.state.is_reachable(*channel)).map(Channel::as_str).collect();
     let missing = match test {
         ReachTest::By(Channel::Sms) => "a phone number",
         ReachTest::By(Channel::Email) => "an email address",
@@ -433,10 +430,11 @@ fn reachable(view: &View<'_>, test: ReachTest) -> Found {
         ReachTest::By(Channel::Telegram) => "the trait `telegram_chat_id`",
         ReachTest::By(Channel::Viber) => "the trait `viber_id`",
         ReachTest::By(Channel::Whatsapp) => "a phone number in the trait `whatsapp`",
-        ReachTest::Anyhow => "an email address, a phone number or an id of a messenger",
+        ReachTest::By(Channel::WebPush) => "a browser that shows notifications: `Web Push Subscribed`",
+        ReachTest::Anyhow => "an email address, a phone number, an id of a messenger or a browser with notifications",
     };
     let found = match by.is_empty() {
-        true => "no email address, phone number or id of a messenger is known".to_owned(),
+        true => "no email address, phone number, id of a messenger or browser with notifications is known".to_owned(),
         false => format!("by {}", by.join(" and ")),
     };
     Found::new(found).missing(missing)

@@ -29,6 +29,9 @@ pub struct ChannelSettings {
     /// Messages on the shop's own pages and in its app, when the shop uses them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_site: Option<OnSiteSettings>,
+    /// Notifications in browsers, when the shop uses them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web_push: Option<WebPushSettings>,
 }
 
 impl ChannelSettings {
@@ -42,6 +45,7 @@ impl ChannelSettings {
             Channel::Viber => self.viber.is_some(),
             Channel::Whatsapp => self.whatsapp.is_some(),
             Channel::OnSite => self.on_site.is_some(),
+            Channel::WebPush => self.web_push.is_some(),
         }
     }
 }
@@ -120,6 +124,13 @@ impl Default for OnSiteSettings {
     }
 }
 
+/// How the shop shows itself to push services.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebPushSettings {
+    /// Whom a push service can ask when something is wrong: `mailto:` or `https:` (RFC 8292, section 2.1).
+    pub contact: String,
+}
+
 /// A way to reach somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
 #[serde(rename_all = "snake_case")]
@@ -146,14 +157,27 @@ pub enum Channel {
     /// On the shop's own pages or in its app, while the user is there; the address is the user's or visitor's id.
     #[n(6)]
     OnSite,
+    /// Notifications in the user's browsers; the address is the user's or visitor's id, those of the browsers stand in the
+    /// user's state.
+    #[n(7)]
+    WebPush,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 7] =
-        [Self::Email, Self::Sms, Self::Webhook, Self::Telegram, Self::Viber, Self::Whatsapp, Self::OnSite];
+    pub const ALL: [Self; 8] = [
+        Self::Email,
+        Self::Sms,
+        Self::Webhook,
+        Self::Telegram,
+        Self::Viber,
+        Self::Whatsapp,
+        Self::OnSite,
+        Self::WebPush,
+    ];
     /// Every channel that needs an address of the user's own. The webhook and the site are the shop's.
-    pub const PERSONAL: [Self; 5] = [Self::Email, Self::Sms, Self::Telegram, Self::Viber, Self::Whatsapp];
+    pub const PERSONAL: [Self; 6] =
+        [Self::Email, Self::Sms, Self::Telegram, Self::Viber, Self::Whatsapp, Self::WebPush];
 
     /// Its name in files, records and reports.
     pub const fn as_str(self) -> &'static str {
@@ -165,6 +189,7 @@ impl Channel {
             Self::Viber => "viber",
             Self::Whatsapp => "whatsapp",
             Self::OnSite => "on_site",
+            Self::WebPush => "web_push",
         }
     }
 }

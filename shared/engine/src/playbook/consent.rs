@@ -20,15 +20,23 @@ pub enum Purpose {
     /// consent.
     #[n(1)]
     Transactional,
+    /// A try of the shop's own, sent by an operator to an address that they name. No play, event or consent has this
+    /// purpose: such messages are about nobody, and count for nothing.
+    #[n(2)]
+    Test,
 }
 
 impl Purpose {
-    /// Every purpose with its name in files.
+    /// Every purpose of messages to users, with its name in files.
     pub const ALL: [(&'static str, Self); 2] = [("marketing", Self::Marketing), ("transactional", Self::Transactional)];
 
     /// Its name in files, events and records.
     pub const fn as_str(self) -> &'static str {
-        Self::ALL[self as usize].0
+        match self {
+            Self::Marketing => "marketing",
+            Self::Transactional => "transactional",
+            Self::Test => "test",
+        }
     }
 
     /// Whether it is marketing, as everything is of which nothing else is said.

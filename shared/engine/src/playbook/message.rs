@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use super::{Channel, OnSiteMessage, Purpose};
+use super::{Channel, OnSiteMessage, Purpose, WebPushMessage};
 
 /// A message: templates by language and channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,13 @@ pub struct Message {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Purpose::is_marketing")]
     pub purpose: Purpose,
+    /// Whether nobody gets it for whom all lists of products that it shows are empty.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub needs_products: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Message {
@@ -64,6 +71,9 @@ pub struct LocalizedMessage {
     /// As a message on the shop's own pages or in its app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_site: Option<OnSiteMessage>,
+    /// As a notification in browsers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web_push: Option<WebPushMessage>,
 }
 
 impl LocalizedMessage {
@@ -77,6 +87,7 @@ impl LocalizedMessage {
             Channel::Viber => self.viber.is_some(),
             Channel::Whatsapp => self.whatsapp.is_some(),
             Channel::OnSite => self.on_site.is_some(),
+            Channel::WebPush => self.web_push.is_some(),
         }
     }
 
@@ -101,6 +112,7 @@ impl LocalizedMessage {
                 }
             }
             Channel::OnSite => self.on_site.iter().for_each(|message| templates.extend(message.templates())),
+            Channel::WebPush => self.web_push.iter().for_each(|message| templates.extend(message.templates())),
         }
         templates
     }

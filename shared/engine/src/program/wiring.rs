@@ -167,7 +167,8 @@ fn need(program: &mut Program) {
     if program.playbook.shows("device.") {
         facts.extend([ContextFact::Device, ContextFact::Os]);
     }
-    let mut local_time = !program.playbook.policy.quiet_hours.is_empty();
+    // Quiet hours, and the filter `date`.
+    let mut local_time = !program.playbook.policy.quiet_hours.is_empty() || program.playbook.shows("date");
     let mut of_condition = |check: &Check| {
         each_leaf(check, &mut |leaf| match leaf {
             Check::Trait { name, .. } => {
@@ -192,12 +193,14 @@ fn need(program: &mut Program) {
         matches!(&play.trigger, Trigger::Schedule(schedule) if schedule.time_zone.is_none())
             || steps::any_step(&play.steps, &of_time)
     });
-    // Templates show the device, and what was viewed; nothing else is kept for them alone.
+    // Templates show the device, times and what was viewed; nothing else is kept for them alone.
     program.needs = Needs {
         facts: facts.into_iter().collect(),
         traits: traits.into_iter().collect(),
         time_zone: local_time,
-        viewed: program.playbook.shows("viewed"),
+        // Products are related to those looked at, too.
+        viewed: program.playbook.shows("viewed") || program.playbook.shows("related"),
+        bought: program.playbook.shows("related"),
         interests: catalogue,
         messaged: program.playbook.policy.caps.iter().map(|cap| cap.at_most as usize).max().unwrap_or(0),
     };

@@ -10,8 +10,8 @@ use kairos_engine::event::{Event, EventKind};
 use kairos_engine::event_name::EventName;
 use kairos_engine::identifiers::{AddressKey, DeliveryId, InputId, UserKey};
 use kairos_engine::mailbox::{
-    AlarmMessage, CatalogueChange, DeliveryMessage, DeliveryOrder, Effect, Input, MailboxMessage, MessageData,
-    PersonData,
+    AlarmMessage, CatalogueChange, DeliveryMessage, DeliveryOrder, Effect, Input, InterestNote, MailboxMessage,
+    MessageData, PersonData,
 };
 use kairos_engine::moment::MomentState;
 use kairos_engine::money::{Currency, Micros, Money};
@@ -21,8 +21,8 @@ use kairos_engine::playbook::{
     AppLink, Channel, ChannelCap, ChannelConsent, ChannelSettings, ChatTemplate, ConsentSettings, ContextFact,
     Destination, Discount, EventMatch, EventPattern, Holder, Interest, LinkButton, LinkSettings, LocalizedMessage,
     Message, Moment, OnSiteKind, OnSiteMessage, OnSitePosition, OnSiteSettings, OptIn, PageOrPlace, PlaceSelector,
-    Playbook, PlaybookVersion, Policy, Promotion, Purpose, Share, TelegramSettings, TraitValue, Trigger, Utm,
-    ViberSettings, WhatsappSettings, WhatsappTemplate, Wording,
+    Playbook, PlaybookVersion, Policy, Promotion, Purpose, Share, TelegramSettings, TraitValue, Trigger, Urgency, Utm,
+    ViberSettings, WebPushMessage, WebPushSettings, WhatsappSettings, WhatsappTemplate, Wording,
 };
 use kairos_engine::product::products_of;
 use kairos_engine::program::Program;
@@ -32,6 +32,7 @@ use kairos_engine::state::{
     UserState, Waiting,
 };
 use kairos_engine::time::{Span, Timestamp};
+use kairos_engine::web_push::WebPushSubscription;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -426,7 +427,7 @@ fn outboxes_are_written_as_ever() {
     json_is_golden("outbox_v1.json", &outbox);
     let audiences = vec![
         Effect::Member { user, segment: "loyal".into(), entered: true, at: at(1), number: 2 },
-        Effect::Interested { user, product: "mug-1".into(), at: at(2) },
+        Effect::Interested(InterestNote { user, product: "mug-1".into(), at: at(2) }),
     ];
     json_is_golden("outbox_v1_audiences.json", &audiences);
 }
@@ -519,6 +520,52 @@ fn what_a_playbook_says_about_consent_is_written_as_ever() {
     json_is_golden("playbook_v1_consent.json", &playbook);
     let order = DeliveryOrder { purpose: Purpose::Transactional, ..order() };
     json_is_golden("delivery_message_v1_transactional.json", &DeliveryMessage::V1(Box::new(order)));
+}
+
+#[test]
+fn states_with_browsers_are_stored_as_ever() {
+    let mut state = full_state();
+    let browser = |endpoint: &str, device: Option<&str>, number| WebPushSubscription {
+        endpoint: endpoint.into(),
+        p256dh: [4; 65],
+        auth: [number; 16],
+        at: at(number.into()),
+        device: device.map(Into::into),
+    };
+    state.web_push.push(browser("https://push.example/send/a", None, 1));
+    state.web_push.push(browser("https://updates.push.example/wpush/v2/b", Some("Ann's phone"), 2));
+    state.messaged.push(Messaged { at: at(12), channel: Channel::WebPush });
+    let today = hex(&state.encode());
+    let text = golden("state_v1_web_push.hex", &today);
+    assert_eq!(text, today, "what is stored must stay readable; add a field or a version instead");
+    assert_eq!(UserState::decode(&unhex(&text)).unwrap(), state);
+}
+
+/// What a playbook says about notifications: the contact, and one that says everything.
+#[test]
+fn notifications_of_playbooks_are_written_as_ever() {
+    let all = WebPushMessage {
+        title: "{{ user.first_name }}".into(),
+        body: "Your {{ product.name }}".into(),
+        image: Some("{{ product.image_url }}".into()),
+        icon: Some("https://shop.example/icon.png".into()),
+        url: Some("https://shop.example/cart".into()),
+        urgency: Urgency::VeryLow,
+        ttl: Some(Span::from_mins(30)),
+        topic: Some("cart".into()),
+    };
+    let little = WebPushMessage { title: "Hello".into(), body: "Hello".into(), ..WebPushMessage::default() };
+    let localized = |message| LocalizedMessage { web_push: Some(message), ..LocalizedMessage::default() };
+    let locales = [("en".to_owned(), localized(little)), ("de".to_owned(), localized(all))].into();
+    let message = Message { default_locale: "en".into(), locales, ..Message::default() };
+    let contact = "mailto:web@shop.example".into();
+    let playbook = Playbook {
+        version: PlaybookVersion("0123456789abcdef".into()),
+        channels: ChannelSettings { web_push: Some(WebPushSettings { contact }), ..ChannelSettings::default() },
+        messages: [("cart".to_owned(), message)].into(),
+        ..Playbook::default()
+    };
+    json_is_golden("playbook_v1_web_push.json", &playbook);
 }
 
 /// Addresses are looked up by their keys for years.
@@ -638,4 +685,25 @@ fn states_of_every_age_are_read() {
         }
     }
     assert!(read >= 1, "the golden states are gone");
+}
+
+#[test]
+fn states_with_what_was_bought_are_stored_as_ever() {
+    let bought = vec![kairos_engine::bought::key("mug"), kairos_engine::bought::key("pot")];
+    let state = UserState { user_id: Some("ann".into()), clock: at(1), bought, ..UserState::default() };
+    let today = hex(&state.encode());
+    let text = golden("state_v1_bought.hex", &today);
+    assert_eq!(text, today, "what is stored must stay readable; add a field or a version instead");
+    assert_eq!(UserState::decode(&unhex(&text)).unwrap(), state);
+}
+
+#[test]
+fn orders_of_tests_and_for_readers_elsewhere_are_written_as_ever() {
+    let data = MessageData {
+        time_zone: Some("Europe/Kyiv".into()),
+        bought: vec![kairos_engine::bought::key("mug")],
+        ..MessageData::default()
+    };
+    let order = DeliveryOrder { purpose: Purpose::Test, data, ..order() };
+    json_is_golden("delivery_message_v1_test.json", &DeliveryMessage::V1(Box::new(order)));
 }

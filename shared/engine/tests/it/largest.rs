@@ -1,13 +1,14 @@
 //! The largest user there can be still fits into one item.
 
 use kairos_engine::bounds::{
-    CAP_AT_MOST_MAX, CART_ITEMS_MAX, CATEGORY_BYTES_MAX, EVENT_NAME_BYTES_KEPT_MAX, EVENT_NAME_BYTES_MAX,
-    EVENT_PROPERTIES_MAX, EVENT_PROPERTY_BYTES_MAX, EVENT_PROPERTY_NAME_BYTES_MAX, FACT_BYTES_MAX, ID_BYTES_MAX,
-    INTERESTS_MAX, LAST_VALUE_BYTES_MAX, LINK_BYTES_MAX, MAILBOX_MESSAGE_BYTES_MAX, MESSAGES_PER_COMMIT_MAX,
-    MESSAGES_REMEMBERED_MAX, OUTBOX_BYTES_SOFT_MAX, OUTCOMES_KEPT_MAX, PLACES_INSIDE_MAX, PLAYS_MAX,
-    PRODUCT_KEY_BYTES_MAX, PRODUCT_NAME_BYTES_MAX, REGISTER_BYTES_MAX, RUNS_MAX, SEEN_INPUTS_MAX, STATE_BYTES_MAX,
-    SUBJECT_TEXT_BYTES_MAX, TEXT_BYTES_MAX, TRAIT_NAME_BYTES_MAX, TRAITS_MAX, VIBER_ID_BYTES_MAX, VIEWED_MAX,
-    WATCHED_CONDITIONS_MAX, WHY_BYTES_MAX, WORDING_BYTES_MAX,
+    BOUGHT_MAX, CAP_AT_MOST_MAX, CART_ITEMS_MAX, CATEGORY_BYTES_MAX, DEVICE_NAME_BYTES_MAX, EVENT_NAME_BYTES_KEPT_MAX,
+    EVENT_NAME_BYTES_MAX, EVENT_PROPERTIES_MAX, EVENT_PROPERTY_BYTES_MAX, EVENT_PROPERTY_NAME_BYTES_MAX,
+    FACT_BYTES_MAX, ID_BYTES_MAX, INTERESTS_MAX, LAST_VALUE_BYTES_MAX, LINK_BYTES_MAX, MAILBOX_MESSAGE_BYTES_MAX,
+    MESSAGES_PER_COMMIT_MAX, MESSAGES_REMEMBERED_MAX, OUTBOX_BYTES_SOFT_MAX, OUTCOMES_KEPT_MAX, PLACES_INSIDE_MAX,
+    PLAYS_MAX, PRODUCT_KEY_BYTES_MAX, PRODUCT_NAME_BYTES_MAX, REGISTER_BYTES_MAX, RUNS_MAX, SEEN_INPUTS_MAX,
+    STATE_BYTES_MAX, SUBJECT_TEXT_BYTES_MAX, TEXT_BYTES_MAX, TRAIT_NAME_BYTES_MAX, TRAITS_MAX, VIBER_ID_BYTES_MAX,
+    VIEWED_MAX, WATCHED_CONDITIONS_MAX, WEB_PUSH_ENDPOINT_BYTES_MAX, WEB_PUSH_SUBSCRIPTIONS_MAX, WHY_BYTES_MAX,
+    WORDING_BYTES_MAX,
 };
 use kairos_engine::consent::{Choice, DeadAddress, Statement, SuppressionReason, Way};
 use kairos_engine::event_name::EventName;
@@ -26,6 +27,7 @@ use kairos_engine::state::{
 };
 use kairos_engine::step::step;
 use kairos_engine::time::{Span, Timestamp};
+use kairos_engine::web_push::WebPushSubscription;
 
 /// What one item of DynamoDB may hold.
 const ITEM_BYTES_MAX: usize = 400 * 1024;
@@ -146,12 +148,17 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
     for number in 0..PLACES_INSIDE_MAX {
         state.inside.push(Inside { place: long(number, PLAY_NAME_BYTES), since: far, until: far });
     }
+    state.bought = (0..BOUGHT_MAX as u64).map(|number| u64::MAX - number).collect();
     state.viewed = (0..VIEWED_MAX).map(largest_product).map(|product| product.for_keeping()).collect();
     for number in 0..INTERESTS_MAX {
         let product = long(number, PRODUCT_KEY_BYTES_MAX);
         state.interests.push(ProductInterest { product, interest: Interest::Wished, at: far, told_at: far });
     }
     state.on_site_at = Some(far);
+    for number in 0..WEB_PUSH_SUBSCRIPTIONS_MAX {
+        let (endpoint, device) = (long(number, WEB_PUSH_ENDPOINT_BYTES_MAX), Some(long(number, DEVICE_NAME_BYTES_MAX)));
+        state.web_push.push(WebPushSubscription { endpoint, p256dh: [4; 65], auth: [0xff; 16], at: far, device });
+    }
     let message = Messaged { at: far, channel: Channel::Webhook };
     state.messaged = vec![message; Channel::ALL.len() * CAP_AT_MOST_MAX as usize];
     // Every channel apart, and each time something else was said.

@@ -15,3 +15,4 @@ mod properties;
 mod purity;
 mod scenarios;
 mod shop;
+mod web_push;

@@ -2,7 +2,7 @@
 //! fires for ever, nothing that is told twice.
 
 use kairos_engine::bounds::{CART_ITEMS_MAX, INTERESTS_MAX, RUNS_MAX, STATE_BYTES_MAX, TRAITS_MAX, WHY_BYTES_MAX};
-use kairos_engine::commit::{Received, StoredUser, plan};
+use kairos_engine::commit::{Plan, Received, plan};
 use kairos_engine::event::{Event, EventKind};
 use kairos_engine::event_name::EventName;
 use kairos_engine::identifiers::{InputId, UserKey};
@@ -352,11 +352,11 @@ fn sums_of_many_visitors_keep_to_their_window() {
     }
 }
 
-/// One commit of a new user.
-fn committed(program: &Program, inputs: Vec<Input>, now: Timestamp) -> StoredUser {
+/// The first commit of a new user.
+fn committed(program: &Program, inputs: Vec<Input>, now: Timestamp) -> Plan {
     let message = MailboxMessage::of_inputs(ann(), inputs);
     let received = [Received { sequence: 1, receives: 1, message }];
-    plan(program, ann(), None, "events.fifo", &received, now).write.unwrap()
+    plan(program, ann(), None, "events.fifo", &received, now)
 }
 
 #[test]
@@ -368,17 +368,8 @@ fn a_segment_of_mornings_does_not_fill_the_outbox_of_who_comes_back_after_years(
     let program = program(&json!({"segments": (0..20).map(morning).collect::<Vec<_>>()}));
     let now = at("2026-01-05T11:00:00Z");
     let first = track(1, at("2016-01-05T13:00:00Z"), "Product Viewed", json!({}));
-    let user = committed(&program, vec![first, track(2, now, "Product Viewed", json!({}))], now);
-    let members: Vec<(&str, bool)> = user
-        .outbox
-        .iter()
-        .filter_map(|effect| match effect {
-            Effect::Member { segment, entered, .. } => Some((segment.as_str(), *entered)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(members.len(), 20);
-    assert!(members.iter().all(|(_, entered)| *entered));
+    let user = committed(&program, vec![first, track(2, now, "Product Viewed", json!({}))], now).write.unwrap();
+    assert!(user.outbox.iter().all(|effect| matches!(effect, Effect::Wake { .. })), "{:?}", user.outbox);
     assert_eq!(program.memberships(&user.state).len(), 20);
 }
 
@@ -393,15 +384,9 @@ fn interest_in_more_products_than_are_remembered_is_not_told() {
     };
     let mut inputs = vec![track(0, now, "Product Added", products(0, CART_ITEMS_MAX))];
     inputs.extend((1..40).map(|number| track(number, now, "Product Viewed", products(1_000 * number, 100))));
-    let user = committed(&program, inputs, now);
-    let told: Vec<&str> = user
-        .outbox
-        .iter()
-        .filter_map(|effect| match effect {
-            Effect::Interested { product, .. } => Some(product.as_str()),
-            _ => None,
-        })
-        .collect();
+    let plan = committed(&program, inputs, now);
+    let told: Vec<&str> = plan.interests.iter().map(|interest| interest.product.as_str()).collect();
+    let user = plan.write.unwrap();
     assert_eq!(told.len(), INTERESTS_MAX + CART_ITEMS_MAX);
     let cares = user.state.interests.iter().map(|known| known.product.as_str());
     let carries = user.state.cart.items().iter().map(|item| item.id.as_str());

@@ -118,7 +118,7 @@ impl Shop {
                 match effect {
                     Effect::Deliver(order) => self.decided.orders.push(*order),
                     Effect::Tell { user, input } => mailboxes.push_back(MailboxMessage::of_told(user, *input)),
-                    Effect::Wake { .. } | Effect::Member { .. } | Effect::Interested { .. } => {}
+                    Effect::Wake { .. } | Effect::Member { .. } | Effect::Interested(_) => {}
                 }
             }
         }

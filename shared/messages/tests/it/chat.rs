@@ -4,7 +4,7 @@ use super::{data, mug};
 use kairos_engine::bounds::{TELEGRAM_CAPTION_CHARS_MAX, TELEGRAM_CHARS_MAX, VIBER_CHARS_MAX, WHATSAPP_CHARS_MAX};
 use kairos_engine::mailbox::MessageData;
 use kairos_engine::playbook::{Channel, ChatTemplate, LinkButton, LocalizedMessage, WhatsappTemplate};
-use kairos_messages::{RenderError, RenderedMessage, TemplateKind, check_message, check_template, render};
+use kairos_messages::{RenderError, RenderedMessage, Setting, TemplateKind, check_message, check_template, render};
 
 /// Somebody with this name, and a product of the play with this name and these links.
 fn about(person: &str, product: &str, picture: Option<&str>, page: Option<&str>) -> MessageData {
@@ -117,11 +117,11 @@ fn what_a_messenger_would_not_take_is_refused_and_says_what_to_do() {
 
 #[test]
 fn slips_in_templates_of_messengers_are_found_before_anybody_is_waiting() {
-    let slip = |source: &str, kind| check_template(source, kind).unwrap_err().remove(0).message;
+    let slip = |source: &str, kind| check_template(source, kind, &Setting::default()).unwrap_err().remove(0).message;
     assert_eq!(slip("/cart", TemplateKind::Link), "this is not a link");
     assert_eq!(slip("{{ user.first_name }}", TemplateKind::Link), "this is not a link");
     for link in ["https://shop.example/?q={{ event.query }}", "{{ product.url }}"] {
-        assert_eq!(check_template(link, TemplateKind::Link), Ok(()), "{link}");
+        assert_eq!(check_template(link, TemplateKind::Link, &Setting::default()), Ok(()), "{link}");
     }
     for (source, found) in [
         ("a\nb", "a gap of a WhatsApp template takes no line breaks, no tabs and no long runs of blanks"),
@@ -133,12 +133,22 @@ fn slips_in_templates_of_messengers_are_found_before_anybody_is_waiting() {
     ] {
         assert_eq!(slip(source, TemplateKind::Parameter), found);
     }
-    assert_eq!(check_template("{{ user.first_name | default: 'there' }}\n", TemplateKind::Parameter), Ok(()));
+    assert_eq!(
+        check_template("{{ user.first_name | default: 'there' }}\n", TemplateKind::Parameter, &Setting::default()),
+        Ok(())
+    );
     let message = |text: &str| LocalizedMessage {
         telegram: Some(ChatTemplate { text: text.into(), ..ChatTemplate::default() }),
         ..LocalizedMessage::default()
     };
-    assert!(check_message(&message(&"a".repeat(5_000)), Channel::Telegram).is_err());
-    assert!(check_message(&message("{% if user.first_name %}<b>{% endif %}x"), Channel::Telegram).is_err());
-    assert_eq!(check_message(&message("{{ product.name }}"), Channel::Telegram), Ok(()), "empty without data is fine");
+    assert!(check_message(&message(&"a".repeat(5_000)), Channel::Telegram, &Setting::default()).is_err());
+    assert!(
+        check_message(&message("{% if user.first_name %}<b>{% endif %}x"), Channel::Telegram, &Setting::default())
+            .is_err()
+    );
+    assert_eq!(
+        check_message(&message("{{ product.name }}"), Channel::Telegram, &Setting::default()),
+        Ok(()),
+        "empty without data is fine"
+    );
 }

@@ -3,7 +3,7 @@ use kairos_engine::mailbox::MessageData;
 use kairos_engine::money::{Currency, Micros, Money};
 use kairos_engine::playbook::{Channel, Discount, LocalizedMessage, Share, WebhookTemplate};
 use kairos_engine::time::Timestamp;
-use kairos_messages::{Found, PromoCode, RenderedMessage, Store, names_in, render_with};
+use kairos_messages::{Found, Locale, PromoCode, RenderedMessage, Store, names_in, render_with};
 
 #[test]
 fn templates_say_what_their_authors_mean() {
@@ -211,5 +211,91 @@ fn what_a_template_names_is_known_before_it_is_rendered() {
     ] {
         let names: Vec<String> = names_in(template).into_iter().collect();
         assert_eq!(names.join(" "), expected, "{template}");
+    }
+}
+
+fn in_locale(template: &str, data: &MessageData, locale: Locale) -> String {
+    let message =
+        LocalizedMessage { webhook: Some(WebhookTemplate { text: template.into() }), ..LocalizedMessage::default() };
+    let found = Found { locale, ..Found::default() };
+    match render_with(&message, Channel::Webhook, data, &found) {
+        Ok(RenderedMessage::Webhook { text }) => text,
+        other => panic!("{template}: {other:?}"),
+    }
+}
+
+fn locale(language: &str, reader: &str, time_zone: &str) -> Locale {
+    Locale {
+        language: language.into(),
+        reader: (!reader.is_empty()).then(|| reader.into()),
+        time_zone: time_zone.into(),
+        now: Some(Timestamp::from_millis(1_797_465_600_000)),
+    }
+}
+
+#[test]
+fn times_are_said_by_the_readers_clock_in_the_language_of_the_message() {
+    let all = "{{ '2026-12-24T23:05:00Z' | date }}|{{ '2026-12-24T23:05:00Z' | date: 'long' }}|\
+        {{ '2026-12-24T23:05:00Z' | date: 'weekday' }}|{{ '2026-12-24T23:05:00Z' | date: 'time' }}";
+    for (language, reader, zone, template, expected) in [
+        ("en", "en-US", "America/New_York", all, "12/24/2026|December 24, 2026|Thursday, December 24|6:05 PM"),
+        ("en", "en-GB", "Europe/London", all, "24/12/2026|24 December 2026|Thursday 24 December|23:05"),
+        // It is the next day in Berlin already.
+        ("de", "de-DE", "Europe/Berlin", all, "25.12.2026|25. Dezember 2026|Freitag, 25. Dezember|00:05"),
+        ("ru", "ru", "Europe/Moscow", all, "25.12.2026|25 декабря 2026 г.|пятница, 25 декабря|02:05"),
+        ("uk", "uk-UA", "Europe/Kyiv", all, "25.12.2026|25 грудня 2026 р.|пʼятниця, 25 грудня|01:05"),
+        // The message decides about the language, the reader's country only about their own.
+        ("en", "de-DE", "Europe/Berlin", "{{ '2026-12-24T23:05:00Z' | date: 'long' }}", "December 25, 2026"),
+        ("de", "de-AT", "Europe/Vienna", "{{ '2027-01-02T12:00:00Z' | date: '%a, %-d. %B' }}", "Sa., 2. Jänner"),
+        (
+            "eu",
+            "",
+            "UTC",
+            "{{ 'now' | date }} {{ 'now' | date: 'time' }} {{ 'now' | date: '%d/%m' }}",
+            "2026-12-17 00:00 17/12",
+        ),
+        // What is a day already stays that day.
+        (
+            "en",
+            "",
+            "Asia/Tokyo",
+            "{{ '2026-12-24' | date: 'weekday' }} {{ 1798153500 | date: 'time' }}",
+            "Thursday, December 24 8:05 AM",
+        ),
+        (
+            "en",
+            "",
+            "Nowhere/At_All",
+            "{{ 1798153500000 | date: 'time' }}{{ event.soon | date }}{{ event.nothing | date }}",
+            "11:05 PM",
+        ),
+    ] {
+        assert_eq!(in_locale(template, &data(), locale(language, reader, zone)), expected, "{language} {reader}");
+    }
+}
+
+#[test]
+fn counts_and_distances_are_said_as_languages_and_countries_do() {
+    let items = "{% for n in (0..5) %}{{ n }} {{ n | plural: one: 'товар', few: 'товари', many: 'товарів', other: 'товару' }} {% endfor %}\
+        {{ 21 | plural: one: 'товар', few: 'товари', many: 'товарів', other: 'товару' }} \
+        {{ 1.5 | plural: one: 'товар', few: 'товари', many: 'товарів', other: 'товару' }}";
+    assert_eq!(
+        in_locale(items, &data(), locale("uk", "", "UTC")),
+        "0 товарів 1 товар 2 товари 3 товари 4 товари 5 товарів товар товару"
+    );
+    let english = "{{ cart.items.size | plural: one: 'item', other: 'items' }} {{ 1 | plural: one: user.first_name, other: '' }}\
+        {{ event.nothing | plural: one: 'x', other: 'y' }}";
+    assert_eq!(in_locale(english, &data(), locale("en", "", "UTC")), "items Ann");
+    let distances = "{{ 87 | distance }}, {{ 350 | distance }}, {{ 1234 | distance }}, {{ 45678 | distance }}";
+    for (language, reader, expected) in [
+        ("en", "", "90 m, 350 m, 1.2 km, 46 km"),
+        ("de", "", "90 m, 350 m, 1,2 km, 46 km"),
+        ("ru", "ru-RU", "90 м, 350 м, 1,2 км, 46 км"),
+        ("en", "en-US", "300 ft, 0.2 mi, 0.8 mi, 28 mi"),
+        ("en", "en-GB", "100 yd, 0.2 mi, 0.8 mi, 28 mi"),
+        // Who lives in America walks miles, whatever they read.
+        ("de", "en-US", "300 ft, 0,2 mi, 0,8 mi, 28 mi"),
+    ] {
+        assert_eq!(in_locale(distances, &data(), locale(language, reader, "UTC")), expected, "{language} {reader}");
     }
 }

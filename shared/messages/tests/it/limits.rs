@@ -2,7 +2,7 @@ use super::{data, text};
 use kairos_engine::bounds::{
     RENDERED_BYTES_MAX, TEMPLATE_DEPTH_MAX, TEMPLATE_ITERATIONS_MAX, TEMPLATE_SOURCE_BYTES_MAX,
 };
-use kairos_messages::{RenderError, TemplateKind, check_template};
+use kairos_messages::{RenderError, Setting, TemplateKind, check_template};
 use std::time::{Duration, Instant};
 
 const PART: &str = "webhook text";
@@ -63,10 +63,12 @@ fn nothing_grows_past_its_limit() {
 
 #[test]
 fn a_template_is_bounded_in_size_and_depth() {
-    let problem = |source: &str| check_template(source, TemplateKind::Html).unwrap_err().remove(0).to_string();
+    let problem = |source: &str| {
+        check_template(source, TemplateKind::Html, &Setting::default()).unwrap_err().remove(0).to_string()
+    };
     assert!(problem(&"x".repeat(TEMPLATE_SOURCE_BYTES_MAX + 1)).contains("keep it to 65536 bytes"));
     let nested = |depth: usize| "{% if true %}".repeat(depth) + &"{% endif %}".repeat(depth);
-    assert_eq!(check_template(&nested(TEMPLATE_DEPTH_MAX), TemplateKind::Html), Ok(()));
+    assert_eq!(check_template(&nested(TEMPLATE_DEPTH_MAX), TemplateKind::Html, &Setting::default()), Ok(()));
     assert!(problem(&nested(TEMPLATE_DEPTH_MAX + 1)).contains("nested deeper than 16"));
     assert!(problem(&format!("{{{{ '{}' }}}}", "x".repeat(2_000))).contains("longer than 1024 bytes"));
     let elsif = format!("{{% if true %}}{}{{% endif %}}", "{% elsif true %}".repeat(TEMPLATE_DEPTH_MAX));
@@ -104,7 +106,7 @@ fn a_template_is_bounded_in_size_and_depth() {
         "{% raw %}",
     ] {
         let source = part.repeat(TEMPLATE_SOURCE_BYTES_MAX / part.len());
-        let _ = check_template(&source, TemplateKind::Html);
+        let _ = check_template(&source, TemplateKind::Html, &Setting::default());
     }
     assert!(began.elapsed() < Duration::from_secs(20), "took {:?}", began.elapsed());
 }

@@ -1,12 +1,14 @@
 //! What templates may do, what they may not, and what data cannot do to them.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod blocks;
 mod chat;
 mod hostile;
 mod language;
 mod limits;
 mod on_site;
 mod problems;
+mod web_push;
 
 use kairos_engine::mailbox::{CartData, DeviceData, MessageData, PersonData};
 use kairos_engine::money::{Currency, Micros};

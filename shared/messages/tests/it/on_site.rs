@@ -3,7 +3,7 @@
 use kairos_engine::mailbox::{MessageData, PersonData};
 use kairos_engine::playbook::{Channel, LinkButton, LocalizedMessage, OnSiteKind, OnSiteMessage, OnSitePosition};
 use kairos_engine::product::Product;
-use kairos_messages::{RenderError, RenderedMessage, check_message, render};
+use kairos_messages::{RenderError, RenderedMessage, Setting, check_message, render};
 
 fn message(change: impl FnOnce(&mut OnSiteMessage)) -> LocalizedMessage {
     let mut message = OnSiteMessage {
@@ -79,5 +79,8 @@ fn what_is_empty_is_left_out_and_what_is_too_long_is_refused() {
     let long = rendered(&message(|_| {}), &data(&"x".repeat(700), ""));
     assert!(matches!(long, Err(RenderError::TooLong { part: "text on the page", max: 600, .. })), "{long:?}");
     let long = message(|message| message.title = Some("x".repeat(121)));
-    assert!(matches!(check_message(&long, Channel::OnSite), Err(RenderError::TooLong { max: 120, .. })));
+    assert!(matches!(
+        check_message(&long, Channel::OnSite, &Setting::default()),
+        Err(RenderError::TooLong { max: 120, .. })
+    ));
 }

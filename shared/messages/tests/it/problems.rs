@@ -1,7 +1,11 @@
-use kairos_messages::{TemplateKind, check_template};
+use kairos_messages::{Setting, TemplateKind, check_template};
 
 fn problems(source: &str, kind: TemplateKind) -> String {
-    match check_template(source, kind) {
+    problems_in("en", source, kind)
+}
+
+fn problems_in(language: &str, source: &str, kind: TemplateKind) -> String {
+    match check_template(source, kind, &Setting { language: language.into(), ..Setting::default() }) {
         Ok(()) => "fine".into(),
         Err(problems) => problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
     }
@@ -14,7 +18,7 @@ fn every_slip_is_told_with_its_place_and_what_to_write_instead() {
         ("{{ first_name }}", "line 1, column 4: there is no variable `first_name` (did you mean `user.first_name`?)"),
         (
             "{{ customer.name }}",
-            "line 1, column 4: there is no variable `customer` (there is `user`, `cart`, `product`, `viewed`, `event`, `store`, `promo_code`, `device`, `unsubscribe_url`, `preferences_url`, `confirm_url`)",
+            "line 1, column 4: there is no variable `customer` (there is `user`, `cart`, `product`, `viewed`, `related`, `event`, `store`, `promo_code`, `device`, `unsubscribe_url`, `preferences_url`, `confirm_url`)",
         ),
         ("\n  {{ crat.total }}", "line 2, column 6: there is no variable `crat` (did you mean `cart`?)"),
         ("{{ user.first_name.x }}", "line 1, column 4: `user.first_name` has no `x` (write `user.first_name`)"),
@@ -25,11 +29,11 @@ fn every_slip_is_told_with_its_place_and_what_to_write_instead() {
         ),
         (
             "{{ user[0] }}",
-            "line 1, column 4: `user` is not a list (only `cart.items` and `viewed` can be counted through)",
+            "line 1, column 4: `user` is not a list (only `cart.items`, `viewed` and `related` can be counted through)",
         ),
         (
             "{% for i in cart.items %}{% endfor %}{{ i.name }}",
-            "line 1, column 41: there is no variable `i` (there is `user`, `cart`, `product`, `viewed`, `event`, `store`, `promo_code`, `device`, `unsubscribe_url`, `preferences_url`, `confirm_url`)",
+            "line 1, column 41: there is no variable `i` (there is `user`, `cart`, `product`, `viewed`, `related`, `event`, `store`, `promo_code`, `device`, `unsubscribe_url`, `preferences_url`, `confirm_url`)",
         ),
         ("{{ user.id | upcas }}", "line 1, column 14: there is no filter `upcas` (did you mean `upcase`?)"),
         (
@@ -146,5 +150,70 @@ fn html_is_refused_where_data_could_become_markup() {
     ] {
         let found = problems(template, TemplateKind::Html);
         assert!(found.contains(expected), "{template}\n  found {found}");
+    }
+}
+
+#[test]
+fn words_that_a_language_needs_are_missed_and_formats_that_it_cannot_write() {
+    for (language, template, expected) in [
+        ("en", "{{ cart.items.size | plural: one: 'item', other: 'items' }}", "fine"),
+        ("en", "{{ viewed.size | plural: one: user.first_name, few: 'x', other: 'items' }}", "fine"),
+        (
+            "en",
+            "{{ cart.items.size | plural: one: 'item' }}",
+            "line 1, column 22: in `en`, `plural` also needs `other` (add `other: '…'`)",
+        ),
+        (
+            "uk",
+            "{{ cart.items.size | plural: one: 'товар', other: 'товари' }}",
+            "line 1, column 22: in `uk`, `plural` also needs `few`, `many` (add `few: '…', many: '…'`)",
+        ),
+        ("ja", "{{ cart.items.size | plural: other: '点' }}", "fine"),
+        // Millions only.
+        ("es", "{{ cart.items.size | plural: one: 'artículo', other: 'artículos' }}", "fine"),
+        (
+            "en",
+            "{{ cart.items.size | plural: one: 'a', ones: 'b', other: 'c' }}",
+            "line 1, column 40: there is no plural category `ones` (did you mean `one`?)",
+        ),
+        (
+            "en",
+            "{{ cart.items.size | plural: 'item', 'items' }}",
+            "line 1, column 22: this is not how the words of `plural` are given (write each category with its word, as in `plural: one: 'item', other: 'items'`)",
+        ),
+        (
+            "en",
+            "{{ cart.items.size | plural: one: 'a', one: 'b', other: 'c' }}",
+            "line 1, column 40: `one` stands here twice (keep one of them)",
+        ),
+        (
+            "en",
+            "{{ user.first_name | plural: one: 'a', other: 'c' }}",
+            "line 1, column 22: `plural` needs a number or a price (use it on a number such as `item.price`, `cart.total` or `store.distance_m`)",
+        ),
+        ("en", "{{ promo_code.expires_at | date }} {{ 'now' | date: '%d %b' }} {{ event.day | date: 'long' }}", "fine"),
+        ("eu", "{{ promo_code.expires_at | date: 'short' }} {{ 'now' | date: '%d.%m. %H:%M' }}", "fine"),
+        (
+            "eu",
+            "{{ promo_code.expires_at | date: 'weekday' }}",
+            "line 1, column 34: the names of days and months in `eu` are not known (write `'short'`, `'time'`, or digits as `strftime` takes them, such as `'%d.%m.%Y'`)",
+        ),
+        (
+            "en",
+            "{{ promo_code.expires_at | date: 'full' }}",
+            "line 1, column 34: `full` is no format of `date` (write `short`, `long`, `weekday`, `time`, or one as `strftime` takes it, such as `'%d.%m.'`)",
+        ),
+        (
+            "en",
+            "{{ 'now' | date: '%Q%' }}",
+            "line 1, column 18: `%Q%` is no format of `date` (write `short`, `long`, `weekday`, `time`, or one as `strftime` takes it, such as `'%d.%m.'`)",
+        ),
+        (
+            "en",
+            "{{ user.first_name | date }}",
+            "line 1, column 22: `date` needs a time (use it on a time such as `promo_code.expires_at`, or on `'now'`)",
+        ),
+    ] {
+        assert_eq!(problems_in(language, template, TemplateKind::Text), expected, "{template}");
     }
 }

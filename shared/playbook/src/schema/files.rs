@@ -6,15 +6,17 @@ use serde_json::{Map, Value, json};
 
 use kairos_engine::bounds::{
     CAP_AT_MOST_MAX, LINK_HOSTS_MAX, LOW_STOCK_AT_MOST_MAX, ON_SITE_SLOT_CHARS_MAX, PLACE_RADIUS_M_MAX, PRIORITY_MAX,
-    PROMO_CODE_PREFIX_CHARS_MAX, PROMO_CODES_AT_MOST_MAX, VARIANT_WEIGHT_MAX, VARIANTS_MAX,
+    PROMO_CODE_PREFIX_CHARS_MAX, PROMO_CODES_AT_MOST_MAX, VARIANT_WEIGHT_MAX, VARIANTS_MAX, WEB_PUSH_CONTACT_BYTES_MAX,
+    WEB_PUSH_TOPIC_CHARS_MAX,
 };
-use kairos_engine::playbook::{Channel, Interest, Moment, OnSiteKind, OnSitePosition, OptIn, Purpose};
+use kairos_engine::playbook::{Channel, Interest, Moment, OnSiteKind, OnSitePosition, OptIn, Purpose, Urgency};
 
 use super::conditions;
 use super::parts::{
     Key, NAME, above_zero, any_of, flag, group, name, named, number, one_or_more, only_one, part, shared, text, whole,
     with_at_least, words,
 };
+use crate::messages::NEEDS;
 
 /// Languages: BCP 47 tags.
 const LOCALE: &str = "^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*$";
@@ -101,6 +103,13 @@ fn channels() -> Value {
     );
     let verify = "Messages of a known user are only given to who proves to be that user; true without it";
     let on_site = group(&[], vec![("verify_identity", flag(), verify)]);
+    let contact = json!({
+        "type": "string",
+        "pattern": "^(mailto:[^@\\s]+@[^@\\s.][^@\\s]*\\.[^@\\s]+|https://[^/@\\s]+\\.[^@\\s]+)$",
+        "maxLength": WEB_PUSH_CONTACT_BYTES_MAX,
+    });
+    let contact = ("contact", contact, "Whom push services can ask: mailto:web@shop.example");
+    let web_push = group(&["contact"], vec![contact]);
     let keys = vec![
         (
             "email",
@@ -119,6 +128,7 @@ fn channels() -> Value {
         ("viber", viber, "The Viber bot; its token is a secret"),
         ("whatsapp", whatsapp, "The WhatsApp number; its token is a secret"),
         ("on_site", any_of(vec![nothing, on_site]), "Messages on the shop's pages and in its app"),
+        ("web_push", web_push, "Notifications in browsers"),
     ];
     or_nothing(group(&[], keys))
 }
@@ -340,16 +350,19 @@ fn segment() -> Value {
 fn message() -> Value {
     let only_text = || group(&["text"], vec![("text", text(), "The text, a Liquid template")]);
     let email = group(
-        &["subject", "text"],
+        &["subject"],
         vec![
             ("subject", text(), "One line, a Liquid template"),
-            ("text", text(), "The text part, a Liquid template"),
+            ("preheader", text(), "What mail programs show beside the subject, a Liquid template"),
+            ("text", text(), "The text part, a Liquid template; made from the HTML without it"),
             ("html", text(), "The HTML part, a Liquid template"),
             (
                 "html_file",
                 json!({ "type": "string", "pattern": "\\.liquid$" }),
                 "The file beside this one with the HTML part",
             ),
+            ("mjml", text(), "The HTML part, written in MJML with Liquid"),
+            ("mjml_file", json!({ "type": "string", "pattern": "\\.mjml$" }), "The file beside this one with the MJML"),
         ],
     );
     let button = || {
@@ -405,6 +418,24 @@ fn message() -> Value {
             ("close", text(), "What the button that closes it is called, a Liquid template"),
         ],
     );
+    let topic = format!("^[A-Za-z0-9_-]{{1,{WEB_PUSH_TOPIC_CHARS_MAX}}}$");
+    let web_push = group(
+        &["title", "body"],
+        vec![
+            ("title", text(), "Its first line, a Liquid template"),
+            ("body", text(), "The text below it, a Liquid template"),
+            ("image", text(), "The link of a large picture, a Liquid template"),
+            ("icon", text(), "The link of a small picture beside the text, a Liquid template"),
+            ("url", text(), "What a click opens, a Liquid template"),
+            ("urgency", words(&Urgency::ALL.map(|(name, _)| name)), "How much it may disturb; normal without it"),
+            ("ttl", part("span"), "How long it waits for a device that is off; the play's valid_for at most"),
+            (
+                "topic",
+                json!({ "type": "string", "pattern": topic }),
+                "Replaces what is waiting or shown of the same topic; the play's own without it",
+            ),
+        ],
+    );
     let channels = group(
         &[],
         vec![
@@ -415,6 +446,7 @@ fn message() -> Value {
             ("viber", chat(), "As a message of the Viber bot"),
             ("whatsapp", whatsapp, "As a WhatsApp message"),
             ("on_site", on_site, "As a message on the shop's pages and in its app"),
+            ("web_push", web_push, "As a notification in browsers"),
         ],
     );
     group(
@@ -426,6 +458,7 @@ fn message() -> Value {
                 "The language for everybody whose own is not here",
             ),
             ("locales", named(LOCALE, channels), "The texts by language"),
+            ("needs", words(&NEEDS.map(|(name, _)| name)), "Without any products to show, nobody gets it"),
             ("promotion", name(), "The promotion of which each of these messages gives a code: {{ promo_code.code }}"),
             ("purpose", words(&Purpose::ALL.map(|(name, _)| name)), "What it is for; marketing without it"),
         ],

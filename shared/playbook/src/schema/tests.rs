@@ -105,7 +105,7 @@ steps:
             "channels.yaml",
             "email: {from: a@shop.example}\nsms: {sender_id: Shop}\nwebhook: {url: \"https://shop.example/\"}\n\
              telegram: {silent: true}\nviber: {sender: Shop}\nwhatsapp: {phone_number_id: \"1\"}\n\
-             on_site: {verify_identity: false}",
+             on_site: {verify_identity: false}\nweb_push: {contact: \"mailto:web@shop.example\"}",
         ),
         (
             "consent.yaml",
@@ -133,7 +133,8 @@ steps:
             "messages/hi.yaml",
             "locales: {en: {email: {subject: x, text: x}, sms: {text: x}, \
              viber: {text: x, button: {text: x, link: \"https://shop.example/\"}}, \
-             whatsapp: {template: x, language: en}, on_site: {kind: embedded, text: x, slot: top}}}",
+             whatsapp: {template: x, language: en}, on_site: {kind: embedded, text: x, slot: top}, \
+             web_push: {title: x, body: x, urgency: very-low, ttl: 1h, topic: cart}}}",
         ),
     ]
     .map(|(path, text)| (path.to_owned(), text.to_owned()))

@@ -10,6 +10,7 @@ mod problems;
 mod schemas;
 mod shipped;
 mod warnings;
+mod web_push;
 mod whole;
 
 use std::collections::BTreeMap;

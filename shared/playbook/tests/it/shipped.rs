@@ -9,7 +9,7 @@ use kairos_engine::mailbox::{CartData, DeviceData, MessageData, PersonData};
 use kairos_engine::money::{Currency, Micros};
 use kairos_engine::playbook::{Channel, Playbook, TraitValue};
 use kairos_engine::product::Product;
-use kairos_messages::{ConsentUrls, Found, RenderedMessage, SmsEncoding, Store, render_with};
+use kairos_messages::{ConsentUrls, Found, Locale, RenderedMessage, SmsEncoding, Store, render_with};
 use kairos_playbook::{Diagnostic, Draft, draft, load};
 
 pub(super) fn folder() -> PathBuf {
@@ -116,7 +116,9 @@ fn its_messages_read_well_with_full_and_with_sparse_data() {
                 for channel in Channel::ALL.into_iter().filter(|channel| templates.has(*channel)) {
                     writeln!(shown, "===== {channel}").unwrap();
                     let (store, destinations) = (store.clone(), destinations.clone());
-                    let found = Found { store, destinations, consent: Some(links()), ..Found::default() };
+                    let reader = Locale { language: locale.clone(), ..Locale::default() };
+                    let found =
+                        Found { store, destinations, consent: Some(links()), locale: reader, ..Found::default() };
                     let rendered = render_with(templates, channel, &data, &found);
                     match rendered.unwrap_or_else(|error| panic!("{name}, {locale}, {channel}: {error}")) {
                         RenderedMessage::Email { subject, text, html } => {

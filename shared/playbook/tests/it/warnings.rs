@@ -33,6 +33,7 @@ fn cases() -> Vec<(&'static str, Files)> {
         ("a store without places", shows("store.title", small())),
         ("a message that nobody gets", beside(&[("messages/ho.yaml", "locales: {en: {sms: {text: Ho}}}\n")])),
         ("a promotion of which nobody gets a code", { let mut files = promoted("promotion: spring", SPRING); let more = format!("{}  autumn: {SPRING}\n", files["promotions.yaml"]); files.insert("promotions.yaml".into(), more); files }),
+        ("a block that no message includes", beside(&[("messages/blocks/footer.liquid", "Bye\n")])),
         ("two events that are almost one", trigger("event: [Lesson Watched, Lesson Finished]\nunless: {did: {event: Lesson Watchd}}")),
         ("two traits that are almost one", rules("who: {trait: {name: createdAt, known: true}}\nunless: {trait: {name: created_at, older_than: 1d}}")),
         ("two details that are almost one", trigger("event: [{name: Form Progressed, where: {percent: 50}}, {name: Form Progressed, where: {percnt: 60}}]")),

@@ -310,3 +310,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_email_in_mjml_becomes_html_with_blocks_and_a_preheader_and_a_text_of_its_own() {
+    let mjml = "      preheader: For {{ user.first_name }}\n      mjml_file: hi.mjml\n";
+    let mut files = with("messages/hi.yaml", "      text: Hi {{ user.first_name }}\n", mjml);
+    let source = "<mjml><mj-body><mj-section><mj-column>\n<mj-text>Hi {{ user.first_name }}</mj-text>\n\
+         {% for item in cart.items %}<mj-text><a href=\"{{ item.url }}\">{{ item.name }}</a></mj-text>{% endfor %}\n\
+         <mj-text>{% render 'footer' %}</mj-text></mj-column></mj-section></mj-body></mjml>";
+    files.insert("messages/hi.mjml".into(), source.into());
+    files.insert("messages/blocks/footer.liquid".into(), "<em>Bye</em>\n".into());
+    let loaded = compile(&files).unwrap();
+    let email = loaded.playbook.messages["hi"].locales["en"].email.clone().unwrap();
+    let html = email.html.unwrap();
+    assert!(html.contains("overflow:hidden\">For {{ user.first_name }}</div>"), "{html}");
+    assert!(html.contains("{% scope  %}<em>Bye</em>{% endscope %}"), "{html}");
+    assert!(!html.contains("mj-text") && !html.contains("liquid"), "{html}");
+    assert_eq!(
+        email.text,
+        "Hi {{ user.first_name }}\n{% for item in cart.items %}\n{{ item.name }}: {{ item.url }}\n{% endfor %}\n\
+         {% scope  %}Bye{% endscope %}"
+    );
+}

@@ -61,6 +61,14 @@ impl Stock {
 }
 
 impl Listing {
+    /// The category in which messages may offer the product: it has a name, a price and a page, and is not sold out.
+    pub fn offered_in(&self) -> Option<&str> {
+        let Product { name, price, url, category, .. } = &self.product;
+        let is_there = self.stock.as_ref().is_none_or(|stock| stock.total() > 0);
+        let shows = name.is_some() && price.is_some() && url.is_some();
+        category.as_deref().filter(|category| is_there && shows && !category.is_empty())
+    }
+
     /// This listing with what a row tells; what the row does not tell stays.
     fn merged(&self, row: &Self) -> Self {
         let (known, told) = (&self.product, &row.product);
@@ -107,6 +115,9 @@ pub struct Entry {
     pub revision: u64,
     /// When the listing last changed.
     pub changed_at: Timestamp,
+    /// When the product was first told of; with its next row of an entry that is older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed_at: Option<Timestamp>,
     /// What users have still to be told, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub announcements: Vec<Announcement>,
@@ -264,7 +275,8 @@ pub(super) fn plan(known: Option<&Entry>, row: &Listing, wanted: &Wanted, now: T
     if listing.product.price.is_some() && listing.product.currency.is_none() {
         return Planned::Refused(Refusal::NoCurrency);
     }
-    if before == Some(&listing) {
+    let listed_at = known.and_then(|entry| entry.listed_at);
+    if before == Some(&listing) && listed_at.is_some() {
         return Planned::Unchanged;
     }
     let revision = known.map_or(0, |entry| entry.revision) + 1;
@@ -277,5 +289,39 @@ pub(super) fn plan(known: Option<&Entry>, row: &Listing, wanted: &Wanted, now: T
         let product = listing.product.clone();
         announcements.push(Announcement { revision, at: now, product, changes, cursor: Cursor::default() });
     }
-    Planned::Write(Box::new(Entry { listing, revision, changed_at: now, announcements }))
+    Planned::Write(Box::new(Entry {
+        changed_at: known.filter(|_| before == Some(&listing)).map_or(now, |entry| entry.changed_at),
+        listed_at: listed_at.or(Some(now)),
+        listing,
+        revision,
+        announcements,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_is_listed_since_it_was_first_told_of() {
+        let at = Timestamp::from_millis;
+        let row = |stock| Listing {
+            product: Product { id: "mug".into(), quantity: 1, ..Product::default() },
+            stock: Some(Stock::Total(stock)),
+        };
+        let planned = |known: Option<&Entry>, stock, now| match plan(known, &row(stock), &Wanted::default(), at(now)) {
+            Planned::Write(entry) => Some(*entry),
+            Planned::Unchanged => None,
+            Planned::Refused(refusal) => panic!("{refusal}"),
+        };
+        let entry = planned(None, 3, 1_000).unwrap();
+        assert_eq!(entry.listed_at, Some(at(1_000)));
+        assert_eq!(planned(Some(&entry), 3, 2_000), None);
+        let sold = planned(Some(&entry), 0, 3_000).unwrap();
+        assert_eq!((sold.listed_at, sold.changed_at), (Some(at(1_000)), at(3_000)));
+        // One that was written before there was such a time: nothing changed but that.
+        let old = Entry { listed_at: None, ..entry };
+        let listed = planned(Some(&old), 3, 4_000).unwrap();
+        assert_eq!((listed.listed_at, listed.changed_at), (Some(at(4_000)), at(1_000)));
+    }
 }

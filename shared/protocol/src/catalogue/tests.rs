@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::future::pending;
 
 use futures_util::FutureExt;
-use kairos_engine::bounds::{ANNOUNCEMENTS_WAITING_MAX, AUDIENCE_PAGE_MAX};
+use kairos_engine::bounds::{ANNOUNCEMENTS_WAITING_MAX, INTEREST_PAGE_MAX};
 use kairos_engine::mailbox::{CatalogueChange, Input, MailboxMessage};
 use kairos_engine::money::{Currency, Micros};
 use kairos_engine::playbook::{Playbook, PlaybookVersion};
@@ -128,7 +128,7 @@ impl Interests for World {
         self.call(|| {
             let all = self.interested.borrow();
             let users = all.get(product).into_iter().flatten().copied();
-            let behind = users.filter(|user| user.shard(AUDIENCE_SHARDS) == shard && Some(*user) > after);
+            let behind = users.filter(|user| user.shard(INTEREST_SHARDS) == shard && Some(*user) > after);
             Ok(behind.take(limit).collect())
         })
         .await
@@ -238,7 +238,7 @@ fn whoever_cares_hears_of_a_change_once_wherever_the_process_ends() {
 #[test]
 fn a_large_audience_is_gone_through_page_by_page_and_goes_on_where_it_stopped() {
     let world = World::default();
-    let users = u32::try_from(AUDIENCE_PAGE_MAX * 12).unwrap();
+    let users = u32::try_from(INTEREST_PAGE_MAX * 12).unwrap();
     world.interest("mug", 0..users);
     world.import(&[row("mug", Some(20), None)]).unwrap();
     let wanted = Wanted::of(&playbook());
@@ -258,8 +258,8 @@ fn a_large_audience_is_gone_through_page_by_page_and_goes_on_where_it_stopped() 
     }
     assert!(runs > 5, "{runs}");
     let told = world.told.borrow().len();
-    assert_eq!(world.heard().len(), AUDIENCE_PAGE_MAX * 12);
-    assert!(told < 2 * AUDIENCE_PAGE_MAX * 12, "little is told twice: {told}");
+    assert_eq!(world.heard().len(), INTEREST_PAGE_MAX * 12);
+    assert!(told < 2 * INTEREST_PAGE_MAX * 12, "little is told twice: {told}");
     assert!(world.entries.borrow()["mug"].announcements.is_empty());
 }
 
@@ -396,6 +396,7 @@ fn an_entry_reads_back_and_its_form_never_changes() {
         },
         revision: 3,
         changed_at: START,
+        listed_at: None,
         announcements: vec![Announcement {
             revision: 3,
             at: START,

@@ -2,7 +2,7 @@
 
 use kairos_engine::identifiers::DeliveryId;
 use kairos_engine::mailbox::DeliveryOrder;
-use kairos_engine::playbook::Channel;
+use kairos_engine::playbook::{Channel, Purpose};
 
 use super::answer::Answer;
 use super::record::Status;
@@ -94,6 +94,8 @@ pub struct Report {
     pub delivery: Option<DeliveryId>,
     /// On which channel.
     pub channel: Option<Channel>,
+    /// Whether it was a try of the shop's own.
+    pub is_test: bool,
     /// How it ended.
     pub outcome: Outcome,
     /// What the provider said, when it was asked; of what had ended before, what it said then.
@@ -104,7 +106,8 @@ pub struct Report {
 
 impl Report {
     pub(super) fn of(order: &DeliveryOrder, outcome: Outcome, answer: Option<Answer>) -> Self {
-        Self { delivery: Some(order.delivery), channel: Some(order.channel), outcome, answer, fault: None }
+        let is_test = order.purpose == Purpose::Test;
+        Self { delivery: Some(order.delivery), channel: Some(order.channel), is_test, outcome, answer, fault: None }
     }
 
     pub(super) fn faulty(order: &DeliveryOrder, outcome: Outcome, answer: Option<Answer>, fault: Fault) -> Self {
@@ -113,6 +116,13 @@ impl Report {
 
     pub(super) fn unreadable(why: &str) -> Self {
         let fault = Fault::Permanent { what: "reading a message of the deliveries queue", why: why.to_owned() };
-        Self { delivery: None, channel: None, outcome: Outcome::Unreadable, answer: None, fault: Some(fault) }
+        Self {
+            delivery: None,
+            channel: None,
+            is_test: false,
+            outcome: Outcome::Unreadable,
+            answer: None,
+            fault: Some(fault),
+        }
     }
 }

@@ -67,7 +67,7 @@ pub const fn policy(channel: Channel) -> CrashPolicy {
     match channel {
         Channel::Sms => CrashPolicy::AtMostOnce,
         Channel::Email | Channel::Telegram | Channel::Viber | Channel::Whatsapp => CrashPolicy::AtMostTwice,
-        Channel::Webhook | Channel::OnSite => CrashPolicy::AtLeastOnce,
+        Channel::Webhook | Channel::OnSite | Channel::WebPush => CrashPolicy::AtLeastOnce,
     }
 }
 

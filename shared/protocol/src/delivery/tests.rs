@@ -130,6 +130,16 @@ impl Composer for World {
                     language: "en".into(),
                     priority: 0,
                 },
+                Channel::WebPush => Content::WebPush {
+                    sender: WebPushSettings { contact: "mailto:web@shop.example".into() },
+                    message: Box::new(WebPushMessage {
+                        title: "Still there".into(),
+                        body: "Your mug is waiting.".into(),
+                        ..WebPushMessage::default()
+                    }),
+                    language: "en".into(),
+                    browsers: Vec::new(),
+                },
                 Channel::Telegram => Content::Telegram {
                     sender: TelegramSettings::default(),
                     text: "Your mug is waiting.".into(),
@@ -228,7 +238,7 @@ fn order(channel: Channel) -> DeliveryOrder {
         address: match channel {
             Channel::Email => "ada@example.com".into(),
             Channel::Sms => "+33600000042".into(),
-            Channel::Webhook | Channel::Telegram | Channel::OnSite => "42".into(),
+            Channel::Webhook | Channel::Telegram | Channel::OnSite | Channel::WebPush => "42".into(),
             Channel::Viber => "01234567890A=".into(),
             Channel::Whatsapp => "+33600000042".into(),
         },
@@ -272,6 +282,7 @@ fn every_answer_of_a_provider_has_one_consequence() {
         (Channel::Email, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
         (Channel::Webhook, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
         (Channel::OnSite, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
+        (Channel::WebPush, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
         (Channel::Telegram, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
         (Channel::Viber, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
         (Channel::Whatsapp, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
@@ -349,6 +360,7 @@ fn a_claim_that_was_never_recorded_is_left_for_sms_and_taken_over_for_the_others
         (Channel::Email, Outcome::Sent, 2),
         (Channel::Webhook, Outcome::Sent, 2),
         (Channel::OnSite, Outcome::Sent, 2),
+        (Channel::WebPush, Outcome::Sent, 2),
         (Channel::Telegram, Outcome::Sent, 2),
         (Channel::Viber, Outcome::Sent, 2),
         (Channel::Whatsapp, Outcome::Sent, 2),
@@ -376,6 +388,7 @@ fn a_second_doubt_ends_a_message_whose_receiver_cannot_know_it_again() {
         (Channel::Whatsapp, Outcome::Unconfirmed),
         (Channel::Webhook, Outcome::Waiting),
         (Channel::OnSite, Outcome::Waiting),
+        (Channel::WebPush, Outcome::Waiting),
     ] {
         for (first_crashes, second_crashes) in [(false, false), (false, true), (true, false), (true, true)] {
             let world = World::at_noon();

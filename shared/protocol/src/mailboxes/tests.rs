@@ -7,10 +7,11 @@ use kairos_engine::bounds::OUTBOX_BYTES_SOFT_MAX;
 use kairos_engine::event::{Event, EventKind};
 use kairos_engine::event_name::EventName;
 use kairos_engine::identifiers::InputId;
-use kairos_engine::mailbox::Input;
+use kairos_engine::mailbox::{Input, InterestNote};
 use kairos_engine::outcome::InputOutcome;
-use kairos_engine::playbook::Playbook;
-use kairos_engine::state::UserState;
+use kairos_engine::playbook::{CatalogueTest, Interest, Play, Playbook, Trigger};
+use kairos_engine::state::{ProductInterest, UserState};
+use kairos_engine::time::Span;
 use serde_json::json;
 
 use super::*;
@@ -20,13 +21,17 @@ struct World {
     item: RefCell<StoredUser>,
     writes: Cell<u32>,
     told: RefCell<Vec<MailboxMessage>>,
-    audiences: RefCell<Vec<AudienceChange>>,
+    /// What is noted of interests, with how often the item had been written by then.
+    interests: RefCell<Vec<(InterestNote, u32)>>,
+    /// Whether the index of interests is out of order.
+    index_fails: Cell<bool>,
 }
 
 impl World {
     fn with(item: StoredUser) -> Self {
         let item = RefCell::new(item);
-        Self { item, writes: Cell::default(), told: RefCell::default(), audiences: RefCell::default() }
+        let (writes, index_fails) = (Cell::default(), Cell::default());
+        Self { item, writes, told: RefCell::default(), interests: RefCell::default(), index_fails }
     }
 }
 
@@ -64,9 +69,12 @@ impl Alarms for World {
     }
 }
 
-impl Audiences for World {
-    async fn record(&self, changes: &[AudienceChange]) -> Result<(), Fault> {
-        self.audiences.borrow_mut().extend_from_slice(changes);
+impl InterestIndex for World {
+    async fn note(&self, interests: &[InterestNote]) -> Result<(), Fault> {
+        if self.index_fails.get() {
+            return Err(Fault::Retryable { what: "test", why: "throttled".into() });
+        }
+        self.interests.borrow_mut().extend(interests.iter().map(|interest| (interest.clone(), self.writes.get())));
         Ok(())
     }
 }
@@ -98,10 +106,13 @@ fn large(user: UserKey, sequence: u128) -> Incoming {
 }
 
 fn apply(world: &World, batch: Vec<Incoming>) -> Applied {
+    apply_by(&Program::new(Playbook::default()).unwrap(), world, batch)
+}
+
+fn apply_by(program: &Program, world: &World, batch: Vec<Incoming>) -> Applied {
     let ports =
-        Ports { users: world, mailboxes: world, deliveries: world, alarms: world, audiences: world, clock: world };
-    let program = Program::new(Playbook::default()).unwrap();
-    ports.apply_batch(&program, "events.fifo", batch).now_or_never().expect("nothing here waits")
+        Ports { users: world, mailboxes: world, deliveries: world, alarms: world, interests: world, clock: world };
+    ports.apply_batch(program, "events.fifo", batch).now_or_never().expect("nothing here waits")
 }
 
 #[test]
@@ -129,22 +140,57 @@ fn what_cannot_be_read_fails_with_everything_behind_it() {
     assert_eq!(world.told.borrow().len(), 1);
 }
 
-#[test]
-fn changes_of_audiences_left_in_an_outbox_are_recorded_by_the_next_commit() {
+/// A playbook that wants to know of falling prices, and Ann looking at a mug.
+fn a_look_at_a_mug(world: &World) -> (Applied, InterestNote) {
+    let play = Play {
+        name: "price_drop".into(),
+        trigger: Trigger::Catalogue { of: vec![CatalogueTest::BackInStock], interest: vec![Interest::Viewed] },
+        valid_for: Span::from_hours(1),
+        ..Play::default()
+    };
+    let program = Program::new(Playbook { plays: vec![play], ..Playbook::default() }).unwrap();
     let user = UserKey::known("ann");
     let at = Timestamp::from_millis(1_763_726_000_000);
-    let (segment, product) = ("loyal".to_owned(), "mug".to_owned());
+    let properties = json!({ "product_id": "mug" }).as_object().unwrap().clone();
+    let kind = EventKind::Track { event: EventName::ProductViewed, properties };
+    let id = InputId::of_message("website", "1");
+    let event = Event::new(id, at, "website".into(), Some("ann".into()), None, kind, serde_json::Map::new());
+    let message = Ok(MailboxMessage::of_inputs(user, vec![Input::event(event)]));
+    let incoming = Incoming { receipt: "1".into(), user, sequence: 1, receives: 1, message };
+    (apply_by(&program, world, vec![incoming]), InterestNote { user, product: "mug".into(), at })
+}
+
+#[test]
+fn an_interest_is_noted_before_the_write_and_costs_no_other_one() {
+    let world = World::with(StoredUser { revision: 1, ..StoredUser::default() });
+    let (applied, interest) = a_look_at_a_mug(&world);
+    assert!(applied.failed.is_empty() && applied.faults.is_empty());
+    assert_eq!(*world.interests.borrow(), [(interest, 0)]);
+    assert_eq!((world.writes.get(), world.item.borrow().outbox.len()), (1, 0));
+}
+
+#[test]
+fn nothing_is_written_while_interests_cannot_be_noted() {
+    let world = World::with(StoredUser { revision: 1, ..StoredUser::default() });
+    world.index_fails.set(true);
+    let (applied, _) = a_look_at_a_mug(&world);
+    assert_eq!((applied.failed, applied.faults.len(), world.writes.get()), (vec!["1".to_owned()], 1, 0));
+}
+
+#[test]
+fn interests_in_an_outbox_of_an_earlier_version_are_noted_by_the_next_commit() {
+    let user = UserKey::known("ann");
+    let at = Timestamp::from_millis(1_763_726_000_000);
+    let interest = InterestNote { user, product: "mug".to_owned(), at };
     let outbox = vec![
-        Effect::Member { user, segment: segment.as_str().into(), entered: true, at, number: 3 },
-        Effect::Interested { user, product: product.clone(), at },
+        Effect::Member { user, segment: "loyal".into(), entered: true, at, number: 3 },
+        Effect::Interested(interest.clone()),
     ];
-    let world = World::with(StoredUser { outbox, revision: 1, ..StoredUser::default() });
+    let mug = ProductInterest { product: "mug".into(), interest: Interest::Viewed, at, told_at: at };
+    let state = UserState { interests: vec![mug], ..UserState::default() };
+    let world = World::with(StoredUser { state, outbox, revision: 1, ..StoredUser::default() });
     let message = Ok(MailboxMessage::of_tick(user, at, at));
     let applied = apply(&world, vec![Incoming { receipt: "1".into(), user, sequence: 1, receives: 1, message }]);
     assert!(applied.failed.is_empty() && applied.faults.is_empty());
-    let changes = [
-        AudienceChange::Member { user, segment, entered: true, at, number: 3 },
-        AudienceChange::Interested { user, product, at },
-    ];
-    assert_eq!(*world.audiences.borrow(), changes);
+    assert_eq!(*world.interests.borrow(), [(interest, 0)]);
 }

@@ -140,6 +140,7 @@ fn refusals_for_an_address_are_told_as_what_they_say_of_it() {
     let report = |channel, class, code: &str, detail: &str, outcome| Report {
         delivery: DeliveryId::parse("00112233445566778899aabbccddeeff"),
         channel: Some(channel),
+        is_test: false,
         outcome,
         answer: Some(Answer::new(class, code).with_detail(detail)),
         fault: None,
@@ -177,6 +178,8 @@ fn refusals_for_an_address_are_told_as_what_they_say_of_it() {
             assert_eq!(Receipt::of_refusal(&report(channel, class, code, detail, outcome), NOON), None);
         }
     }
+    let refused = report(Channel::Email, address, "BadRequestException", "Illegal address", Outcome::Refused);
+    assert!(Receipt::of_refusal(&Report { is_test: true, ..refused }, NOON).is_none(), "a test is about nobody");
 }
 
 #[test]
