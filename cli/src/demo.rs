@@ -3,6 +3,7 @@
 
 pub mod card;
 mod findings;
+pub(crate) mod push_service;
 mod quiet;
 mod report;
 
@@ -23,6 +24,7 @@ use crate::shop_day;
 use crate::target::Target;
 use crate::terminal::{Progress, Style, line, note, thousands};
 use findings::Findings;
+use push_service::PushService;
 
 /// The source that shoppers' browsers use.
 const WEBSITE: &[&str] = &["website"];
@@ -65,7 +67,10 @@ pub async fn show(engine: &Engine, up: &UpOptions, options: &Options) -> Result<
     let recording = options.recording.as_deref().map(replay::read).transpose()?;
 
     stage(1, "Starting the local engine and deploying template.yaml");
-    let stack = engine.up(up).await?;
+    let browsers = PushService::start()?;
+    let mut up = up.clone();
+    up.parameters.push(("MessengersStandIn".to_owned(), browsers.authority().to_owned()));
+    let stack = engine.up(&up).await?;
     let destination = Destination { url: stack.ingest_url.clone(), write_key };
     let target = Target::local(stack);
 
@@ -74,8 +79,8 @@ pub async fn show(engine: &Engine, up: &UpOptions, options: &Options) -> Result<
     note(format!("  {}", summary(&playbook)));
 
     let verdict = match &recording {
-        None => generated_day(&target, &destination, &playbook, options.seed).await?,
-        Some(recording) => replayed(&target, &destination, recording, options.twice).await?,
+        None => generated_day(&target, &destination, &playbook, &browsers, options.seed).await?,
+        Some(recording) => replayed(&target, &destination, recording, &browsers, options.twice).await?,
     };
     let said = match verdict {
         Verdict::Fine => Style::stdout().good("Everything is as it should be."),
@@ -90,6 +95,7 @@ async fn generated_day(
     target: &Target,
     destination: &Destination,
     playbook: &Playbook,
+    browsers: &PushService,
     seed: u64,
 ) -> Result<Verdict, Failure> {
     let began = SystemClock.now();
@@ -105,7 +111,7 @@ async fn generated_day(
 
     stage(4, "Waiting until everything that is due has been done; some carts become due right now");
     let settled = quiet::wait(target).await?;
-    let findings = Findings::gather(target).await?;
+    let findings = Findings::gather(target, browsers).await?;
     report::messages(&findings, playbook, began);
     let events = report::Events { events, introductions: 0 };
     let verdict = report::numbers(&findings, &sent, events, began);
@@ -116,6 +122,7 @@ async fn replayed(
     target: &Target,
     destination: &Destination,
     recording: &Recording,
+    browsers: &PushService,
     twice: bool,
 ) -> Result<Verdict, Failure> {
     stage(3, "Replaying the recording");
@@ -123,7 +130,7 @@ async fn replayed(
     let sent = replay::replay(recording, destination).await?;
     stage(4, "Waiting until everything that is due has been done");
     let mut settled = quiet::wait(target).await?;
-    let findings = Findings::gather(target).await?;
+    let findings = Findings::gather(target, browsers).await?;
     let events = report::Events { events: recording.events(), introductions: recording.people() };
     report::samples(&findings);
     let mut verdict = report::numbers(&findings, &sent, events, began);
@@ -132,7 +139,7 @@ async fn replayed(
         stage(5, "Replaying it a second time against the same stack");
         let again: Sent = replay::replay(recording, destination).await?;
         settled &= quiet::wait(target).await?;
-        let after = Findings::gather(target).await?;
+        let after = Findings::gather(target, browsers).await?;
         if report::second_time(&findings, &after, &again, events) == Verdict::Wrong {
             verdict = Verdict::Wrong;
         }

@@ -12,7 +12,7 @@ use chance::Chance;
 use visit::{Customer, Standing, Visit};
 
 /// What happens to a shopper, and to how many.
-const STORIES: [(Story, usize); 11] = [
+const STORIES: [(Story, usize); 13] = [
     (Story::LeavesCart, 14),
     (Story::Buys, 9),
     (Story::Browses, 8),
@@ -24,6 +24,8 @@ const STORIES: [(Story, usize); 11] = [
     (Story::StrangerLeavesCart, 3),
     (Story::StillDeciding, 3),
     (Story::LeavesCartTwice, 2),
+    (Story::WantsNotifications, 3),
+    (Story::IsAboutToLeave, 3),
 ];
 
 /// How long the day is.
@@ -58,6 +60,10 @@ enum Story {
     StillDeciding,
     /// A customer leaves a cart in the morning, and changes it again hours later.
     LeavesCartTwice,
+    /// A customer lets the browser show notifications, and leaves a cart.
+    WantsNotifications,
+    /// A visitor with a full cart is about to close the page, right now.
+    IsAboutToLeave,
 }
 
 /// What each shopper's device sends, ready to be packed. The last event lies just before `end`.
@@ -126,6 +132,19 @@ fn live_through(story: Story, number: usize, person: usize, chance: &mut Chance,
             visit.look_around(1, 2);
             visit.sign_in(Standing::New);
             visit.fill_cart(1, 2);
+        }
+        Story::WantsNotifications => {
+            known(&mut visit);
+            visit.allow_notifications();
+            visit.look_around(1, 2);
+            visit.fill_cart(1, 3);
+        }
+        Story::IsAboutToLeave => {
+            visit.look_around(1, 2);
+            visit.fill_cart(2, 3);
+            visit.reach_for_the_close_button();
+            // Just before the day is sent: no timer has a part in it.
+            visit.end_at(end.minus(Span::from_secs(5)));
         }
         Story::StrangerLeavesCart => {
             visit.look_around(1, 2);

@@ -256,7 +256,7 @@ fn what_is_wrong_with_a_question_is_said_and_any_page_may_read_it() {
         let answer = stage.send(preflight).await;
         assert_eq!(
             (answer.status, &answer.headers["access-control-allow-methods"]),
-            (204, &"POST, OPTIONS".parse().unwrap())
+            (204, &"GET, POST, OPTIONS".parse().unwrap())
         );
         assert_eq!(stage.send(stage.http.get(&url)).await.status, 405);
     });

@@ -10,6 +10,7 @@ use kairos_engine::{bounds::DELIVERY_TEXT_BYTES_KEPT_MAX, time::Timestamp};
 use kairos_protocol::delivery::{DeliveryRecord, Status};
 use serde_json::Value;
 
+use super::push_service::PushService;
 use super::{Failure, quiet};
 use crate::commands::why;
 use crate::sender::http_client;
@@ -38,13 +39,14 @@ pub(super) struct Received {
 }
 
 impl Findings {
-    pub(super) async fn gather(target: &Target) -> Result<Self, Failure> {
+    pub(super) async fn gather(target: &Target, browsers: &PushService) -> Result<Self, Failure> {
         let records = target.records().await?;
         let mut deliveries = records.all_deliveries().await?;
         deliveries.sort_by_key(|delivery| (delivery.due_at, delivery.delivery));
         let users = records.all_users().await?.into_iter().collect();
         let endpoint = target.local.as_ref().map(|stack| stack.endpoint.as_str()).unwrap_or_default();
-        let received = received(endpoint).await?;
+        let mut received = received(endpoint).await?;
+        received.extend(browsers.received());
         let dead_letters = quiet::dead_letters(target).await?;
         Ok(Self { deliveries, users, received, dead_letters })
     }
@@ -65,13 +67,18 @@ impl Findings {
     }
 }
 
-/// What the provider must have received of a message. Only those that the local engine plays can be asked.
+/// What the provider must have received of a message. Only those that are played here can be asked; browsers' cannot read.
 fn as_received(delivery: &DeliveryRecord) -> Option<Received> {
-    matches!(delivery.channel, Channel::Email | Channel::Sms).then(|| Received {
+    let read = |text: &Option<String>| match delivery.channel {
+        Channel::Email | Channel::Sms => Some(plain(text.as_deref().unwrap_or_default())),
+        Channel::WebPush => Some(String::new()),
+        _ => None,
+    };
+    Some(Received {
         channel: delivery.channel,
         address: delivery.address.clone(),
-        subject: plain(delivery.subject.as_deref().unwrap_or_default()),
-        text: plain(delivery.text.as_deref().unwrap_or_default()),
+        subject: read(&delivery.subject)?,
+        text: read(&delivery.text)?,
     })
 }
 

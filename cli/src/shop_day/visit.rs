@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::catalogue::{ARTICLES, Article};
 use super::chance::Chance;
 use crate::calls::{Call, Caller};
+use crate::demo::push_service::ENDPOINT;
 
 const FIRST_NAMES: [&str; 20] = [
     "Anna", "Ben", "Carla", "David", "Elif", "Finn", "Greta", "Hugo", "Ines", "Jonas", "Karim", "Lena", "Mateo",
@@ -20,6 +21,10 @@ const LAST_NAMES: [&str; 20] = [
 const PHONE_ONLY_PERCENT: u64 = 25;
 /// In 100 shoppers, how many read German.
 const GERMAN_PERCENT: u64 = 20;
+
+/// The keys of every browser of the day: those of RFC 8291, section 5.
+const BROWSER_KEY: &str = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
+const BROWSER_SECRET: &str = "BTBZMqHH6r4Tts7J_aSIgg";
 
 /// Who is in the shop.
 #[derive(Debug)]
@@ -57,6 +62,8 @@ impl Customer {
         let context = json!({
             "library": { "name": "kairos-demo", "version": env!("CARGO_PKG_VERSION") },
             "locale": locale,
+            // What a browser's client tells: this is the shop's site.
+            "page": { "url": "https://shop.example/" },
         });
         let device = chance.next();
         Self {
@@ -121,6 +128,20 @@ impl<'a> Visit<'a> {
             self.page("Product", article.url());
             self.track("Product Viewed", article.to_json(1));
         }
+    }
+
+    /// Lets the browser show notifications.
+    pub(super) fn allow_notifications(&mut self) {
+        self.pass(5, 20);
+        let endpoint = format!("{ENDPOINT}{}", self.customer.user_id);
+        let keys = json!({ "p256dh": BROWSER_KEY, "auth": BROWSER_SECRET });
+        self.track("Web Push Subscribed", json!({ "endpoint": endpoint, "keys": keys, "device": "Chrome" }));
+    }
+
+    /// Moves the mouse out of the page.
+    pub(super) fn reach_for_the_close_button(&mut self) {
+        self.pass(2, 10);
+        self.track("Exit Intended", json!({}));
     }
 
     /// Puts some products into the cart.

@@ -152,14 +152,14 @@ mod tests {
     const NOON: Timestamp = Timestamp::from_millis(1_763_726_400_000);
 
     #[test]
-    fn each_channel_has_a_breaker_of_its_own_and_the_site_none() {
+    fn each_channel_has_a_breaker_of_its_own_and_site_and_browsers_none() {
         for broken in Channel::ALL {
             let breakers = Breakers::default();
             for _ in 0..100 {
                 breakers.heard(broken, &Answer::new(AnswerClass::Unknown, "timeout"), NOON);
             }
             let open = |channel: &Channel| breakers.of(*channel).is_some_and(Breaker::is_open);
-            let expected = Some(broken).filter(|channel| *channel != Channel::OnSite);
+            let expected = Some(broken).filter(|channel| !matches!(channel, Channel::OnSite | Channel::WebPush));
             assert_eq!(Channel::ALL.into_iter().filter(open).collect::<Vec<_>>(), Vec::from_iter(expected));
         }
     }
