@@ -65,7 +65,7 @@ pub(crate) fn with_messages(webhook_url: &str) -> Playbook {
         channels: ChannelSettings { on_site: Some(OnSiteSettings { verify_identity: true }), ..base.channels },
         plays: vec![
             play("offer", "Exit Intended", hour, vec![Channel::OnSite, Channel::Webhook]),
-            play("brief", "Brief Moment", Span::from_secs(2), vec![Channel::OnSite]),
+            play("brief", "Brief Moment", Span::from_secs(6), vec![Channel::OnSite]),
             play("followed", "On-site Message Clicked", hour, vec![Channel::Webhook]),
         ],
         messages: [
