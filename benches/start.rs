@@ -206,6 +206,8 @@ impl Platform {
             ("MESSENGER_SECRETS", "kairos"),
             ("MESSENGERS_STAND_IN", ""),
             ("EMAIL_FROM", "hello@shop.example"),
+            ("EMAIL_CONFIGURATION_SET", "kairos"),
+            ("EMAIL_EVENTS_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:email-events"),
             ("SMS_SENDER_ID", ""),
             ("SMS_MAX_PRICE_USD", "0.50"),
         ];
@@ -217,6 +219,7 @@ impl Platform {
             ("EVENTS_QUEUE_URL", queue("events.fifo")),
             ("DELIVERIES_QUEUE_URL", queue("deliveries")),
             ("ALARMS_QUEUE_URL", queue("alarms")),
+            ("FEEDBACK_QUEUE_URL", queue("feedback")),
         ]);
         // To see what reading the system's certificates takes, name a file with fewer.
         all.extend(std::env::var("SSL_CERT_FILE").ok().map(|file| ("SSL_CERT_FILE", file)));
