@@ -133,6 +133,9 @@ fn its_messages_read_well_with_full_and_with_sparse_data() {
                         RenderedMessage::OnSite(message) => {
                             writeln!(shown, "{}", serde_json::to_string_pretty(&message).unwrap()).unwrap();
                         }
+                        RenderedMessage::WebPush(message) => {
+                            writeln!(shown, "{}", serde_json::to_string_pretty(&message).unwrap()).unwrap();
+                        }
                         other => panic!("the shipped messages use no messenger: {other:?}"),
                     }
                 }
