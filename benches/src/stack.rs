@@ -23,6 +23,22 @@ pub const PUBLISHED_AT: &str = "2026-01-01T00:00:00Z";
 /// How often a queue is asked whether it is empty.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
+/// The binaries of the functions.
+pub const FUNCTIONS: [&str; 12] = [
+    "ingest",
+    "decide",
+    "timers",
+    "segmentation",
+    "catalogue",
+    "delivery",
+    "redeem",
+    "links",
+    "inbox",
+    "preferences",
+    "callbacks",
+    "feedback",
+];
+
 /// A running engine.
 #[derive(Debug)]
 pub struct Stack {
@@ -36,23 +52,7 @@ impl Stack {
     /// build. `None`, and a line that says what to do, when they are not there.
     pub fn built() -> Option<PathBuf> {
         let binaries = directories().remove(0);
-        let missing: Vec<_> = [
-            "ingest",
-            "decide",
-            "timers",
-            "segmentation",
-            "catalogue",
-            "delivery",
-            "redeem",
-            "links",
-            "inbox",
-            "preferences",
-            "callbacks",
-            "feedback",
-        ]
-        .into_iter()
-        .filter(|name| !binaries.join(name).is_file())
-        .collect();
+        let missing: Vec<_> = FUNCTIONS.into_iter().filter(|name| !binaries.join(name).is_file()).collect();
         if missing.is_empty() {
             return Some(binaries);
         }
