@@ -86,11 +86,8 @@ fn is_of_one_receiver(channel: Channel, answer: &Answer) -> bool {
 }
 
 impl<K: SigningKeys, T: Tokens, W: Notifies, C: Clock> Provider for Providers<K, T, W, C> {
-    fn wait(&self, order: &DeliveryOrder, content: Option<&Content>) -> Option<Span> {
-        match content {
-            None => self.breakers.of(order.channel)?.wait(self.clock.now()),
-            Some(_) => None,
-        }
+    fn wait(&self, order: &DeliveryOrder) -> Option<Span> {
+        self.breakers.of(order.channel)?.wait(self.clock.now())
     }
 
     async fn send(&self, order: &DeliveryOrder, content: &Content) -> Answer {

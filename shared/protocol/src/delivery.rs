@@ -121,9 +121,8 @@ pub trait Composer {
 /// Hands messages to the providers of all channels.
 pub trait Provider {
     /// How long this message's provider is to be left alone; `None` when it may be called now. Asked before the message is
-    /// composed, and where several providers could send it, once more with the content: for each message at most one of the
-    /// two questions is answered with more than `None`.
-    fn wait(&self, order: &DeliveryOrder, content: Option<&Content>) -> Option<Span>;
+    /// composed.
+    fn wait(&self, order: &DeliveryOrder) -> Option<Span>;
 
     /// Sends one message, once: no retries of its own. Answers within [`PROVIDER_TIMEOUT`]; when the
     /// provider does not, with [`AnswerClass::Unknown`].
@@ -318,14 +317,11 @@ where
             Intent::Expire
         } else if receives > DELIVERY_ATTEMPTS_MAX {
             Intent::GiveUp
-        } else if let Some(wait) = self.provider.wait(order, None) {
+        } else if let Some(wait) = self.provider.wait(order) {
             return self.put_off(order, wait, receives).await;
         } else {
             match self.compose(order, &mut asked).await {
                 Ok(composed) => {
-                    if let Some(wait) = self.provider.wait(order, Some(&composed)) {
-                        return self.put_off(order, wait, receives).await;
-                    }
                     content = Some(composed);
                     Intent::Claim
                 }

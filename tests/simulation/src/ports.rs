@@ -402,9 +402,8 @@ pub struct SimProvider {
 }
 
 impl Provider for SimProvider {
-    fn wait(&self, _order: &DeliveryOrder, content: Option<&Content>) -> Option<Span> {
-        let now = self.world.lock().time();
-        content.map_or_else(|| self.breaker.wait(now), |_| None)
+    fn wait(&self, _order: &DeliveryOrder) -> Option<Span> {
+        self.breaker.wait(self.world.lock().time())
     }
 
     async fn send(&self, order: &DeliveryOrder, content: &Content) -> Answer {
