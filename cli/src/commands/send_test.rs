@@ -20,7 +20,7 @@ use crate::suppression_file::{address_on, channel_named};
 use crate::target::{Target, TargetArguments};
 use crate::terminal::{COLUMNS, Progress, Style, line, note, wrapped};
 
-/// Whose messages tests are: nobody's. What comes back for them is told to nobody.
+/// Whose messages tests are: nobody's. What comes back for them, this name hears, which no user has.
 const NOBODY: &str = "kairos:test";
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 

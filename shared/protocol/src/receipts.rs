@@ -13,7 +13,7 @@
 //! it comes last: whatever is interrupted is done again, and the input's id is derived from delivery and event, so that the
 //! mailbox recognises it.
 //!
-//! **Which delivery.** Email, AWS End User Messaging and WhatsApp give back the delivery's own id. Viber gives back only its
+//! **Which delivery.** Email and WhatsApp give back the delivery's own id. Viber gives back only its
 //! own, and so do SES's older notifications: for those the record's item carries the provider's id, by which an index finds
 //! it. That index is sparse (channels that need none are not in it), has keys only, and costs one write per message; an item
 //! of its own would cost the same and could be missing after a crash.
