@@ -173,6 +173,7 @@ impl Platform {
             ("REFUSALS_TABLE", "refusals"),
             ("PLAYBOOK_TABLE", "playbook"),
             ("INTERESTS_TABLE", "interests"),
+            ("ARCHIVE_BUCKET", "archive"),
             ("CATALOGUE_TABLE", "catalogue"),
             ("CATALOGUE_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:catalogue"),
             ("PROMO_CODES_TABLE", "promo-codes"),

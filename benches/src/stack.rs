@@ -24,7 +24,7 @@ pub const PUBLISHED_AT: &str = "2026-01-01T00:00:00Z";
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
 /// The binaries of the functions.
-pub const FUNCTIONS: [&str; 12] = [
+pub const FUNCTIONS: [&str; 13] = [
     "ingest",
     "decide",
     "timers",
@@ -37,6 +37,7 @@ pub const FUNCTIONS: [&str; 12] = [
     "preferences",
     "callbacks",
     "feedback",
+    "archive",
 ];
 
 /// A running engine.

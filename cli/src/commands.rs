@@ -1,6 +1,7 @@
 //! The subcommands: what each takes and does. A command answers with its exit code, or with an error
 //! that `main` shows.
 
+pub mod archive;
 pub mod backtest;
 pub mod catalogue;
 pub mod check;

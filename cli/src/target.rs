@@ -2,6 +2,7 @@
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use kairos_cloud::archive::ArchiveBucket;
 use kairos_cloud::backfills::Backfills;
 use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::configuration::http_client;
@@ -9,6 +10,7 @@ use kairos_cloud::interests::InterestsTable;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
 use kairos_cloud::suppressions::SuppressionsTable;
+use kairos_protocol::port::Fault;
 
 use crate::local::{Engine, LocalError, Stack};
 use crate::records::Records;
@@ -60,6 +62,17 @@ pub enum TargetError {
         found: usize,
         /// Whether the command has `--table`.
         named: bool,
+    },
+    /// AWS cannot be asked.
+    #[error("AWS could not list the buckets: {0}. Are region and credentials set, as for the AWS CLI?")]
+    ListBuckets(Fault),
+    /// No bucket, or more than one.
+    #[error("{found} buckets in this account are called {prefix}…: check --stack and AWS_REGION")]
+    Bucket {
+        /// How its name begins.
+        prefix: String,
+        /// How many.
+        found: usize,
     },
     /// No queue.
     #[error("there is no queue {name} in this account and region ({why}): check --stack and AWS_REGION")]
@@ -216,6 +229,23 @@ impl Target {
 
     fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    /// What happened.
+    ///
+    /// # Errors
+    /// When the bucket cannot be found.
+    pub async fn archive(&self) -> Result<ArchiveBucket, TargetError> {
+        if let Some(name) = self.local.as_ref().and_then(|stack| stack.outputs.get("ArchiveBucket")) {
+            return Ok(ArchiveBucket::new(&self.config, name.clone()));
+        }
+        // CloudFormation calls it after the stack and its logical id, in lower case.
+        let prefix = format!("{}-archivebucket-", self.stack.to_lowercase());
+        let mut found = ArchiveBucket::with_prefix(&self.config, &prefix).await.map_err(TargetError::ListBuckets)?;
+        match (found.pop(), found.len()) {
+            (Some(name), 0) => Ok(ArchiveBucket::new(&self.config, name)),
+            (last, others) => Err(TargetError::Bucket { prefix, found: others + usize::from(last.is_some()) }),
+        }
     }
 
     /// The name of a table of the stack. CloudFormation calls it after the stack and its logical id.

@@ -7,6 +7,7 @@ instead of running uncorrected.
 import base64
 import email.utils
 import json
+import logging
 import os
 import socketserver
 import string
@@ -15,7 +16,7 @@ import threading
 import time
 
 from ministack import app
-from ministack.core import concurrency, iam_actions, lambda_runtime
+from ministack.core import concurrency, iam_actions, iam_evaluator, lambda_runtime
 from ministack.services import lambda_svc, ses_v2
 from ministack.services.cloudformation import provisioners
 
@@ -24,6 +25,9 @@ BATCHES_AT_ONCE = 4
 
 # The delay with which a delayed message that has become visible reaches its function.
 LOOK_FOR_MESSAGES_EVERY_S = 0.05
+
+# What stands for the batching window of half a minute: nobody waits that long for a test.
+FOLLOW_STREAMS_EVERY_S = 1.0
 
 # Lines written before the answer are in the pipe when the answer is; this is for the thread that reads them.
 WAIT_FOR_LOGS_S = 0.005
@@ -163,14 +167,49 @@ def make_secrets_as_asked():
     provisioners._sm_secret_string = secret_string
 
 
+def take_the_loopback_for_safe():
+    """What policies ask of connections (`aws:SecureTransport`) holds of those that never leave this machine: here they
+    are plain HTTP.
+    """
+    original = iam_evaluator._resolve_condition_key
+
+    def resolve(key, context):
+        return "true" if key.lower() == "aws:securetransport" else original(key, context)
+
+    iam_evaluator._resolve_condition_key = resolve
+
+
+def follow_streams_beside_queues():
+    """MiniStack gives a table's records to their function in the one thread that looks for queues' messages, which wait
+    meanwhile; and it gives each as it comes, where a mapping with a batching window waits for more.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchscaling.html
+    """
+    original = lambda_svc._poll_dynamodb_streams
+    lambda_svc._poll_dynamodb_streams = lambda: False
+
+    def follow():
+        while True:
+            time.sleep(FOLLOW_STREAMS_EVERY_S)
+            try:
+                while original():
+                    pass
+            except Exception:
+                logging.getLogger("ministack").exception("following streams failed; it goes on")
+
+    threading.Thread(target=follow, daemon=True, name="follow-streams").start()
+
+
 def main():
     needed = [
         (iam_actions, "extract_iam_action"),
         (iam_actions, "_ses_v2_resource_arn"),
+        (iam_evaluator, "_resolve_condition_key"),
         (ses_v2, "_identities"),
         (lambda_svc, "_build_function_url_event"),
         (lambda_svc, "_sqs_esm_concurrency"),
         (lambda_svc, "_ESM_IDLE_WAKE_GAP_SECONDS"),
+        (lambda_svc, "_poll_dynamodb_streams"),
         (lambda_runtime.ProvidedWorker, "_drain_stderr_bounded"),
         (concurrency, "esm_wake"),
         (provisioners, "_sm_secret_string"),
@@ -186,6 +225,8 @@ def main():
     look_for_messages_promptly()
     answer_at_once()
     make_secrets_as_asked()
+    take_the_loopback_for_safe()
+    follow_streams_beside_queues()
     app.main()
 
 

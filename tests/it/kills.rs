@@ -19,6 +19,7 @@ use kairos_protocol::port::Clock;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::archive;
 use crate::harness::playbook::CART_WAIT;
 use crate::harness::shopper::now;
 use crate::harness::world::Depth;
@@ -81,6 +82,11 @@ impl Actor {
             }
         }
         requests
+    }
+
+    /// How many events their requests carry.
+    fn events(&self) -> usize {
+        self.requests().iter().map(Vec::len).sum()
     }
 
     fn expected_messages(&self) -> usize {
@@ -268,6 +274,17 @@ async fn judge(stage: &Stage, actors: &[Actor], records: &BTreeMap<UserKey, Deli
             Role::Buyer => {}
         }
     }
+    // Whatever was killed while it was archived: each fact is there once. (A visitor's stand with the visitor, too. What
+    // became of messages comes back as events, too.)
+    let known: Vec<&Actor> = actors.iter().filter(|actor| actor.role != Role::Visitor).collect();
+    let expected: BTreeMap<UserKey, usize> = known.iter().map(|actor| (actor.shopper.key(), actor.events())).collect();
+    let users = expected.keys().copied().collect();
+    let archived = archive::rows_of(stage, &users, |user, rows| archive::events(rows).len() >= expected[&user]).await;
+    for rows in archived.values() {
+        let events = archive::events(rows);
+        assert_eq!(events.iter().collect::<BTreeSet<_>>().len(), events.len(), "{rows:#?}");
+    }
+    tell(format!("kills: {} rows of the archive, none lost, none twice", archived.values().flatten().count()));
     tell(format!(
         "kills: {} messages, none lost, none twice; unknown and by policy {unconfirmed} SMS left, \
          {emails_again} emails and {webhooks_again} webhooks repeated under their id",

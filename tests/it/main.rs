@@ -11,6 +11,7 @@
 //! | [`links`] | that a link leads by device, a click is counted once and starts plays, and what is forged leads nowhere |
 //! | [`consent`] | that nobody gets what they have refused, whatever way they said it |
 //! | [`alike`] | that it decides what `step` alone and a backtest decide |
+//! | [`archive`] | that everything that happened is kept, once, and can be played again |
 //! | [`segments`] | who is in which segment, by events, by time and after a publication |
 //! | [`timing`] | when they get it: never early, hardly late, also when an alarm was lost |
 //! | [`envelopes`] | what is wrong with a request or with one event in it |
@@ -28,6 +29,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod alike;
+mod archive;
 mod carts;
 mod catalogue;
 mod clients;

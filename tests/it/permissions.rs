@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 54] = [
+const ATTEMPTS: [&str; 56] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -60,6 +60,8 @@ const ATTEMPTS: [&str; 54] = [
     "SendMessage FeedbackQueueUrl",
     "Publish SMS",
     "SendEmail",
+    "PutObject ArchiveBucket",
+    "GetObject ArchiveBucket",
     "GetSecretValue ServerKeyArn",
     "GetSecretValue WebhookSecretArn",
     "GetSecretValue CatalogueKeyArn",
@@ -73,7 +75,7 @@ const ATTEMPTS: [&str; 54] = [
     "GetSecretValue telegram-token",
 ];
 
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     (
         "IngestFunction",
         &[
@@ -190,6 +192,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
             "Publish SMS",
         ],
     ),
+    ("ArchiveFunction", &["PutObject ArchiveBucket", "GetObject ArchiveBucket"]),
     (
         "PreferencesFunction",
         &[
@@ -227,7 +230,7 @@ fn each_role_may_do_what_its_function_does_and_nothing_else() {
 async fn wake_every_function(stage: &Stage) {
     let shopper = Shopper::new("permissions");
     stage.accept(&[shopper.adds(left_so_that_due_in(600), "Mug")]).await;
-    for function in ["DecideFunction", "TimersFunction", "DeliveryFunction", "FeedbackFunction"] {
+    for function in ["DecideFunction", "TimersFunction", "DeliveryFunction", "FeedbackFunction", "ArchiveFunction"] {
         stage.engine.invoke(function, &json!({"Records": []})).await.unwrap();
     }
     stage.engine.invoke("CatalogueFunction", &json!({"action": "announce"})).await.unwrap();
@@ -416,6 +419,15 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                     .await,
             )
         }
+        // Under a condition that cannot hold; and what is not there.
+        "PutObject" => {
+            let object = s3(config).put_object().bucket(stage.output(on)).key("facts/permission");
+            verdict(object.if_match("never").send().await)
+        }
+        "GetObject" => {
+            let object = s3(config).get_object().bucket(stage.output(on)).key("facts/permission");
+            verdict(object.send().await)
+        }
         "GetSecretValue" => {
             let secrets = aws_sdk_secretsmanager::Client::new(config);
             // Tokens are no resources of the template: a shop stores them when it needs them.
@@ -430,13 +442,24 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
 }
 
 /// Whether a call was let through: anything but a denial, since what it then came to does not matter here.
+fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
 fn verdict<T, E: Debug>(result: Result<T, E>) -> bool {
     match result {
         Ok(_) => true,
         Err(error) => {
             let error = format!("{error:?}");
             let denied = error.contains("AccessDenied") || error.contains("not authorized");
-            let let_through = ["ConditionalCheckFailed", "MissingParameter", "InvalidParameterValue"];
+            let let_through = [
+                "ConditionalCheckFailed",
+                "MissingParameter",
+                "InvalidParameterValue",
+                "PreconditionFailed",
+                "NoSuchKey",
+            ];
             let let_through = let_through.iter().any(|code| error.contains(code));
             assert!(denied || let_through, "neither allowed nor denied: {error}");
             !denied

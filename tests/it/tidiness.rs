@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lambda_events::event::lambda_function_urls::LambdaFunctionUrlRequest;
 use aws_lambda_events::event::sqs::SqsEvent;
+use kairos_cloud::facts::{StreamEvent, StreamRecord};
 use kairos_engine::bounds;
 use kairos_engine::mailbox::{DeliveryMessage, DeliveryOrder};
 use serde_json::Value;
@@ -109,7 +110,11 @@ fn every_trigger_has_example_events_that_read_as_what_it_gives() {
                 serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             events += 1;
             let wrong = format!("{} does not read", path.display());
-            if event.get("Records").is_some() {
+            if event.pointer("/Records/0/dynamodb").is_some() {
+                let batch: StreamEvent = serde_json::from_value(event).expect(&wrong);
+                let readable = |record: StreamRecord| record.told().rows.is_ok_and(|rows| !rows.is_empty());
+                assert!(batch.records.into_iter().all(readable), "{}", path.display());
+            } else if event.get("Records").is_some() {
                 let batch: SqsEvent = serde_json::from_value(event).expect(&wrong);
                 assert!(batch.records.iter().all(|record| record.message_id.is_some()), "{}", path.display());
             } else if event.get("rawPath").is_some() {

@@ -1,5 +1,6 @@
 //! The formats of recordings: what a row of each becomes.
 
+mod archive;
 mod ga4;
 pub(crate) mod moment;
 mod purchases;
@@ -35,12 +36,19 @@ pub enum Format {
     Ga4,
     /// What was bought, when, by whom: CSV.
     Purchases,
+    /// Kairos' own archive: a fact in each line.
+    Archive,
 }
 
 impl Format {
     /// Every format with its name.
-    pub const ALL: [(&'static str, Self); 4] =
-        [("segment", Self::Segment), ("rees46", Self::Rees46), ("ga4", Self::Ga4), ("purchases", Self::Purchases)];
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("segment", Self::Segment),
+        ("rees46", Self::Rees46),
+        ("ga4", Self::Ga4),
+        ("purchases", Self::Purchases),
+        ("archive", Self::Archive),
+    ];
 }
 
 impl fmt::Display for Format {
@@ -98,6 +106,7 @@ enum Kind {
     Rees46(Rees46),
     Ga4,
     Purchases(Purchases),
+    Archive,
 }
 
 impl RowReader {
@@ -113,8 +122,10 @@ impl RowReader {
         match (format, text.first()) {
             (Some(Format::Segment), _) => json(Kind::Segment(Segment)),
             (Some(Format::Ga4), _) => json(Kind::Ga4),
+            (Some(Format::Archive), _) => json(Kind::Archive),
             (None, Some(b'{')) => match json_format(text)? {
                 Format::Ga4 => json(Kind::Ga4),
+                Format::Archive => json(Kind::Archive),
                 _ => json(Kind::Segment(Segment)),
             },
             (None, Some(b'[')) => {
@@ -125,7 +136,7 @@ impl RowReader {
     }
 
     fn table(first_line: &[u8], format: Option<Format>, purchases: &PurchaseColumns) -> Result<(Self, usize), String> {
-        const KNOWN: &str = "Known are Segment calls and GA4 export rows (a JSON object in each line), REES46 \
+        const KNOWN: &str = "Known are Segment calls, GA4 export rows and Kairos' archive (a JSON object in each line), REES46 \
             (event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session) and \
             purchases (columns for customer, date, product, quantity and price)";
         let columns = Columns::of(first_line).ok_or_else(|| format!("its first line is no header. {KNOWN}"))?;
@@ -150,6 +161,7 @@ impl RowReader {
             Kind::Segment(_) => Format::Segment,
             Kind::Rees46(_) => Format::Rees46,
             Kind::Ga4 => Format::Ga4,
+            Kind::Archive => Format::Archive,
             Kind::Purchases(_) => Format::Purchases,
         }
     }
@@ -165,6 +177,7 @@ impl RowReader {
         match &self.kind {
             Kind::Segment(segment) => read_json(text, rows, |line, rows| segment.read(line, defaults, rows)),
             Kind::Ga4 => read_json(text, rows, |line, rows| ga4::read(line, defaults, rows)),
+            Kind::Archive => read_json(text, rows, archive::read),
             Kind::Rees46(rees46) => rees46.read(text, self.fields, defaults, rows),
             Kind::Purchases(purchases) => purchases.read(text, self.fields, defaults, rows),
         }
@@ -182,11 +195,14 @@ fn json_format(first_line: &[u8]) -> Result<Format, String> {
     if has("event_name") && has("event_timestamp") {
         return Ok(Format::Ga4);
     }
+    if has("fact") && has("revision") {
+        return Ok(Format::Archive);
+    }
     if ["batch", "type", "messageId", "userId", "anonymousId"].into_iter().any(has) {
         return Ok(Format::Segment);
     }
     Err("its rows are neither Segment calls (with \"type\", and \"userId\" or \"anonymousId\") nor rows of GA4's \
-         BigQuery export (with \"event_name\" and \"event_timestamp\"): name the format with --format"
+         BigQuery export (with \"event_name\" and \"event_timestamp\") nor of Kairos' archive (with \"fact\"): name the format with --format"
         .to_owned())
 }
 

@@ -76,7 +76,7 @@ impl Tally {
 
     /// Counts what a step has given; tells of each message, by its play and time.
     pub(crate) fn note(&mut self, places: &Places, stepped: &Stepped, mut sent: impl FnMut(usize, Timestamp)) {
-        for (outcome, count) in stepped.inputs.iter() {
+        for (outcome, count) in stepped.inputs().iter() {
             *self.inputs.entry(outcome).or_default() += u64::from(count);
         }
         if let Some(kept) = &mut self.kept {

@@ -5,11 +5,13 @@
 //!   [`permissions`]: the ports of `kairos-protocol` on AWS; [`suppressions`], [`addresses`]: which addresses are dead, and
 //!   who was written to where; [`items`]: what those in DynamoDB have in common.
 //! - [`secrets`]: keys from Secrets Manager; [`link_keys`]: those that sign links; [`requests`]: what is asked of who has one.
+//! - [`facts`], [`archive`]: what commits make known, on its way to S3 and there.
 //! - [`batches`]: SQS events in and partial batch failures out.
 //! - [`telemetry`]: structured logs and counters, without personal data.
 //! - [`clock`]: the one place where the time of day is read.
 
 pub mod addresses;
+pub mod archive;
 pub mod backfills;
 pub mod batches;
 pub mod catalogue;
@@ -17,6 +19,7 @@ pub mod clock;
 pub mod configuration;
 pub mod deliveries;
 pub mod environment;
+pub mod facts;
 pub mod faults;
 pub mod inbox;
 pub mod interests;

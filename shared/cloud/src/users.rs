@@ -9,6 +9,7 @@
 //! | `alarm_shard`, `alarm_at` (N, index `alarms`) | when to wake the user, in ms; absent when never |
 //! | `revision` (N) | condition of the next write |
 //! | `expires_at` (N) | TTL, in seconds |
+//! | `facts` (B) | what this very write makes known, as [`crate::facts`] has it; absent when nothing. Read by nobody here: it travels with the table's stream |
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, Stream};
-use kairos_engine::bounds::{ALARM_SHARDS, USER_RETENTION, USER_SCAN_LANES, USER_SCAN_PAGE_MAX};
+use kairos_engine::bounds::{
+    ALARM_SHARDS, FACTS_BYTES_MAX, ITEM_WITH_FACTS_BYTES_MAX, USER_RETENTION, USER_SCAN_LANES, USER_SCAN_PAGE_MAX,
+};
 use kairos_engine::commit::{Applied, StoredUser};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::state::UserState;
@@ -27,6 +30,7 @@ use kairos_protocol::port::{Clock, Fault};
 use kairos_protocol::segmentation::{ScanPage, Standing, UserScan};
 
 use crate::clock::SystemClock;
+use crate::facts;
 use crate::faults::{fault, without_content};
 use crate::items::{BatchRead, Condition, Item, PutOutcome, number, number_in, put_if, read_batch, text, text_in};
 use crate::telemetry;
@@ -187,13 +191,24 @@ pub(crate) fn key(user: UserKey) -> Item {
 /// long ago its events happened (a shop imports its history), and from the time it waits for.
 pub fn write_item(user: UserKey, stored: &StoredUser, now: Timestamp) -> Item {
     let mut item = key(user);
-    item.insert("state".into(), AttributeValue::B(Blob::new(stored.state.encode())));
+    let state = stored.state.encode();
     item.insert("revision".into(), number(stored.revision));
     let kept_from = stored.alarm_at.map_or(now, |alarm_at| alarm_at.max(now));
     item.insert("expires_at".into(), number(kept_from.plus(USER_RETENTION).as_secs()));
+    let mut room = ITEM_WITH_FACTS_BYTES_MAX.saturating_sub(state.len());
+    item.insert("state".into(), AttributeValue::B(Blob::new(state)));
     if !stored.outbox.is_empty() {
         let outbox = serde_json::to_vec(&stored.outbox).expect("effects are plain data");
+        room = room.saturating_sub(outbox.len());
         item.insert("outbox".into(), AttributeValue::B(Blob::new(outbox)));
+    }
+    if !stored.facts.is_empty() {
+        let mut facts = facts::compressed(&stored.facts);
+        if facts.len() > room || stored.facts.as_bytes().len() > FACTS_BYTES_MAX {
+            telemetry::count("facts_omitted", stored.facts.count());
+            facts = facts::compressed(&stored.facts.omitted(now));
+        }
+        item.insert("facts".into(), AttributeValue::B(Blob::new(facts)));
     }
     if let Some(Applied { queue, sequence }) = &stored.applied {
         item.insert("applied_queue".into(), text(queue));
@@ -235,7 +250,8 @@ fn read_stored(item: &Item) -> Result<StoredUser, Fault> {
         true => Some(Timestamp::from_millis(parsed(item, "alarm_at")?)),
         false => None,
     };
-    Ok(StoredUser { state: read_state(item)?, outbox, applied, alarm_at, revision: parsed(item, "revision")? })
+    let revision = parsed(item, "revision")?;
+    Ok(StoredUser { state: read_state(item)?, outbox, applied, alarm_at, revision, ..StoredUser::default() })
 }
 
 fn user_of(item: &Item) -> Result<UserKey, Fault> {
@@ -271,11 +287,39 @@ mod tests {
             applied: Some(Applied { queue: "events.fifo".into(), sequence: 18_849_496_460_467_696_127 }),
             alarm_at: Some(Timestamp::from_millis(11)),
             revision: 3,
+            ..StoredUser::default()
         };
         for stored in [StoredUser::default(), full] {
             let (read_user, read) = read_item(write_item(user, &stored, NOW)).unwrap();
             assert_eq!((read_user, read.unwrap()), (user, stored));
         }
+    }
+
+    #[test]
+    fn facts_travel_with_the_write_that_made_them_and_are_left_out_where_there_is_no_room() {
+        let user = UserKey::known("42");
+        let written = |stored: &StoredUser| {
+            let item = write_item(user, stored, NOW);
+            let facts = item.get("facts").map(|facts| facts.as_b().unwrap().as_ref().to_vec());
+            let read = read_item(item).unwrap().1.unwrap();
+            assert!(read.facts.is_empty(), "the next write has its own");
+            facts.map(|facts| String::from_utf8(facts::lines(&facts).unwrap()).unwrap())
+        };
+        let lines = "{\"fact\":\"segment\"}\n".repeat(3);
+        let stored = StoredUser { facts: lines.clone().into_bytes().into(), ..StoredUser::default() };
+        assert_eq!(written(&stored), Some(lines));
+        assert_eq!(written(&StoredUser::default()), None);
+        // What cannot be compressed.
+        let mut number = 1_u64;
+        let noise = (0..ITEM_WITH_FACTS_BYTES_MAX).map(|_| {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (number >> 33) as u8
+        });
+        let large = StoredUser { facts: noise.chain([b'\n']).collect::<Vec<u8>>().into(), ..StoredUser::default() };
+        let facts = large.facts.count();
+        let omitted = serde_json::json!({ "fact": "omitted", "at": NOW.as_millis(), "facts": facts });
+        let said: serde_json::Value = serde_json::from_str(&written(&large).unwrap()).unwrap();
+        assert_eq!(said, omitted);
     }
 
     #[test]

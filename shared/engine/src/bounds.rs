@@ -299,6 +299,17 @@ pub const MESSAGES_PER_COMMIT_MAX: usize = 8;
 /// When the outbox has reached this size, in bytes, the rest of a user's batch waits for the next
 /// commit, so that state and outbox fit into one item.
 pub const OUTBOX_BYTES_SOFT_MAX: usize = 16 * 1024;
+/// A commit that has so many bytes of facts takes no further message. What one message adds to them comes on top.
+pub const FACTS_BYTES_SOFT_MAX: usize = 64 * 1024;
+/// Most bytes of a user's item with which its facts are written; where they would make it larger, it says how many are
+/// missing. (Facts are compressed, and an item may have 400 KB.)
+pub const ITEM_WITH_FACTS_BYTES_MAX: usize = 390 * 1024;
+/// Most bytes of facts that are read from one item, decompressed: some times what a commit writes.
+pub const FACTS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// An object of the archive takes no further record when that would make it larger, in bytes before compression.
+pub const ARCHIVE_OBJECT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most bytes that are read of an object of the archive, decompressed: a full one and the record that filled it.
+pub const ARCHIVE_OBJECT_READ_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 // ---- The catalogue ----
 
@@ -617,6 +628,10 @@ const _: () = {
             + STATE_BYTES_MAX
             < 400 * 1024
     );
+    assert!(ITEM_WITH_FACTS_BYTES_MAX + 4_096 <= 400 * 1024);
+    assert!(FACTS_BYTES_SOFT_MAX + MAILBOX_MESSAGE_BYTES_MAX < FACTS_BYTES_MAX);
+    // Each row is longer than its fact by whose it is.
+    assert!(ARCHIVE_OBJECT_BYTES_MAX + 2 * FACTS_BYTES_MAX <= ARCHIVE_OBJECT_READ_BYTES_MAX);
     assert!(PLAYBOOK_BYTES_MAX < 400 * 1024);
     // What a message shows of the catalogue comes with one call.
     assert!(MESSAGE_ITEMS_MAX + VIEWED_MAX < READ_BATCH_KEYS_MAX);

@@ -8,8 +8,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::bounds::{
-    CART_ITEMS_MAX, INPUTS_REMEMBERED_SINGLY_MAX, INTERESTS_MAX, OUTBOX_BYTES_SOFT_MAX, SOON, STATE_BYTES_MAX,
+    CART_ITEMS_MAX, FACTS_BYTES_SOFT_MAX, INPUTS_REMEMBERED_SINGLY_MAX, INTERESTS_MAX, OUTBOX_BYTES_SOFT_MAX, SOON,
+    STATE_BYTES_MAX,
 };
+use crate::facts::FactLines;
 use crate::identifiers::UserKey;
 use crate::mailbox::{Effect, InterestNote, MailboxMessage};
 use crate::outcome::{InputCounts, InputOutcome, OutcomeRecord};
@@ -33,6 +35,8 @@ pub struct StoredUser {
     pub alarm_at: Option<Timestamp>,
     /// Counts the writes; every write is conditional on it.
     pub revision: u64,
+    /// What this write makes known. Written with the item and read by nobody but `archive`: a later write has its own.
+    pub facts: FactLines,
 }
 
 /// How far a mailbox has been applied.
@@ -119,13 +123,14 @@ pub fn plan(
     };
     let mut state = stored.state.clone();
     let mut outbox = Vec::new();
+    let mut facts = FactLines::default();
     let mut sequence = applied_to;
     for received in messages {
         let inputs = received.message.inputs();
         if !is_new(received) {
             state.messages.insert(received.message.id());
             plan.inputs.add(InputOutcome::Duplicate, inputs.len() as u32);
-        } else if outbox_bytes(&outbox) >= OUTBOX_BYTES_SOFT_MAX {
+        } else if outbox_bytes(&outbox) >= OUTBOX_BYTES_SOFT_MAX || facts.as_bytes().len() >= FACTS_BYTES_SOFT_MAX {
             break;
         } else {
             sequence = Some(received.sequence);
@@ -133,12 +138,13 @@ pub fn plan(
                 plan.inputs.add(InputOutcome::Duplicate, inputs.len() as u32);
             } else {
                 let stepped = step(program, user, state, inputs, now);
+                facts.note(inputs, &stepped, &program.playbook().version);
+                plan.inputs.add_all(&stepped.inputs());
                 state = stepped.state;
                 outbox.extend(stepped.effects);
                 take_facts(&mut outbox, &mut interests);
                 keep_remembered(&mut interests, &state);
                 plan.considered.extend(stepped.considered);
-                plan.inputs.add_all(&stepped.inputs);
                 if received.receives > 1 || inputs.len() > INPUTS_REMEMBERED_SINGLY_MAX {
                     state.messages.insert(received.message.id());
                 }
@@ -175,6 +181,7 @@ pub fn plan(
         applied: sequence.map(|sequence| Applied { queue: queue.into(), sequence }),
         alarm_at,
         revision: stored.revision + 1,
+        facts,
     });
     plan.write_after = plan.write.as_ref().and_then(after_sending);
     plan
@@ -183,7 +190,12 @@ pub fn plan(
 /// The item after its outbox was sent. A mere wake-up is not worth a write: it is not sent again anyway.
 fn after_sending(item: &StoredUser) -> Option<StoredUser> {
     let sends = item.outbox.iter().any(|effect| !matches!(effect, Effect::Wake { .. }));
-    sends.then(|| StoredUser { outbox: Vec::new(), revision: item.revision + 1, ..item.clone() })
+    sends.then(|| StoredUser {
+        outbox: Vec::new(),
+        revision: item.revision + 1,
+        facts: FactLines::default(),
+        ..item.clone()
+    })
 }
 
 /// When the user wants to be woken. An alarm that is set earlier than needed stays: it re-arms itself

@@ -247,6 +247,7 @@ impl<'a> Run<'a> {
         self.note_message(due_at, channel);
         self.dirty.add(self.program.touches.messaged);
         if let Some(group) = group {
+            self.out.held_out.push(step.message.to_string());
             return self.note(play, due_at, PlayOutcome::HeldOut { group, due_at });
         }
         let state = &mut self.out.state;

@@ -15,6 +15,7 @@
 //! 6. [`step`]: what happens; `watch` (segments), `plays` (who starts when), `journey` (the way through a play),
 //!    `limits` (who does not get it), `merge`. [`outcome`]: how it ended.
 //! 7. [`commit`]: how it becomes durable.
+//!    [`facts`]: what it tells the archive.
 //! 8. [`segment_spec`]: how clients' calls become events and inputs.
 //! 9. [`describe`], [`explain`]: what is asked in words, and why the answer is what it is.
 //! 10. [`bounds`]: every limit.
@@ -38,6 +39,7 @@ pub mod describe;
 pub mod event;
 pub mod event_name;
 pub mod explain;
+pub mod facts;
 pub mod identifiers;
 mod journey;
 mod limits;

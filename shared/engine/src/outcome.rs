@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 
 use crate::identifiers::DeliveryId;
 use crate::money::Micros;
@@ -10,7 +11,8 @@ use crate::playbook::{Cap, Channel};
 use crate::time::{Span, Timestamp};
 
 /// What became of an input. The names are those of the counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum InputOutcome {
     /// It changed the user.
     Applied,
@@ -404,5 +406,9 @@ mod tests {
         counts.add_all(&counts.clone());
         assert_eq!((counts.of(InputOutcome::Merged), counts.of(InputOutcome::Applied)), (4, 0));
         assert!(counts.iter().eq([(InputOutcome::Merged, 4)]));
+        // The archive calls them by the same names.
+        for outcome in InputOutcome::ALL {
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
+        }
     }
 }

@@ -3,8 +3,9 @@
 //! Pure. Time comes in with the inputs and as `now`; ids are derived; nothing is read, nothing sent.
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use smallvec::SmallVec;
 
 use crate::bought;
 use crate::bounds::{
@@ -33,10 +34,12 @@ pub struct Stepped {
     pub state: UserState,
     /// What is to be done in the world.
     pub effects: Vec<Effect>,
-    /// What became of the inputs: each is counted once.
-    pub inputs: InputCounts,
+    /// What became of the inputs, in their order.
+    pub outcomes: SmallVec<[InputOutcome; 4]>,
     /// How plays' considerations ended, in order.
     pub considered: Vec<OutcomeRecord>,
+    /// The messages that were held out ([`crate::outcome::PlayOutcome::HeldOut`]), in the order in which they were.
+    pub held_out: Vec<String>,
 }
 
 /// Applies `inputs`, in their order, to a user.
@@ -50,7 +53,7 @@ pub fn step(program: &Program, user: UserKey, state: UserState, inputs: &[Input]
     run.seats.find(program, &run.out.state);
     for input in inputs {
         let outcome = run.apply(input);
-        run.out.inputs.add(outcome, 1);
+        run.out.outcomes.push(outcome);
     }
     // Plays come and go over the years: those that are gone are forgotten before they become too many.
     if run.out.state.plays.len() > PLAYS_MAX {
@@ -63,7 +66,14 @@ pub fn step(program: &Program, user: UserKey, state: UserState, inputs: &[Input]
 impl Stepped {
     /// A user to whom nothing has happened yet.
     pub(crate) fn of(state: UserState) -> Self {
-        Self { state, effects: Vec::new(), inputs: InputCounts::default(), considered: Vec::new() }
+        Self { state, ..Self::default() }
+    }
+
+    /// What became of the inputs, counted.
+    pub fn inputs(&self) -> InputCounts {
+        let mut counts = InputCounts::default();
+        self.outcomes.iter().for_each(|outcome| counts.add(*outcome, 1));
+        counts
     }
 }
 

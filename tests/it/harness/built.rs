@@ -10,7 +10,7 @@ use super::root;
 const OVERRIDE: &str = "KAIROS_BINARIES";
 
 /// The binaries that the template's functions are made of.
-pub(crate) const FUNCTIONS: [&str; 12] = [
+pub(crate) const FUNCTIONS: [&str; 13] = [
     "ingest",
     "decide",
     "timers",
@@ -23,6 +23,7 @@ pub(crate) const FUNCTIONS: [&str; 12] = [
     "preferences",
     "callbacks",
     "feedback",
+    "archive",
 ];
 
 /// The directory with the built functions.

@@ -36,6 +36,7 @@ impl UsersTable {
             applied: item.applied.clone(),
             alarm_at: item.alarm_at,
             revision: item.revision,
+            ..StoredUser::default()
         })
     }
 

@@ -44,13 +44,7 @@ impl Users for &Table {
         if self.is_down {
             return Err(Fault::Retryable { what: "UsersTable BatchGetItem", why: "throttled".into() });
         }
-        let stored = |state: &UserState| StoredUser {
-            state: state.clone(),
-            outbox: Vec::new(),
-            applied: None,
-            alarm_at: None,
-            revision: 1,
-        };
+        let stored = |state: &UserState| StoredUser { state: state.clone(), revision: 1, ..StoredUser::default() };
         Ok(users.iter().filter_map(|user| Some((*user, Ok(stored(self.users.get(user)?))))).collect())
     }
 

@@ -63,7 +63,7 @@ fn json_is_golden<T: Serialize + DeserializeOwned + PartialEq + Debug>(name: &st
     assert_eq!(&serde_json::from_str::<T>(&text).unwrap(), value, "{name}");
 }
 
-fn at(millis: i64) -> Timestamp {
+pub(crate) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(1_763_942_400_000 + millis)
 }
 
@@ -71,7 +71,7 @@ fn object(value: Value) -> Map<String, Value> {
     value.as_object().expect("the golden files use objects").clone()
 }
 
-fn input_id(number: u8) -> InputId {
+pub(crate) fn input_id(number: u8) -> InputId {
     InputId::from_bytes([number; 8])
 }
 
@@ -80,7 +80,7 @@ fn mug() -> Value {
         "image_url": "https://shop.example/mug.jpg", "url": "https://shop.example/mug"})
 }
 
-fn event(number: u8, kind: EventKind) -> Input {
+pub(crate) fn event(number: u8, kind: EventKind) -> Input {
     Input::event(Event::new(
         input_id(number),
         at(i64::from(number) * 1_000),

@@ -6,6 +6,7 @@
 mod commits;
 mod consent;
 mod explain;
+mod facts;
 mod golden;
 mod hostile;
 mod largest;

@@ -1,0 +1,108 @@
+//! How facts travel: compressed in the user's item ([`crate::users`]), then in the records of the table's stream.
+
+use std::io::{self, Read, Write};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use kairos_engine::bounds::FACTS_BYTES_MAX;
+use kairos_engine::facts::{FactLines, row};
+use kairos_engine::identifiers::UserKey;
+use kairos_engine::time::Timestamp;
+use kairos_protocol::archive::Told;
+use serde::Deserialize;
+
+/// The lines as the item holds them: DEFLATE (RFC 1951).
+pub fn compressed(facts: &FactLines) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(facts.as_bytes()).and_then(|()| encoder.finish()).expect("memory takes everything")
+}
+
+/// The lines that an item holds.
+///
+/// # Errors
+/// When they cannot be decompressed, or are more than any commit writes.
+pub fn lines(compressed: &[u8]) -> io::Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    DeflateDecoder::new(compressed).take(FACTS_BYTES_MAX as u64 + 1).read_to_end(&mut lines)?;
+    if lines.len() > FACTS_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("more than {FACTS_BYTES_MAX} bytes of facts")));
+    }
+    Ok(lines)
+}
+
+/// What the stream of the users table gives to a function, as far as `archive` reads it: whole images of users hold
+/// more. The format: <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-example.html>.
+#[derive(Debug, Deserialize)]
+pub struct StreamEvent {
+    /// In the order in which they were written, as far as one user is concerned.
+    #[serde(rename = "Records", default)]
+    pub records: Vec<StreamRecord>,
+}
+
+/// A write to the table.
+#[derive(Debug, Deserialize)]
+pub struct StreamRecord {
+    dynamodb: Change,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Change {
+    sequence_number: String,
+    /// In seconds.
+    approximate_creation_date_time: f64,
+    new_image: Option<Image>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Image {
+    user: TextValue,
+    revision: NumberValue,
+    facts: Option<BinaryValue>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TextValue {
+    #[serde(rename = "S")]
+    text: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct NumberValue {
+    #[serde(rename = "N")]
+    number: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct BinaryValue {
+    #[serde(rename = "B")]
+    base64: String,
+}
+
+impl StreamRecord {
+    /// The rows that this write adds to the archive; none when it tells no facts, or why it cannot be read.
+    pub fn told(self) -> Told {
+        let Change { sequence_number: sequence, approximate_creation_date_time: secs, new_image } = self.dynamodb;
+        let at = Timestamp::from_millis((secs * 1_000.0) as i64);
+        let rows = match new_image.map(rows_of) {
+            Some(rows) => rows,
+            // An item was deleted.
+            None => Ok(Vec::new()),
+        };
+        Told { sequence, at, rows }
+    }
+}
+
+fn rows_of(image: Image) -> Result<Vec<String>, String> {
+    let Some(facts) = image.facts else { return Ok(Vec::new()) };
+    let user = UserKey::parse(&image.user.text).ok_or("its key is no user key")?;
+    let revision: u64 = image.revision.number.parse().map_err(|_| "its revision is no whole number")?;
+    let compressed = STANDARD.decode(facts.base64).map_err(|error| error.to_string())?;
+    let lines = String::from_utf8(lines(&compressed).map_err(|error| error.to_string())?)
+        .map_err(|_| "its facts are no text".to_owned())?;
+    let rows = lines.lines().enumerate().map(|(number, line)| row(user, revision, number, line));
+    rows.collect::<Option<_>>().ok_or_else(|| "a fact is no JSON object".to_owned())
+}

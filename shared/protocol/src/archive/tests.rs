@@ -1,0 +1,117 @@
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::FutureExt;
+
+use super::*;
+
+const HOUR: i64 = 3_600_000;
+
+/// Objects, of which some writes fail: before or after they have happened.
+#[derive(Default)]
+struct Bucket {
+    objects: RefCell<BTreeMap<String, Object>>,
+    random: RefCell<u64>,
+    /// Of so many writes one fails; none without it.
+    one_fails_in: Option<u64>,
+}
+
+impl Bucket {
+    /// The next number below a bound (a linear congruential generator, by its upper bits).
+    fn draw(&self, below: u64) -> u64 {
+        let mut random = self.random.borrow_mut();
+        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*random >> 33) % below
+    }
+
+    fn rows(&self) -> Vec<String> {
+        self.objects
+            .borrow()
+            .values()
+            .flat_map(|object| object.rows.lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    }
+}
+
+impl ArchiveStore for Bucket {
+    async fn put(&self, object: &Object) -> Result<Put, Fault> {
+        let fails = self.one_fails_in.is_some_and(|one_in| self.draw(one_in) == 0);
+        let fault = || Fault::Retryable { what: "put", why: "the network is gone".into() };
+        if fails && self.draw(2) == 0 {
+            return Err(fault());
+        }
+        let mut objects = self.objects.borrow_mut();
+        if let Some(there) = objects.get(&object.name) {
+            return Ok(Put::There { last: there.last.clone() });
+        }
+        objects.insert(object.name.clone(), object.clone());
+        if fails { Err(fault()) } else { Ok(Put::Written) }
+    }
+}
+
+fn told(number: u64, at: i64, rows: usize) -> Told {
+    let rows = (0..rows).map(|row| format!("{{\"number\":{number},\"row\":{row}}}")).collect();
+    // Numbers of streams have more digits than a machine's.
+    Told { sequence: format!("9{number:030}"), at: Timestamp::from_millis(at), rows: Ok(rows) }
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    // Nothing of it waits.
+    future.now_or_never().unwrap()
+}
+
+#[test]
+fn a_batch_becomes_one_object_for_each_hour() {
+    let bucket = Bucket::default();
+    let batch = vec![told(1, 10, 2), told(2, 20, 0), told(3, HOUR - 1, 1), told(4, HOUR, 1)];
+    let archived = run(archive(&bucket, batch)).unwrap();
+    assert_eq!(archived, Archived { objects: 2, rows: 4, ..Archived::default() });
+    let names: Vec<String> = bucket.objects.borrow().keys().cloned().collect();
+    let name = |hour: &str, number: u64| format!("facts/day=1970-01-01/hour={hour}/0000000009{number:030}.ndjson.gz");
+    assert_eq!(names, [name("00", 1), name("01", 4)]);
+}
+
+#[test]
+fn what_cannot_be_read_is_passed_over_alone() {
+    let bucket = Bucket::default();
+    let damaged = Told { rows: Err("its facts are no text".into()), ..told(2, 10, 0) };
+    let archived = run(archive(&bucket, vec![told(1, 10, 1), damaged, told(3, 10, 1)])).unwrap();
+    assert_eq!((archived.rows, archived.unreadable), (2, vec!["its facts are no text".to_owned()]));
+}
+
+#[test]
+fn a_large_batch_is_cut_into_objects_of_bounded_size() {
+    let bucket = Bucket::default();
+    let row = "x".repeat(1_000_000);
+    let batch = (0..40).map(|number| Told { rows: Ok(vec![row.clone()]), ..told(number, 10, 0) }).collect();
+    let archived = run(archive(&bucket, batch)).unwrap();
+    assert_eq!((archived.objects, archived.rows), (3, 40));
+    assert!(bucket.objects.borrow().values().all(|object| object.rows.len() <= ARCHIVE_OBJECT_BYTES_MAX));
+}
+
+#[test]
+fn each_row_is_there_once_however_batches_fail_and_end() {
+    for seed in 0..500 {
+        let bucket = Bucket { one_fails_in: Some(3), random: RefCell::new(seed), ..Bucket::default() };
+        let all: Vec<Told> =
+            (0..60).map(|number| told(number, number as i64 * HOUR / 7, (number % 4) as usize)).collect();
+        let mut position = 0;
+        while position < all.len() {
+            // The stream goes on where it was; a batch that comes again may have become longer meanwhile.
+            let mut end = position + 1 + bucket.draw(8) as usize;
+            loop {
+                end = end.min(all.len());
+                match run(archive(&bucket, all[position..end].to_vec())) {
+                    // The answer may be lost.
+                    Ok(_) if bucket.draw(4) > 0 => break,
+                    Ok(_) | Err(_) => end += bucket.draw(3) as usize,
+                }
+            }
+            position = end;
+        }
+        let rows = bucket.rows();
+        let distinct: BTreeSet<_> = rows.iter().collect();
+        let expected: usize = all.iter().map(|told| told.rows.as_ref().map_or(0, Vec::len)).sum();
+        assert_eq!((rows.len(), distinct.len()), (expected, expected), "seed {seed}");
+    }
+}
