@@ -223,7 +223,7 @@ pub struct FactLines(Vec<u8>);
 
 impl FactLines {
     /// Notes what a step over `inputs` has made known.
-    pub(crate) fn note(&mut self, inputs: &[Input], stepped: &Stepped, playbook: &PlaybookVersion) {
+    pub fn note(&mut self, inputs: &[Input], stepped: &Stepped, playbook: &PlaybookVersion) {
         for (input, outcome) in inputs.iter().zip(&stepped.outcomes) {
             if let Some(fact) = Fact::of_input(input, *outcome) {
                 self.push(&fact);

@@ -58,11 +58,13 @@ pub enum Mutation {
     NobodyAsksForConsent,
     /// A message whose provider is left alone is acknowledged, and does not come again.
     PutOffIsLost,
+    /// The write that empties the outbox tells the commit's facts again.
+    FactsAreToldAgain,
 }
 
 impl Mutation {
     /// Everything that must be found.
-    pub const TO_BE_FOUND: [Self; 16] = [
+    pub const TO_BE_FOUND: [Self; 17] = [
         Self::EffectsBeforeWrite,
         Self::AcknowledgeBeforeSending,
         Self::NoSendBefore,
@@ -79,6 +81,7 @@ impl Mutation {
         Self::TellingOutboxIsKept,
         Self::NobodyAsksForConsent,
         Self::PutOffIsLost,
+        Self::FactsAreToldAgain,
     ];
 }
 
@@ -178,6 +181,11 @@ impl Invocation {
             Mutation::NoSendBefore => plan.send_before.clear(),
             Mutation::NoDoubtfulMemory => forget(&mut plan, |item| item.state.messages = Default::default()),
             Mutation::NoSeenMemory => forget(&mut plan, |item| item.state.seen = Default::default()),
+            Mutation::FactsAreToldAgain => {
+                if let (Some(write), Some(write_after)) = (&plan.write, &mut plan.write_after) {
+                    write_after.facts.clone_from(&write.facts);
+                }
+            }
             _ => {}
         }
         plan

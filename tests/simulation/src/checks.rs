@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use kairos_engine::bounds::{FORWARD_HOPS_MAX, STATE_BYTES_MAX};
 use kairos_engine::commit::StoredUser;
+use kairos_engine::facts::FactLines;
 use kairos_engine::identifiers::{DeliveryId, InputId, UserKey};
 use kairos_engine::mailbox::{DeliveryOrder, Effect, Input, MailboxMessage};
 use kairos_engine::program::Program;
@@ -75,6 +76,8 @@ struct Actor {
     passed_on: BTreeSet<(InputId, u8)>,
     model: Model,
     effects: Vec<Effect>,
+    /// What its last commit makes known.
+    facts: FactLines,
     /// The messages of its last commit.
     last: Vec<u64>,
     /// The messages that were applied.
@@ -169,6 +172,7 @@ impl Checks {
             let actor = self.actors.entry(user).or_default();
             actor.last = new.iter().map(|taken| taken.lineage).collect();
             actor.effects.clear();
+            actor.facts = FactLines::default();
         }
         let noted = before.map(|before| &before.state.messages);
         for taken in &new {
@@ -260,6 +264,7 @@ impl Checks {
                 self.inputs.entry(user).or_default().push(input.clone());
             }
             self.promises.stepped(&self.told, statistics, (user, input, now), zone.as_deref(), &stepped)?;
+            actor.facts.note(std::slice::from_ref(input), &stepped, &program.playbook().version);
             actor.state = stepped.state;
             for effect in &stepped.effects {
                 if let Effect::Deliver(order) = effect {
@@ -306,6 +311,15 @@ impl Checks {
         let emptied = !changed && after.outbox.is_empty();
         if outbox != expected && !emptied {
             return Err(format!("{user}: the outbox is not what it should be:\n{}", difference(&outbox, &expected)));
+        }
+        // Whatever a commit makes known stands in its own write and in no other.
+        let told = sorted_lines(&after.facts);
+        let expected_facts = if changed { sorted_lines(&actor.facts) } else { Vec::new() };
+        if told != expected_facts {
+            return Err(format!(
+                "{user}: the facts are not what they should be:\n{}",
+                difference(&told, &expected_facts)
+            ));
         }
         match (after.alarm_at, after.state.next_deadline()) {
             (None, Some(due_at)) => return Err(format!("{user}: nobody wakes them at {due_at}")),
@@ -415,6 +429,14 @@ pub(crate) fn difference(is: &impl Debug, should_be: &impl Debug) -> String {
 /// The state without the bounded memory of ids, which the reference keeps without bounds.
 fn without_memory(state: &UserState) -> UserState {
     UserState { seen: Default::default(), messages: Default::default(), passed_on: Default::default(), ..state.clone() }
+}
+
+/// Facts in an order that does not depend on how messages were grouped.
+fn sorted_lines(facts: &FactLines) -> Vec<&str> {
+    let text = std::str::from_utf8(facts.as_bytes()).expect("facts are text");
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines
 }
 
 /// The effects that must be the same in all groups: those that are handed over.
