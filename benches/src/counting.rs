@@ -163,7 +163,12 @@ fn charge_of(request: &Request, response: &Response) -> Option<((String, String)
             let units = request.body.len().div_ceil(QUEUE_CHUNK_BYTES) as f64;
             (named("QueueUrl")?, Charge { calls: 1, entries, units })
         }
-        "" => return Some(((request.method.clone(), request.path.clone()), one)),
+        // S3: the first part of the path is the bucket. What is priced besides is the object's size.
+        "" => {
+            let bucket = request.path.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default();
+            let charge = Charge { units: request.body.len() as f64, ..one };
+            return Some(((request.method.clone(), bucket.to_owned()), charge));
+        }
         _ => (String::new(), one),
     };
     Some(((operation.to_owned(), resource), charge))
