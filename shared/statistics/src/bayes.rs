@@ -2,9 +2,9 @@
 //! would cost on average to choose it although it is not.
 //!
 //! Rates have Beta posteriors by a flat prior (Bayes and Laplace): Gelman et al., Bayesian Data Analysis, 3rd edition
-//! (2013), section 2.4. Means have Normal ones (section 2.5, with a flat prior and the variance taken as known), as in
+//! (2013), section 2.1. Means have Normal ones (section 2.5, with a flat prior and the variance taken as known), as in
 //! gbstats. Probabilities come from integrals, not from drawn numbers, so they are the same each time. The integrals are
-//! those of Stucchio, Bayesian A/B Testing at VWO (2015), section 5, over densities and distribution functions.
+//! those of Stucchio, Bayesian A/B Testing at VWO (2015), over densities and distribution functions.
 //!
 //! These figures say what to bet on. They do not bound how often one is wrong when stopping at the first good moment: that
 //! is what [`sequential`](crate::sequential) does.
@@ -234,7 +234,7 @@ mod tests {
         Posterior::of_rate(&Sample::of_counts(users, converted).unwrap())
     }
 
-    /// Evan Miller, Formulas for Bayesian A/B Testing (2014), equation 6: the probability that B beats A as a finite sum.
+    /// Evan Miller, Formulas for Bayesian A/B Testing (2014), of two binary variants: the probability that B beats A as a finite sum.
     /// Logarithms of factorials are added up one by one.
     fn miller(a: (u64, u64), b: (u64, u64)) -> f64 {
         let ln_beta = |x: u64, y: u64| {
@@ -274,6 +274,28 @@ mod tests {
                         "{count} of {converted}/{users}: {probability}"
                     );
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_million_millions_of_users_are_told_apart_as_normal_beliefs_are_near_both_ends_too() {
+        let users = 10_u64.pow(12);
+        for (converted, more) in
+            [(users / 10, 400_000), (users / 2, -500_000), (1_000_000, 1_500), (users - 1_000_000, 1_500)]
+        {
+            let better = converted.checked_add_signed(more).unwrap();
+            let samples = [converted, better].map(|converted| Sample::of_counts(users, converted).unwrap());
+            let [a, b] = samples.map(|sample| sample.rate().unwrap());
+            let normal =
+                of_effect(&Effect { estimate: more as f64 / users as f64, ..Effect::difference(&a, &b) }).unwrap();
+            let found = against_control(&Posterior::of_rate(&samples[0]), &Posterior::of_rate(&samples[1]));
+            for (one, other) in [
+                (found.chance_to_beat_control, normal.chance_to_beat_control),
+                (found.loss_of_choosing / normal.loss_of_choosing, 1.0),
+                (found.loss_of_staying / normal.loss_of_staying, 1.0),
+            ] {
+                assert!((one - other).abs() < 2e-3, "{converted}: {found:?} {normal:?}");
             }
         }
     }

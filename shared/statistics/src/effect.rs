@@ -84,8 +84,7 @@ impl Effect {
     }
 
     /// How much more it is in proportion to the control's mean (a lift of 0.1 is 10 %), by the delta method: Deng, Knoblich
-    /// and Lu, Applying the Delta Method in Metric Analytics, KDD 2018 (arXiv:1803.06336), section 3.1; gbstats takes the
-    /// same. `None` when the control's mean is zero.
+    /// and Lu, Applying the Delta Method in Metric Analytics, KDD 2018 (arXiv:1803.06336); gbstats takes the same. `None` when the control's mean is zero.
     pub fn lift(control: &Moments, variant: &Moments) -> Option<Self> {
         let base = control.mean;
         let lift = Self {

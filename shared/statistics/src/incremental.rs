@@ -1,7 +1,7 @@
 //! What came because of a variant, and would not have come anyway: the difference per user, for all who were exposed.
 //!
 //! Gordon, Zettelmeyer, Bhargava and Chapsky, A Comparison of Approaches to Advertising Measurement, Marketing Science 38
-//! (2019), section 2: in a randomised experiment, the effect on those who were exposed is the difference of means times
+//! (2019): in a randomised experiment, the effect on those who were exposed is the difference of means times
 //! their number. The users who were exposed are taken as they are; what is unsure is the difference.
 
 use serde::Serialize;

@@ -7,7 +7,7 @@ use crate::distributions::{normal_cdf, normal_upper_quantile};
 use crate::effect::Level;
 
 /// How often a difference that is there shall be found: four times of five (Cohen, Statistical Power Analysis for the
-/// Behavioral Sciences, 2nd edition (1988), section 2.4).
+/// Behavioral Sciences, 2nd edition (1988), chapter 2).
 pub const USUAL_POWER: f64 = 0.8;
 
 /// Steps of the search for the smallest effect: a float has no more digits.
@@ -32,8 +32,8 @@ impl Demand {
     }
 
     /// How many users each of two equal groups needs, to find the difference of these rates: Fleiss, Levin and Paik,
-    /// Statistical Methods for Rates and Proportions, 3rd edition (2003), equation 4.14. `None` when they are no two
-    /// different rates, or more users would be needed than can be counted.
+    /// Statistical Methods for Rates and Proportions, 3rd edition (2003), chapter 4, without correction for continuity.
+    /// `None` when they are no two different rates, or more users would be needed than can be counted.
     pub fn users_for_rates(self, control: f64, variant: f64) -> Option<u64> {
         let are_rates = (0.0..=1.0).contains(&control) && (0.0..=1.0).contains(&variant);
         let mean = 0.5 * (control + variant);
@@ -44,15 +44,15 @@ impl Demand {
     }
 
     /// How many users each of two equal groups needs, to find a difference of means where users differ by this standard
-    /// deviation: the same book, equation 4.17 for equal variances, with the normal distribution. `None` when there is no
-    /// difference, or more users would be needed than can be counted.
+    /// deviation: Chow, Shao and Wang, Sample Size Calculations in Clinical Research, 2nd edition (2008), section 3.2.
+    /// `None` when there is no difference, or more users would be needed than can be counted.
     pub fn users_for_means(self, deviation: f64, difference: f64) -> Option<u64> {
         let values = self.level.normal_value() + self.power_value();
         whole(2.0 * (values * deviation / difference).powi(2))
     }
 
     /// The smallest rise of a rate that so many users would have shown: where [`Demand::users_for_rates`] with groups of
-    /// different size asks for just these (the same book, equation 4.19 without correction). `None` when none would be found.
+    /// different size asks for just these (the same chapter). `None` when none would be found.
     pub fn detectable_rise(self, rate: f64, control_users: f64, variant_users: f64) -> Option<f64> {
         let known = (0.0..1.0).contains(&rate) && control_users > 0.0 && variant_users > 0.0;
         known.then_some(())?;

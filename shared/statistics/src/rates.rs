@@ -46,7 +46,7 @@ pub fn newcombe(control: &Sample, variant: &Sample, level: Level) -> Option<Inte
 }
 
 /// The z test of two rates with their pooled variance: Fleiss, Levin and Paik, Statistical Methods for Rates and
-/// Proportions, 3rd edition (2003), section 3.2, without correction for continuity. `None` when there are no users on
+/// Proportions, 3rd edition (2003), chapter 3, without correction for continuity. `None` when there are no users on
 /// either side, or when nobody converted, or everybody.
 pub fn pooled_z(control: &Sample, variant: &Sample) -> Option<Test> {
     let (a, b) = (control.rate()?, variant.rate()?);

@@ -180,7 +180,7 @@ fn range(metric: Metric, low: f64, high: f64) -> String {
 
 /// A number with its sign and at least two digits that say something.
 pub fn signed(value: f64) -> String {
-    let text = trimmed(value.abs(), digits(value));
+    let text = grouped(&trimmed(value.abs(), digits(value)));
     let is_zero = text.chars().all(|digit| matches!(digit, '0' | '.'));
     let sign = if is_zero {
         ""
@@ -214,6 +214,19 @@ fn trimmed(value: f64, digits: usize) -> String {
     }
 }
 
+/// The whole part in groups of three digits.
+fn grouped(text: &str) -> String {
+    let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let mut grouped = String::new();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + fraction
+}
+
 fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
@@ -232,7 +245,9 @@ mod tests {
             (0.001_234, "+0.0012"),
             (0.000_5, "+0.0005"),
             (1e-20, "0"),
-            (123_456.0, "+123456.00"),
+            (123_456.0, "+123,456.00"),
+            (-1_234_567.891, "−1,234,567.89"),
+            (999.0, "+999.00"),
         ] {
             assert_eq!(signed(value), written, "{value}");
         }
