@@ -1,0 +1,337 @@
+//! `kairos experiment`: what an experiment says, and how long one has to run.
+
+mod report;
+
+use std::fs::File;
+use std::io::{IsTerminal, Read, stdin};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use kairos_statistics::experiment::{Looks, Metric};
+use kairos_statistics::incremental::Baseline;
+use kairos_statistics::multiple::Correction;
+use kairos_statistics::power::{self, Demand};
+use kairos_statistics::sequential::Tuning;
+use kairos_statistics::{Experiment, ExperimentError, ExperimentResult, Level, Settings, Variant};
+
+use super::Done;
+use super::backtest::percent;
+use crate::experiment_file::{self, Row, UserColumns};
+use crate::terminal::{COLUMNS, Style, line, note, thousands, wrapped};
+
+/// Exit code of a file that is not understood, or of a question that has no answer.
+const EXIT_BAD_INPUT: u8 = 2;
+/// The share of a variant for which none is declared, where others have one or not.
+const EQUAL_SHARE: f64 = 1.0;
+/// What the control is usually called.
+const USUAL_CONTROLS: [&str; 2] = ["control", "holdout"];
+/// Days of the shortest experiment in which every weekday has come.
+const WEEK_DAYS: u32 = 7;
+
+/// What to read, and how.
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "\
+Exit codes: 0 the result can be read, whatever it says; 1 users were not divided as declared,
+so that nothing of it may be read; 2 the file is not understood.
+
+The file is CSV or JSON, plain or gzip:
+  one line per variant  variant,users,conversions[,revenue,revenue_squares][,share]
+                        (revenue_squares: the sum of the squares of what each user spent)
+  one line per user     variant,converted[,value][,user], as 1 or 0 and an amount
+  JSON                  {\"variants\": [{\"name\": \"control\", \"users\": 1000, \"conversions\": 50}, …]}
+
+What each figure means is told in docs/experiments.md."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
+    /// The file with the variants; `-` reads standard input
+    #[arg(required = true)]
+    file: Option<PathBuf>,
+    /// The variant that others are compared with; without it `control`, `holdout` or the first one
+    #[arg(long, value_name = "VARIANT")]
+    control: Option<String>,
+    /// What the experiment was made for: the verdict is about that
+    #[arg(long, default_value = "conversion", value_parser = ["conversion", "revenue"])]
+    metric: String,
+    /// This is the only look, at a moment that was fixed beforehand; without it the verdict holds at any time
+    #[arg(long)]
+    planned: bool,
+    /// How many users were expected altogether before it began: there the intervals for any time are tightest
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..))]
+    expected_users: u64,
+    /// How often intervals shall hold the truth
+    #[arg(long, default_value = "95%", value_parser = level)]
+    level: Level,
+    /// Whom the control is made of, for incremental figures
+    #[arg(long, default_value = "holdout", value_parser = ["holdout", "global-control-group", "other-variant"])]
+    against: String,
+    /// Take each variant alone: no correction for many of them (Holm's)
+    #[arg(long)]
+    uncorrected: bool,
+    /// For how many days it has been running
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    days: Option<u32>,
+    /// The smallest rise of the conversion rate worth finding, as in 10% of it: tells how many users that takes
+    #[arg(long, value_parser = percent)]
+    lift: Option<f64>,
+    /// How often an effect that is there shall be found
+    #[arg(long, default_value = "80%", value_parser = percent)]
+    power: f64,
+    /// Write the result as JSON to standard output
+    #[arg(long)]
+    json: bool,
+
+    /// Column: the variant that a user got
+    #[arg(long, value_name = "NAME", default_value = "variant", help_heading = "Columns with one line per user")]
+    variant_column: String,
+    /// Column: whether they converted
+    #[arg(long, value_name = "NAME", default_value = "converted", help_heading = "Columns with one line per user")]
+    converted_column: String,
+    /// Column: what they brought altogether
+    #[arg(long, value_name = "NAME", default_value = "value", help_heading = "Columns with one line per user")]
+    value_column: String,
+    /// Column: who they are, to find those with two lines
+    #[arg(long, value_name = "NAME", default_value = "user", help_heading = "Columns with one line per user")]
+    user_column: String,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Tell how many users and days an experiment needs (in a file of this name: `./plan`)
+    Plan(PlanArguments),
+}
+
+/// What is planned.
+#[derive(Debug, clap::Args)]
+struct PlanArguments {
+    /// How many of the users convert now, as in 2%
+    #[arg(long, value_parser = percent, required_unless_present = "mean", conflicts_with_all = ["mean", "deviation"])]
+    rate: Option<f64>,
+    /// What a user brings now on average, as in 3.20 (those who buy nothing counted)
+    #[arg(long, value_parser = positive, requires = "deviation")]
+    mean: Option<f64>,
+    /// The standard deviation of that over users
+    #[arg(long, value_parser = positive, requires = "mean")]
+    deviation: Option<f64>,
+    /// The smallest lift worth finding, as in 10% of what is now
+    #[arg(long, value_parser = percent)]
+    lift: f64,
+    /// How many variants there are, the control among them; each gets the same share
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=20))]
+    variants: u8,
+    /// How many new users come a day
+    #[arg(long, value_name = "N", value_parser = positive)]
+    users_per_day: Option<f64>,
+    /// How often intervals shall hold the truth
+    #[arg(long, default_value = "95%", value_parser = level)]
+    level: Level,
+    /// How often an effect that is there shall be found
+    #[arg(long, default_value = "80%", value_parser = percent)]
+    power: f64,
+}
+
+/// Reads the experiment and shows what it says.
+///
+/// # Errors
+/// When the result cannot be written. A file that is not understood is exit code 2.
+pub fn run(arguments: &Arguments) -> Done {
+    let said = match &arguments.what {
+        Some(What::Plan(plan)) => self::plan(plan).map(|lines| {
+            lines.iter().for_each(line);
+            ExitCode::SUCCESS
+        }),
+        None => read(arguments).map(|(experiment, result, named)| show(arguments, &experiment, &result, named)),
+    };
+    Ok(said.unwrap_or_else(|what| {
+        note(format!("{} {what}", Style::stderr().bad("error:")));
+        ExitCode::from(EXIT_BAD_INPUT)
+    }))
+}
+
+/// How the control was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Control {
+    Asked,
+    ByItsName,
+    First,
+}
+
+fn read(arguments: &Arguments) -> Result<(Experiment, ExperimentResult, Control), String> {
+    let file = arguments.file.as_deref().expect("clap asks for it where there is no subcommand");
+    let columns = UserColumns {
+        variant: arguments.variant_column.clone(),
+        converted: arguments.converted_column.clone(),
+        value: arguments.value_column.clone(),
+        user: arguments.user_column.clone(),
+    };
+    let name = if file.as_os_str() == "-" { "standard input".to_owned() } else { file.display().to_string() };
+    let rows = experiment_file::read(open(file, &name)?, &columns).map_err(|error| format!("{name}: {error}"))?;
+    let (control, named) = control(arguments.control.as_deref(), &rows);
+    let variants = variants(rows).map_err(|why| format!("{name}: {why}"))?;
+    let wrong = |error: ExperimentError| format!("{name}: {error}");
+    let experiment = Experiment::new(variants, &control).map_err(wrong)?;
+    let result = experiment.read(&settings(arguments)).map_err(|error| error.to_string())?;
+    Ok((experiment, result, named))
+}
+
+fn open(file: &Path, name: &str) -> Result<Box<dyn Read>, String> {
+    if file.as_os_str() != "-" {
+        return match File::open(file) {
+            Ok(file) => Ok(Box::new(file)),
+            Err(error) => Err(format!("{name} cannot be opened: {error}")),
+        };
+    }
+    if stdin().is_terminal() {
+        return Err("standard input is the keyboard: pipe the variants into it, or name a file".to_owned());
+    }
+    Ok(Box::new(stdin()))
+}
+
+/// The name of the control, and how it was found.
+fn control(asked: Option<&str>, rows: &[Row]) -> (String, Control) {
+    if let Some(asked) = asked {
+        return (asked.to_owned(), Control::Asked);
+    }
+    let usual = USUAL_CONTROLS.iter().find_map(|usual| rows.iter().find(|row| row.name.eq_ignore_ascii_case(usual)));
+    match (usual, rows.first()) {
+        (Some(row), _) => (row.name.clone(), Control::ByItsName),
+        (None, first) => (first.map(|row| row.name.clone()).unwrap_or_default(), Control::First),
+    }
+}
+
+/// The variants with their shares: all of them declared, or none, which means equal ones.
+fn variants(rows: Vec<Row>) -> Result<Vec<Variant>, String> {
+    if let Some(with) = rows.iter().find(|row| row.share.is_some())
+        && let Some(without) = rows.iter().find(|row| row.share.is_none())
+    {
+        return Err(format!(
+            "`{}` has a share, but `{}` has none: write all of them, or none",
+            with.name, without.name
+        ));
+    }
+    let one = |row: Row| Variant { name: row.name, share: row.share.unwrap_or(EQUAL_SHARE), sample: row.sample };
+    Ok(rows.into_iter().map(one).collect())
+}
+
+fn settings(arguments: &Arguments) -> Settings {
+    Settings {
+        level: arguments.level,
+        metric: if arguments.metric == "revenue" { Metric::Revenue } else { Metric::Conversion },
+        looks: if arguments.planned { Looks::PlannedOnce } else { Looks::Anytime },
+        tuning: Tuning::for_users(arguments.expected_users).expect("clap takes one user or more"),
+        correction: if arguments.uncorrected { Correction::None } else { Correction::Holm },
+        baseline: match arguments.against.as_str() {
+            "global-control-group" => Baseline::GlobalControlGroup,
+            "other-variant" => Baseline::OtherVariant,
+            _ => Baseline::Holdout,
+        },
+        power: arguments.power / 100.0,
+    }
+}
+
+fn show(arguments: &Arguments, experiment: &Experiment, result: &ExperimentResult, named: Control) -> ExitCode {
+    if named == Control::First {
+        note(format!("The control is {}, the first variant; --control names another one.", result.control));
+    }
+    if arguments.json {
+        line(serde_json::to_string_pretty(result).expect("names are texts, and numbers are numbers"));
+    } else {
+        report::lines(experiment, result, Style::stdout()).iter().for_each(line);
+        run_time(arguments, experiment, result).iter().for_each(line);
+    }
+    if result.sample_ratio.mismatch { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// What is to be said of users and days, where somebody asked.
+fn run_time(arguments: &Arguments, experiment: &Experiment, result: &ExperimentResult) -> Vec<String> {
+    if result.sample_ratio.mismatch {
+        return Vec::new();
+    }
+    let mut says = Vec::new();
+    if let Some(days) = arguments.days.filter(|days| *days < WEEK_DAYS) {
+        let days = if days == 1 { "one day".to_owned() } else { format!("{days} days") };
+        says.push(format!("It has been running for {days}: weekdays differ, so let it run for whole weeks."));
+    }
+    if let Some(lift) = arguments.lift {
+        let control = &experiment.control().sample;
+        let shares = experiment.variants().iter().map(|variant| variant.share);
+        let smallest = shares.clone().fold(f64::INFINITY, f64::min) / shares.sum::<f64>();
+        let users: u64 = experiment.variants().iter().map(|variant| variant.sample.users()).sum();
+        let per_day = arguments.days.map(|days| users as f64 / f64::from(days));
+        let rate = control.rate().map_or(0.0, |rate| rate.mean);
+        let demand = Demand::new(arguments.level, arguments.power / 100.0);
+        let needed = demand.and_then(|demand| demand.users_for_rates(rate, rate * (1.0 + lift / 100.0)));
+        says.push(match needed {
+            Some(needed) => needs(needed, per_day, smallest),
+            None => format!("How many users a lift of {lift} % takes cannot be told from this control."),
+        });
+    }
+    let lines = says.iter().flat_map(|sentence| wrapped(sentence, COLUMNS));
+    if says.is_empty() { Vec::new() } else { std::iter::once(String::new()).chain(lines).collect() }
+}
+
+/// How many users and days it takes, in words.
+fn needs(users: u64, per_day: Option<f64>, smallest_share: f64) -> String {
+    let days = per_day.and_then(|per_day| power::days(users, per_day, smallest_share));
+    let days = days.map(|days| match days {
+        0 | 1 => ", one day of these users; let it run for whole weeks all the same".to_owned(),
+        days if days < WEEK_DAYS.into() => {
+            format!(", {days} days of these users; let it run for whole weeks all the same")
+        }
+        days => format!(", {} days of these users", thousands(days)),
+    });
+    format!(
+        "It takes {} users in the smallest group{}. That is for one planned look at the end; whoever looks all the time \
+         needs more.",
+        thousands(users),
+        days.unwrap_or_default()
+    )
+}
+
+fn plan(arguments: &PlanArguments) -> Result<Vec<String>, String> {
+    let demand = Demand::new(arguments.level, arguments.power / 100.0);
+    let demand = demand.ok_or("a power is from 50% to 99.9%, as in 80%")?;
+    let lift = arguments.lift / 100.0;
+    let (what, users) = match (arguments.rate, arguments.mean, arguments.deviation) {
+        (Some(rate), ..) => {
+            let (now, then) = (rate / 100.0, rate / 100.0 * (1.0 + lift));
+            (
+                format!("from {rate} % to {} % of users who convert", rounded(then * 100.0)),
+                demand.users_for_rates(now, then),
+            )
+        }
+        (None, Some(mean), Some(deviation)) => {
+            let what = format!("from {mean} to {} per user", rounded(mean * (1.0 + lift)));
+            (what, demand.users_for_means(deviation, mean * lift))
+        }
+        _ => unreachable!("clap asks for a rate, or for a mean with its deviation"),
+    };
+    let users =
+        users.ok_or_else(|| format!("nobody can find a rise {what}: ask for a larger lift of a rate below 100%"))?;
+    let total = users.saturating_mul(arguments.variants.into());
+    let says = [
+        format!("To find a rise {what} {} of 100 times:", arguments.power),
+        needs(users, arguments.users_per_day, 1.0 / f64::from(arguments.variants)),
+        format!("With {} equal groups that is {} users.", arguments.variants, thousands(total)),
+    ];
+    Ok(says.iter().flat_map(|sentence| wrapped(sentence, COLUMNS)).collect())
+}
+
+/// A number to the millionth, without noughts at its end.
+fn rounded(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    let level = percent(text).ok().and_then(|percent| Level::new(percent / 100.0));
+    level.ok_or_else(|| "write a percentage from 50% to 99.9999%, as in 95%".to_owned())
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| "write a number above zero".to_owned())
+}
