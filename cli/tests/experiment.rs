@@ -110,11 +110,14 @@ fn the_result_is_json_where_it_is_asked_for() {
 #[test]
 fn a_plan_tells_users_and_days() {
     for (arguments, says) in [
-        (&["--rate", "2%", "--lift", "10%"][..], "It takes 80,682 users in the smallest group."),
-        (&["--rate", "2%", "--lift", "10%", "--users-per-day", "5000", "--variants", "3"], "49 days of these users"),
-        (&["--rate", "2%", "--lift", "10%", "--variants", "3"], "With 3 equal groups that is 242,046 users."),
+        (&["--rate", "2%", "--lift", "10%"][..], "one planned look                     80,682              161,364\n"),
+        (
+            &["--rate", "2%", "--lift", "10%", "--users-per-day", "5000", "--variants", "3"],
+            "242,046                   49\n",
+        ),
+        (&["--rate", "2%", "--lift", "10%", "--users-per-day", "5000"], "looking at any time"),
         (&["--mean", "3.20", "--deviation", "22", "--lift", "10%"], "from 3.2 to 3.52 per user"),
-        (&["--rate", "50%", "--lift", "50%", "--users-per-day", "1000"], "one day of these users; let it run"),
+        (&["--rate", "50%", "--lift", "50%", "--users-per-day", "1000"], "Let it run for whole weeks all the same"),
     ] {
         let output = experiment(&[&["plan"], arguments].concat(), "");
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));

@@ -1,5 +1,6 @@
 //! `kairos experiment`: what an experiment says, and how long one has to run.
 
+mod plan;
 mod report;
 
 use std::fs::File;
@@ -10,14 +11,13 @@ use std::process::ExitCode;
 use kairos_statistics::experiment::{Looks, Metric};
 use kairos_statistics::incremental::Baseline;
 use kairos_statistics::multiple::Correction;
-use kairos_statistics::power::{self, Demand};
 use kairos_statistics::sequential::Tuning;
 use kairos_statistics::{Experiment, ExperimentError, ExperimentResult, Level, Settings, Variant};
 
 use super::Done;
 use super::backtest::percent;
 use crate::experiment_file::{self, Row, UserColumns};
-use crate::terminal::{COLUMNS, Style, line, note, thousands, wrapped};
+use crate::terminal::{Style, line, note};
 
 /// Exit code of a file that is not understood, or of a question that has no answer.
 const EXIT_BAD_INPUT: u8 = 2;
@@ -60,7 +60,8 @@ pub struct Arguments {
     /// This is the only look, at a moment that was fixed beforehand; without it the verdict holds at any time
     #[arg(long)]
     planned: bool,
-    /// How many users were expected altogether before it began: there the intervals for any time are tightest
+    /// How many users a variant and the control were expected to have together, before it began: there the intervals for
+    /// any time are tightest
     #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..))]
     expected_users: u64,
     /// How often intervals shall hold the truth
@@ -102,36 +103,7 @@ pub struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// Tell how many users and days an experiment needs (in a file of this name: `./plan`)
-    Plan(PlanArguments),
-}
-
-/// What is planned.
-#[derive(Debug, clap::Args)]
-struct PlanArguments {
-    /// How many of the users convert now, as in 2%
-    #[arg(long, value_parser = percent, required_unless_present = "mean", conflicts_with_all = ["mean", "deviation"])]
-    rate: Option<f64>,
-    /// What a user brings now on average, as in 3.20 (those who buy nothing counted)
-    #[arg(long, value_parser = positive, requires = "deviation")]
-    mean: Option<f64>,
-    /// The standard deviation of that over users
-    #[arg(long, value_parser = positive, requires = "mean")]
-    deviation: Option<f64>,
-    /// The smallest lift worth finding, as in 10% of what is now
-    #[arg(long, value_parser = percent)]
-    lift: f64,
-    /// How many variants there are, the control among them; each gets the same share
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=20))]
-    variants: u8,
-    /// How many new users come a day
-    #[arg(long, value_name = "N", value_parser = positive)]
-    users_per_day: Option<f64>,
-    /// How often intervals shall hold the truth
-    #[arg(long, default_value = "95%", value_parser = level)]
-    level: Level,
-    /// How often an effect that is there shall be found
-    #[arg(long, default_value = "80%", value_parser = percent)]
-    power: f64,
+    Plan(plan::PlanArguments),
 }
 
 /// Reads the experiment and shows what it says.
@@ -140,7 +112,7 @@ struct PlanArguments {
 /// When the result cannot be written. A file that is not understood is exit code 2.
 pub fn run(arguments: &Arguments) -> Done {
     let said = match &arguments.what {
-        Some(What::Plan(plan)) => self::plan(plan).map(|lines| {
+        Some(What::Plan(arguments)) => plan::lines(arguments).map(|lines| {
             lines.iter().for_each(line);
             ExitCode::SUCCESS
         }),
@@ -251,79 +223,19 @@ fn run_time(arguments: &Arguments, experiment: &Experiment, result: &ExperimentR
     if result.sample_ratio.mismatch {
         return Vec::new();
     }
-    let mut says = Vec::new();
+    let mut lines = Vec::new();
     if let Some(days) = arguments.days.filter(|days| *days < WEEK_DAYS) {
         let days = if days == 1 { "one day".to_owned() } else { format!("{days} days") };
-        says.push(format!("It has been running for {days}: weekdays differ, so let it run for whole weeks."));
+        lines.push(format!("It has been running for {days}: weekdays differ, so let it run for whole weeks."));
     }
     if let Some(lift) = arguments.lift {
-        let control = &experiment.control().sample;
-        let shares = experiment.variants().iter().map(|variant| variant.share);
-        let smallest = shares.clone().fold(f64::INFINITY, f64::min) / shares.sum::<f64>();
-        let users: u64 = experiment.variants().iter().map(|variant| variant.sample.users()).sum();
-        let per_day = arguments.days.map(|days| users as f64 / f64::from(days));
-        let rate = control.rate().map_or(0.0, |rate| rate.mean);
-        let demand = Demand::new(arguments.level, arguments.power / 100.0);
-        let needed = demand.and_then(|demand| demand.users_for_rates(rate, rate * (1.0 + lift / 100.0)));
-        says.push(match needed {
-            Some(needed) => needs(needed, per_day, smallest),
-            None => format!("How many users a lift of {lift} % takes cannot be told from this control."),
-        });
+        let found = plan::lines_of_running(experiment, arguments.days, lift, (arguments.level, arguments.power));
+        lines.extend(found.unwrap_or_else(|why| vec![why]));
     }
-    let lines = says.iter().flat_map(|sentence| wrapped(sentence, COLUMNS));
-    if says.is_empty() { Vec::new() } else { std::iter::once(String::new()).chain(lines).collect() }
-}
-
-/// How many users and days it takes, in words.
-fn needs(users: u64, per_day: Option<f64>, smallest_share: f64) -> String {
-    let days = per_day.and_then(|per_day| power::days(users, per_day, smallest_share));
-    let days = days.map(|days| match days {
-        0 | 1 => ", one day of these users; let it run for whole weeks all the same".to_owned(),
-        days if days < WEEK_DAYS.into() => {
-            format!(", {days} days of these users; let it run for whole weeks all the same")
-        }
-        days => format!(", {} days of these users", thousands(days)),
-    });
-    format!(
-        "It takes {} users in the smallest group{}. That is for one planned look at the end; whoever looks all the time \
-         needs more.",
-        thousands(users),
-        days.unwrap_or_default()
-    )
-}
-
-fn plan(arguments: &PlanArguments) -> Result<Vec<String>, String> {
-    let demand = Demand::new(arguments.level, arguments.power / 100.0);
-    let demand = demand.ok_or("a power is from 50% to 99.9%, as in 80%")?;
-    let lift = arguments.lift / 100.0;
-    let (what, users) = match (arguments.rate, arguments.mean, arguments.deviation) {
-        (Some(rate), ..) => {
-            let (now, then) = (rate / 100.0, rate / 100.0 * (1.0 + lift));
-            (
-                format!("from {rate} % to {} % of users who convert", rounded(then * 100.0)),
-                demand.users_for_rates(now, then),
-            )
-        }
-        (None, Some(mean), Some(deviation)) => {
-            let what = format!("from {mean} to {} per user", rounded(mean * (1.0 + lift)));
-            (what, demand.users_for_means(deviation, mean * lift))
-        }
-        _ => unreachable!("clap asks for a rate, or for a mean with its deviation"),
-    };
-    let users =
-        users.ok_or_else(|| format!("nobody can find a rise {what}: ask for a larger lift of a rate below 100%"))?;
-    let total = users.saturating_mul(arguments.variants.into());
-    let says = [
-        format!("To find a rise {what} {} of 100 times:", arguments.power),
-        needs(users, arguments.users_per_day, 1.0 / f64::from(arguments.variants)),
-        format!("With {} equal groups that is {} users.", arguments.variants, thousands(total)),
-    ];
-    Ok(says.iter().flat_map(|sentence| wrapped(sentence, COLUMNS)).collect())
-}
-
-/// A number to the millionth, without noughts at its end.
-fn rounded(number: f64) -> f64 {
-    (number * 1e6).round() / 1e6
+    if !lines.is_empty() {
+        lines.insert(0, String::new());
+    }
+    lines
 }
 
 fn level(text: &str) -> Result<Level, String> {

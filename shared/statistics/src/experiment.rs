@@ -249,7 +249,7 @@ impl Experiment {
     /// # Errors
     /// When the power of the settings is none.
     pub fn read(&self, settings: &Settings) -> Result<ExperimentResult, ExperimentError> {
-        let demand = Demand::new(settings.level, settings.power).ok_or(ExperimentError::Power)?;
+        let demand = Demand::of_one_look(settings.level, settings.power).ok_or(ExperimentError::Power)?;
         let users: Vec<u64> = self.variants.iter().map(|variant| variant.sample.users()).collect();
         let shares: Vec<f64> = self.variants.iter().map(|variant| variant.share).collect();
         let sample_ratio =

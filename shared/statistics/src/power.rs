@@ -1,10 +1,11 @@
-//! How many users and days an experiment needs, and what those there are could have shown. For one planned look with two
-//! sides; whoever looks all the time needs more, for the intervals of [`sequential`](crate::sequential) are wider.
+//! How many users and days an experiment needs, and what those there are could have shown: with two sides, for one planned
+//! look, or for looking at any time, which takes about twice as many.
 
 use kairos_engine::bounds::EXPERIMENT_USERS_MAX;
 
 use crate::distributions::{normal_cdf, normal_upper_quantile};
 use crate::effect::Level;
+use crate::sequential;
 
 /// How often a difference that is there shall be found: four times of five (Cohen, Statistical Power Analysis for the
 /// Behavioral Sciences, 2nd edition (1988), chapter 2).
@@ -16,15 +17,22 @@ const HALVINGS: u32 = 64;
 /// What is asked of an experiment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Demand {
-    level: Level,
+    /// How many standard errors a difference has to be away from none, to be seen.
+    threshold: f64,
     power: f64,
 }
 
 impl Demand {
-    /// To be wrong as often as the level says where there is no effect, and to find one that is there with this
-    /// probability, from 0.5 to 0.999; `None` otherwise.
-    pub fn new(level: Level, power: f64) -> Option<Self> {
-        (0.5..=0.999).contains(&power).then_some(Self { level, power })
+    /// To be wrong as often as the level says where there is no effect, and to find one that is there by one planned look
+    /// with this probability, from 0.5 to 0.999; `None` otherwise.
+    pub fn of_one_look(level: Level, power: f64) -> Option<Self> {
+        (0.5..=0.999).contains(&power).then_some(Self { threshold: level.normal_value(), power })
+    }
+
+    /// The same for figures that hold at any time, tuned for as many users as there will be: with these users at the latest
+    /// the effect is found with this probability, often before.
+    pub fn of_any_time(level: Level, power: f64) -> Option<Self> {
+        Some(Self { threshold: sequential::normal_value_when_tuned(level), ..Self::of_one_look(level, power)? })
     }
 
     fn power_value(self) -> f64 {
@@ -37,7 +45,7 @@ impl Demand {
     pub fn users_for_rates(self, control: f64, variant: f64) -> Option<u64> {
         let are_rates = (0.0..=1.0).contains(&control) && (0.0..=1.0).contains(&variant);
         let mean = 0.5 * (control + variant);
-        let none = self.level.normal_value() * (2.0 * mean * (1.0 - mean)).sqrt();
+        let none = self.threshold * (2.0 * mean * (1.0 - mean)).sqrt();
         let some = self.power_value() * (control * (1.0 - control) + variant * (1.0 - variant)).sqrt();
         are_rates.then_some(())?;
         whole(((none + some) / (variant - control)).powi(2))
@@ -47,7 +55,7 @@ impl Demand {
     /// deviation: Chow, Shao and Wang, Sample Size Calculations in Clinical Research, 2nd edition (2008), section 3.2.
     /// `None` when there is no difference, or more users would be needed than can be counted.
     pub fn users_for_means(self, deviation: f64, difference: f64) -> Option<u64> {
-        let values = self.level.normal_value() + self.power_value();
+        let values = self.threshold + self.power_value();
         whole(2.0 * (values * deviation / difference).powi(2))
     }
 
@@ -61,7 +69,7 @@ impl Demand {
             let pooled = (rate * control_users + variant * variant_users) / (control_users + variant_users);
             let none = (pooled * (1.0 - pooled) * (1.0 / control_users + 1.0 / variant_users)).sqrt();
             let some = (rate * (1.0 - rate) / control_users + variant * (1.0 - variant) / variant_users).sqrt();
-            let distance = rise - self.level.normal_value() * none;
+            let distance = rise - self.threshold * none;
             // Where nothing varies any more, what is above the threshold is always found.
             if some > 0.0 { normal_cdf(distance / some) } else { f64::from(distance > 0.0) }
         };
@@ -79,7 +87,7 @@ impl Demand {
     /// The smallest difference of means that would have been shown, when their difference has this standard error. `None`
     /// without spread.
     pub fn detectable_difference(self, standard_error: f64) -> Option<f64> {
-        let difference = (self.level.normal_value() + self.power_value()) * standard_error;
+        let difference = (self.threshold + self.power_value()) * standard_error;
         (difference > 0.0 && difference.is_finite()).then_some(difference)
     }
 }
@@ -103,7 +111,7 @@ mod tests {
     use super::*;
 
     fn usual() -> Demand {
-        Demand::new(Level::USUAL, USUAL_POWER).unwrap()
+        Demand::of_one_look(Level::USUAL, USUAL_POWER).unwrap()
     }
 
     #[test]
@@ -119,13 +127,25 @@ mod tests {
     }
 
     #[test]
+    fn looking_at_any_time_takes_about_twice_as_many() {
+        let anytime = Demand::of_any_time(Level::USUAL, USUAL_POWER).unwrap();
+        for (once, any) in [
+            (usual().users_for_rates(0.02, 0.022), anytime.users_for_rates(0.02, 0.022)),
+            (usual().users_for_means(22.0, 0.32), anytime.users_for_means(22.0, 0.32)),
+        ] {
+            let ratio = any.unwrap() as f64 / once.unwrap() as f64;
+            assert!((ratio - 1.915).abs() < 0.01, "{ratio}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_planned_is_not() {
         for (control, variant) in [(0.1, 0.1), (0.0, 0.0), (1.0, 1.0), (-0.1, 0.2), (0.1, 1.2), (f64::NAN, 0.1)] {
             assert_eq!(usual().users_for_rates(control, variant), None);
         }
         assert_eq!(usual().users_for_rates(0.1, 0.1 + 1e-12), None, "more users than there are");
         assert_eq!(usual().users_for_means(1.0, 0.0), None);
-        assert_eq!(Demand::new(Level::USUAL, 1.0), None);
+        assert_eq!(Demand::of_one_look(Level::USUAL, 1.0), None);
         assert_eq!(days(100, 0.0, 0.5), None);
         assert_eq!(days(1_001, 200.0, 0.5), Some(11));
     }

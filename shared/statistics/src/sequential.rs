@@ -33,6 +33,13 @@ impl Tuning {
     }
 }
 
+/// How many standard errors the interval reaches to each side with just as many users as it was tuned for: what the normal
+/// value is to one planned look.
+pub(crate) fn normal_value_when_tuned(level: Level) -> f64 {
+    let one_user = Tuning(1.0);
+    interval(&Effect { estimate: 0.0, variance: 1.0 }, 1.0, level, one_user).expect("it has spread").high
+}
+
 /// The interval of an effect that was found with so many users in both groups together: equation 9. `None` without spread,
 /// of which nothing can be said.
 pub fn interval(effect: &Effect, users: f64, level: Level, tuning: Tuning) -> Option<Interval> {
@@ -79,6 +86,17 @@ mod tests {
             interval(&effect, 5_000.0, Level::USUAL, Tuning::for_users(tuned).unwrap()).unwrap().high
         });
         assert!(widths[1] < widths[0] && widths[1] < widths[2], "{widths:?}");
+    }
+
+    #[test]
+    fn where_it_was_tuned_for_it_is_wider_than_one_look_by_the_same_factor_for_any_number_of_users() {
+        let value = normal_value_when_tuned(Level::USUAL);
+        assert!((value - 3.035).abs() < 0.001, "{value}");
+        for users in [7_u64, 5_000, 1 << 50] {
+            let effect = Effect { estimate: 0.0, variance: 4.0 };
+            let found = interval(&effect, users as f64, Level::USUAL, Tuning::for_users(users).unwrap()).unwrap();
+            assert!((found.high / (2.0 * value) - 1.0).abs() < 1e-12);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use kairos_engine::bounds::EXPERIMENT_CONVERSIONS_MIN;
 use kairos_engine::money::Micros;
 use kairos_statistics::experiment::Metric;
+use kairos_statistics::power::{Demand, USUAL_POWER};
 use kairos_statistics::sequential::{self, Tuning};
 use kairos_statistics::verdict::VerdictKind;
 use kairos_statistics::{Effect, Experiment, Level, Sample, Settings, Variant, means, rates};
@@ -191,4 +192,41 @@ fn a_difference_that_is_there_lies_in_all_intervals_of_all_days_as_often_as_prom
         found * 100.0
     ));
     assert!(outside <= ALPHA && found > 0.9, "{outside} {found}");
+}
+
+#[test]
+fn as_many_users_as_are_planned_for_find_the_difference_as_often_as_asked() {
+    let mut random = Random::new("planned from 10 % to 13 %");
+    let (rate_a, rate_b) = (0.10, 0.13);
+    let once = Demand::of_one_look(Level::USUAL, USUAL_POWER).unwrap().users_for_rates(rate_a, rate_b).unwrap();
+    let any = Demand::of_any_time(Level::USUAL, USUAL_POWER).unwrap().users_for_rates(rate_a, rate_b).unwrap();
+    let tuning = Tuning::for_users(2 * any).unwrap();
+    let (mut by_one_look, mut by_the_end, mut users) = (0, 0, 0);
+    for _ in 0..EXPERIMENTS {
+        let [a, b] = [rate_a, rate_b].map(|rate| random.users(once as u32, rate));
+        by_one_look += u32::from(rates::pooled_z(&a, &b).unwrap().p_value < ALPHA);
+        // Twenty looks, and whoever has found something stops.
+        let mut groups = [Sample::default(); 2];
+        for _ in 0..20 {
+            let more = (any / 20) as u32;
+            groups[0] = groups[0].merge(random.users(more, rate_a)).unwrap();
+            groups[1] = groups[1].merge(random.users(more, rate_b)).unwrap();
+            let [a, b] = groups.map(|group| group.rate().unwrap());
+            let effect = Effect::difference(&a, &b);
+            if sequential::p_value(&effect, a.users + b.users, Level::USUAL, tuning).is_some_and(|p| p < ALPHA) {
+                by_the_end += 1;
+                break;
+            }
+        }
+        users += groups[0].users();
+    }
+    let (by_one_look, by_the_end) = (Seen::share(by_one_look), Seen::share(by_the_end));
+    let mean = users as f64 / f64::from(EXPERIMENTS);
+    tell(format!(
+        "{once} users a group: found in {:.1} % by one look; at most {any}, {mean:.0} on average: in {:.1} % at any time",
+        by_one_look * 100.0,
+        by_the_end * 100.0
+    ));
+    assert!((by_one_look - USUAL_POWER).abs() < 2.0 * LUCK, "{by_one_look}");
+    assert!(by_the_end > USUAL_POWER - LUCK && mean < any as f64, "{by_the_end}");
 }
