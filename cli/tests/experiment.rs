@@ -101,6 +101,15 @@ fn the_result_is_json_where_it_is_asked_for() {
         experiment(&["-", "--json", "--metric", "revenue", "--against", "global-control-group"], &documented());
     let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&result["control"], &result["metric"]), (&"holdout".into(), &"revenue".into()));
+    let whom = |arguments: &[&str], control: &str| {
+        let file = format!("variant,users,conversions\n{control},1000,50\nb,1000,50\n");
+        let output = experiment(&[&["-", "--json"], arguments].concat(), &file);
+        let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        result["conversion"]["comparisons"][0]["incremental"]["against"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(whom(&[], "Holdout 10 %"), "holdout");
+    assert_eq!(whom(&[], "control"), "other_variant", "nobody has said that it is a holdout");
+    assert_eq!(whom(&["--against", "holdout"], "control"), "holdout");
     let comparison = &result["revenue"]["comparisons"][0];
     assert_eq!(comparison["incremental"]["against"], "global_control_group");
     let difference = comparison["difference"]["estimate"].as_f64().unwrap();

@@ -67,9 +67,9 @@ pub struct Arguments {
     /// How often intervals shall hold the truth
     #[arg(long, default_value = "95%", value_parser = level)]
     level: Level,
-    /// Whom the control is made of, for incremental figures
-    #[arg(long, default_value = "holdout", value_parser = ["holdout", "global-control-group", "other-variant"])]
-    against: String,
+    /// Whom the control is made of, for incremental figures; without it, what its name says
+    #[arg(long, value_parser = ["holdout", "global-control-group", "other-variant"])]
+    against: Option<String>,
     /// Take each variant alone: no correction for many of them (Holm's)
     #[arg(long)]
     uncorrected: bool,
@@ -146,7 +146,7 @@ fn read(arguments: &Arguments) -> Result<(Experiment, ExperimentResult, Control)
     let variants = variants(rows).map_err(|why| format!("{name}: {why}"))?;
     let wrong = |error: ExperimentError| format!("{name}: {error}");
     let experiment = Experiment::new(variants, &control).map_err(wrong)?;
-    let result = experiment.read(&settings(arguments)).map_err(|error| error.to_string())?;
+    let result = experiment.read(&settings(arguments, &control)).map_err(|error| error.to_string())?;
     Ok((experiment, result, named))
 }
 
@@ -189,19 +189,29 @@ fn variants(rows: Vec<Row>) -> Result<Vec<Variant>, String> {
     Ok(rows.into_iter().map(one).collect())
 }
 
-fn settings(arguments: &Arguments) -> Settings {
+fn settings(arguments: &Arguments, control: &str) -> Settings {
     Settings {
         level: arguments.level,
         metric: if arguments.metric == "revenue" { Metric::Revenue } else { Metric::Conversion },
         looks: if arguments.planned { Looks::PlannedOnce } else { Looks::Anytime },
         tuning: Tuning::for_users(arguments.expected_users).expect("clap takes one user or more"),
         correction: if arguments.uncorrected { Correction::None } else { Correction::Holm },
-        baseline: match arguments.against.as_str() {
-            "global-control-group" => Baseline::GlobalControlGroup,
-            "other-variant" => Baseline::OtherVariant,
-            _ => Baseline::Holdout,
-        },
+        baseline: baseline(arguments.against.as_deref(), control),
         power: arguments.power / 100.0,
+    }
+}
+
+/// Whom the control is made of, as somebody says or as its name does. What says nothing is taken for another variant, so
+/// that nobody reads a holdout into it.
+fn baseline(asked: Option<&str>, control: &str) -> Baseline {
+    let control = control.to_ascii_lowercase();
+    match asked {
+        Some("holdout") => Baseline::Holdout,
+        Some("global-control-group") => Baseline::GlobalControlGroup,
+        Some(_) => Baseline::OtherVariant,
+        None if control.contains("holdout") => Baseline::Holdout,
+        None if control.contains("global") => Baseline::GlobalControlGroup,
+        None => Baseline::OtherVariant,
     }
 }
 

@@ -186,9 +186,9 @@ pub struct Comparison {
     pub test: Option<Test>,
     /// The p-value of that, corrected for many variants.
     pub p_value_adjusted: Option<f64>,
-    /// The p-value that holds at any time, in both ways: for this variant alone, and corrected for many variants.
+    /// The p-value that holds at any time.
     pub anytime_p_value: Option<f64>,
-    /// See there.
+    /// The same, corrected for many variants.
     pub anytime_p_value_adjusted: Option<f64>,
     /// What to bet on.
     pub belief: Option<EffectBelief>,

@@ -13,11 +13,11 @@ use crate::effect::Interval;
 #[serde(rename_all = "snake_case")]
 pub enum Baseline {
     /// Users of a play who would have got its message, and were held out: what the play earned.
-    #[default]
     Holdout,
     /// Users who get no message of any play: what all plays together earned.
     GlobalControlGroup,
     /// Users who got another variant: what one variant earned more than that.
+    #[default]
     OtherVariant,
 }
 

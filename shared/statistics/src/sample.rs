@@ -171,7 +171,7 @@ impl Sample {
         let from_quotient = squares.checked_sub(quotient.checked_mul(self.value_sum.checked_add(remainder)?)?)?;
         match from_quotient.checked_mul(users) {
             Some(scaled) => {
-                let scaled = scaled - remainder * remainder;
+                let scaled = scaled.checked_sub(remainder * remainder)?;
                 (scaled >= 0).then(|| scaled as f64 / users as f64)
             }
             // So large that the remainder's part, which is less than the number of users, vanishes beside it.

@@ -98,7 +98,9 @@ fn metric(result: &ExperimentResult, metric: &MetricResult, kind: Metric, style:
     }
     for one in &metric.comparisons {
         lines.push(String::new());
-        lines.push(format!("  {} against {}", style.bold(&one.variant), result.control));
+        let whom = one.incremental.map(|incremental| format!(" ({})", incremental.against.as_str()));
+        let whom = whom.unwrap_or_default();
+        lines.push(format!("  {} against {}{whom}", style.bold(&one.variant), result.control));
         let [difference, looks, look] = ["difference", "at any time", "one planned look"];
         lines.push(style.dim(format!("  {:LABEL$} {difference:>FIGURE$}   {looks:RANGE$} {look}", "")));
         let rows = comparison(kind, one, metric.comparisons.len() > 1);
