@@ -76,7 +76,7 @@ test-local: local-env ## Test the local engine itself (start, deploy, triggers, 
 test: export RUST_TEST_THREADS ?= 8
 
 .PHONY: test
-test: demo-needs local-env test-node test-python test-browser web ## Run all tests: units, simulation, and everything on the local engine
+test: demo-needs local-env test-node test-python test-gbstats test-browser web ## Run all tests: units, simulation, and everything on the local engine
 	@echo "Building everything with its tests (the AWS SDK takes some minutes the first time) …"
 	$(CARGO) build --locked --workspace --bins --tests
 	@echo "Running the tests; those on the local engine take about two minutes …"
@@ -111,6 +111,20 @@ test-python: .local/clients/installed
 	@rm -rf .local/clients
 	@$(PYTHON) -m venv .local/clients
 	@.local/clients/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
+	@touch $@
+
+# What shared/statistics is compared with; its answers are also kept, for machines where it cannot be installed.
+.PHONY: test-gbstats
+test-gbstats:
+	@$(MAKE) --no-print-directory .local/gbstats/installed \
+		|| echo "gbstats could not be installed: it is compared with its kept answers alone."
+
+.local/gbstats/installed: shared/statistics/tests/gbstats/requirements.txt
+	@echo "Installing gbstats, for the statistics of experiments, into .local/gbstats (once) …"
+	@rm -rf .local/gbstats
+	@$(PYTHON) -m venv .local/gbstats
+	@.local/gbstats/bin/pip install --quiet --disable-pip-version-check --no-deps \
+		--requirement shared/statistics/tests/gbstats/requirements.txt
 	@touch $@
 
 .PHONY: test-browser
@@ -197,4 +211,4 @@ lint-template: $(LINT_ENV)/installed
 
 .PHONY: lint-python
 lint-python: $(LINT_ENV)/installed
-	$(LINT_ENV)/bin/ruff check infra
+	$(LINT_ENV)/bin/ruff check infra shared/statistics/tests/gbstats

@@ -6,6 +6,7 @@ pub mod backtest;
 pub mod catalogue;
 pub mod check;
 pub mod demo;
+pub mod experiment;
 pub mod local;
 pub mod preview;
 pub mod promo_codes;

@@ -602,7 +602,29 @@ pub const MESSENGER_TOKEN_REFRESH: Span = Span::from_mins(15);
 /// How long the signing secret of webhooks is used before it is asked for again.
 pub const WEBHOOK_SECRET_REFRESH: Span = Span::from_mins(15);
 
+// ---- What experiments are read from ----
+
+/// Most users of one variant, so that every count is exact as a float, too (2^53).
+pub const EXPERIMENT_USERS_MAX: u64 = 1 << 53;
+/// Largest sum of squared values, in squared millionths: 38 digits, which is what DynamoDB keeps of a number exactly.
+pub const EXPERIMENT_SQUARES_MAX: u128 = 10_u128.pow(38) - 1;
+/// Most variants of one experiment, the control among them.
+pub const EXPERIMENT_VARIANTS_MAX: usize = 20;
+/// Longest name of a variant, in bytes.
+pub const EXPERIMENT_NAME_BYTES_MAX: usize = 100;
+/// Fewest users of a variant who have converted, and who have not, before anything is concluded from it.
+pub const EXPERIMENT_CONVERSIONS_MIN: u64 = 25;
+/// Most rows of a file with one line per user.
+pub const EXPERIMENT_FILE_ROWS_MAX: u64 = 100_000_000;
+/// Largest file with one line per variant, in bytes.
+pub const EXPERIMENT_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
 const _: () = {
+    // The square of any single value fits into a sum of squares.
+    assert!((i64::MIN as i128 * i64::MIN as i128) as u128 <= EXPERIMENT_SQUARES_MAX);
+    // What a file tells of its users can be counted, and a table of all variants fits into its file.
+    assert!(EXPERIMENT_FILE_ROWS_MAX <= EXPERIMENT_USERS_MAX);
+    assert!((EXPERIMENT_VARIANTS_MAX * (EXPERIMENT_NAME_BYTES_MAX + 200)) as u64 <= EXPERIMENT_FILE_BYTES_MAX);
     // What is not remembered as a whole fits into the memory of inputs several times over.
     assert!(4 * INPUTS_REMEMBERED_SINGLY_MAX <= SEEN_INPUTS_MAX);
     assert!(EVENT_BYTES_MAX < BATCH_BYTES_MAX);
