@@ -5,7 +5,7 @@ use std::f64::consts::{PI, SQRT_2};
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use statrs::function::erf::{erfc, erfc_inv};
-use statrs::function::gamma::gamma_ur;
+use statrs::function::gamma::{gamma_lr, gamma_ur};
 
 /// From so many degrees of freedom on, Student's distribution is taken from its expansion about the normal one: its terms
 /// that are left out are far below a float's precision there, while differences of logarithms of gamma functions are not.
@@ -93,4 +93,15 @@ pub fn chi_squared_sf(x: f64, degrees_of_freedom: u32) -> f64 {
         return 0.0;
     }
     gamma_ur(f64::from(degrees_of_freedom) / 2.0, x / 2.0).clamp(0.0, 1.0)
+}
+
+/// Probability that a Poisson variable of this mean is at least `count`, a whole number (Abramowitz and Stegun 1964, 26.4.21).
+pub fn poisson_at_least(count: f64, mean: f64) -> f64 {
+    if count <= 0.0 {
+        return 1.0;
+    }
+    if mean <= 0.0 {
+        return 0.0;
+    }
+    gamma_lr(count, mean).clamp(0.0, 1.0)
 }

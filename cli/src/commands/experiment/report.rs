@@ -2,6 +2,7 @@
 
 use kairos_statistics::experiment::{Comparison, Figure, Metric, MetricResult};
 use kairos_statistics::incremental::Incremental;
+use kairos_statistics::ratio_mismatch;
 use kairos_statistics::verdict::{self, VerdictKind, signed};
 use kairos_statistics::{Experiment, ExperimentResult, Interval};
 
@@ -45,12 +46,13 @@ fn verdict(result: &ExperimentResult, style: Style) -> Vec<String> {
 
 fn ratio(experiment: &Experiment, result: &ExperimentResult, style: Style) -> Vec<String> {
     let ratio = &result.sample_ratio;
-    let said = if ratio.mismatch { style.bad("not as declared") } else { "as declared".to_owned() };
+    let said = match (ratio.mismatch, ratio.p_value < ratio_mismatch::THRESHOLD) {
+        (true, _) => style.bad("not as declared"),
+        (false, true) => "as declared, as far as groups of so few users can tell".to_owned(),
+        (false, false) => "as declared".to_owned(),
+    };
     let p_value = verdict::p_value(ratio.p_value);
-    let mut lines = vec![
-        style.bold("Users"),
-        format!("  divided {said} (chi-squared test, p {p_value}; below 0.001 is a mismatch)"),
-    ];
+    let mut lines = vec![style.bold("Users"), format!("  divided {said} (chi-squared test, p {p_value})")];
     let width = name_width(result);
     lines.push(style.dim(format!("  {:width$} {:>FIGURE$} {:>FIGURE$} {:>FIGURE$}", "", "users", "expected", "share")));
     let total: u64 = experiment.variants().iter().map(|variant| variant.sample.users()).sum();

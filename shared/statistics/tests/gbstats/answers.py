@@ -67,6 +67,11 @@ def distributions():
         "student_upper_quantile": [[p, n, stats.t.isf(p, n)] for n in freedoms for p in upper],
         "normal_sf": [[x, 0, stats.norm.sf(x)] for x in [-8, -1, 0, 0.5, 1.96, 5, 10, 30]],
         "normal_upper_quantile": [[p, 0, stats.norm.isf(p)] for p in [0.5, 0.3, 0.025, 1e-3, 1e-8, 1e-20]],
+        "poisson_at_least": [
+            [count, mean, stats.poisson.sf(count - 1, mean)]
+            for mean in [1e-6, 0.1, 1, 4.9]
+            for count in [0, 1, 2, 10, 40]
+        ],
         "chi_squared_sf": [
             [x, n, stats.chi2.sf(x, n)] for n in [1, 2, 5, 19] for x in [1e-9, 0.1, 1, 3.84, 10.83, 100, 1000]
         ],

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use kairos_statistics::bayes::{self, EffectBelief};
 use kairos_statistics::distributions::{
-    chi_squared_sf, normal_sf, normal_upper_quantile, student_sf, student_upper_quantile,
+    chi_squared_sf, normal_sf, normal_upper_quantile, poisson_at_least, student_sf, student_upper_quantile,
 };
 use kairos_statistics::effect::degrees_of_freedom;
 use kairos_statistics::sequential::{self, Tuning};
@@ -155,6 +155,7 @@ fn compare(answers: &Answers) -> usize {
                 "student_upper_quantile" => student_upper_quantile(argument, degrees),
                 "normal_sf" => normal_sf(argument),
                 "normal_upper_quantile" => normal_upper_quantile(argument),
+                "poisson_at_least" => poisson_at_least(argument, degrees),
                 "chi_squared_sf" => chi_squared_sf(argument, degrees as u32),
                 other => panic!("answers.json asks for {other}"),
             };
