@@ -13,6 +13,7 @@ pub mod promo_codes;
 pub mod publish;
 pub mod refused;
 pub mod replay;
+pub mod report;
 pub mod segments;
 pub mod send_test;
 pub mod suppressions;

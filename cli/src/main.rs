@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use kairos_cli::commands::{
     archive, backtest, catalogue, check, demo, experiment, local, preview, promo_codes, publish, refused, replay,
-    segments, send_test, suppressions, why,
+    report, segments, send_test, suppressions, why,
 };
 use kairos_cli::terminal::{Style, note};
 
@@ -45,6 +45,8 @@ enum Command {
     Suppressions(suppressions::Arguments),
     /// Fetch what happened, to play it again; and take somebody out of it
     Archive(archive::Arguments),
+    /// Tell what plays have done and earned, by the files of the archive
+    Report(report::Arguments),
     /// Tell what an experiment says, and how long one has to run
     Experiment(Box<experiment::Arguments>),
     /// Show the events of a source that were not taken, and what was wrong with them
@@ -72,6 +74,7 @@ async fn main() -> ExitCode {
         Command::PromoCodes(arguments) => promo_codes::run(&arguments).await,
         Command::Suppressions(arguments) => suppressions::run(&arguments).await,
         Command::Archive(arguments) => archive::run(&arguments).await,
+        Command::Report(arguments) => report::run(&arguments),
         Command::Experiment(arguments) => experiment::run(&arguments),
         Command::Refused(arguments) => refused::run(&arguments).await,
         Command::Replay(arguments) => replay::run(&arguments).await,

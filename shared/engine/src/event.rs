@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::event_name::EventName;
 use crate::identifiers::{InputId, UserKey};
+use crate::money::Micros;
 use crate::product::{Product, products_of};
 use crate::time::Timestamp;
 
@@ -103,6 +104,11 @@ pub enum EventKind {
 }
 
 impl Event {
+    /// What it is worth, when it says so: `total`, `revenue` or `value`, as Segment's and GA4's orders say.
+    pub fn worth(&self) -> Option<Micros> {
+        crate::property::worth(self)
+    }
+
     /// An event whose products are read from its properties.
     pub fn new(
         id: InputId,

@@ -1,0 +1,287 @@
+//! `kairos report`: what plays have done and earned, by the archive's own files.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use flate2::read::MultiGzDecoder;
+use kairos_engine::facts::Row;
+use kairos_insights::experiments::{Comparison, of_playbook};
+use kairos_insights::{MessageReport, PlayReport, Report, Tally};
+use kairos_statistics::verdict::VerdictKind;
+use kairos_statistics::{ExperimentResult, Settings};
+use serde::Serialize;
+
+use super::Done;
+use crate::terminal::{COLUMNS, Progress, Style, line, note, shortened, thousands, wrapped};
+
+/// Exit code of files that are not understood.
+const EXIT_BAD_INPUT: u8 = 2;
+/// Rows that are not understood of which each is shown.
+const PROBLEMS_SHOWN_MAX: usize = 10;
+/// Width of names.
+const NAME: usize = 26;
+/// Width of a figure.
+const FIGURE: usize = 10;
+
+/// What to read, and how to show it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 the report is whole; 2 a file or a row is not understood, which the report says.
+
+What the figures of experiments mean is told in docs/experiments.md.")]
+pub struct Arguments {
+    /// Files of the archive, as `kairos archive get` fetches them; plain or gzip
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The playbook whose experiments are read
+    #[arg(long, default_value = "playbook")]
+    playbook: PathBuf,
+    /// Only this play
+    #[arg(long)]
+    play: Option<String>,
+    /// Write the report as JSON to standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// A comparison with what it says.
+#[derive(Debug, Serialize)]
+struct Reading {
+    play: String,
+    about: String,
+    mixed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<ExperimentResult>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cannot_be_read: Option<String>,
+}
+
+/// Counts the files' rows and shows what they say.
+///
+/// # Errors
+/// When the report cannot be written.
+pub fn run(arguments: &Arguments) -> Done {
+    let mut files = arguments.files.clone();
+    // The order of their names is that of time.
+    files.sort();
+    let mut tally = Tally::default();
+    let mut problems = Vec::new();
+    let progress = Progress::counted(files.len(), "files");
+    for file in &files {
+        count(file, &mut tally, &mut problems);
+        progress.advance(1);
+    }
+    drop(progress);
+    let bad = Style::stderr().bad("error:");
+    for problem in problems.iter().take(PROBLEMS_SHOWN_MAX) {
+        note(format!("{bad} {problem}"));
+    }
+    if problems.len() > PROBLEMS_SHOWN_MAX {
+        note(format!("{bad} … and {} more", thousands((problems.len() - PROBLEMS_SHOWN_MAX) as u64)));
+    }
+    let mut report = tally.report();
+    let mut experiments = experiments(arguments, &tally);
+    if let Some(play) = &arguments.play {
+        report.plays.retain(|name, _| **name == **play);
+        experiments.retain(|one| one.play == *play);
+    }
+    if arguments.json {
+        line(serde_json::to_string_pretty(&serde_json::json!({ "report": report, "experiments": experiments }))?);
+    } else {
+        lines(&report, &experiments, Style::stdout()).iter().for_each(line);
+    }
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_BAD_INPUT) })
+}
+
+fn count(file: &Path, tally: &mut Tally, problems: &mut Vec<String>) {
+    let name = file.display();
+    let opened = File::open(file).and_then(|file| {
+        let mut file = BufReader::new(file);
+        let is_gzip = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+        Ok(match is_gzip {
+            true => Box::new(MultiGzDecoder::new(file)) as Box<dyn Read>,
+            false => Box::new(file),
+        })
+    });
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(error) => return problems.push(format!("{name}: {error}")),
+    };
+    for (number, text) in BufReader::new(opened).lines().enumerate() {
+        let number = number + 1;
+        match text {
+            Ok(text) if text.trim().is_empty() => {}
+            Ok(text) => match serde_json::from_str::<Row>(&text) {
+                Ok(row) => tally.note(&row),
+                Err(error) => problems.push(format!("{name}:{number}: it is no row of an archive ({error})")),
+            },
+            Err(error) => return problems.push(format!("{name}:{number}: {error}")),
+        }
+    }
+}
+
+/// The playbook's experiments, each with what it says.
+fn experiments(arguments: &Arguments, tally: &Tally) -> Vec<Reading> {
+    let loaded = match kairos_playbook::load(&arguments.playbook) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            let why = problems.first().map(ToString::to_string).unwrap_or_default();
+            note(format!(
+                "Experiments are not shown: {} is no playbook that can be read ({}). Name it with --playbook.",
+                arguments.playbook.display(),
+                why.lines().next().unwrap_or_default()
+            ));
+            return Vec::new();
+        }
+    };
+    of_playbook(&loaded.playbook, &tally.exposures()).into_iter().map(reading).collect()
+}
+
+fn reading(comparison: Comparison) -> Reading {
+    let Comparison { play, title, baseline, experiment, mixed } = comparison;
+    let settings = Settings { baseline, ..Settings::default() };
+    let result = experiment.and_then(|experiment| experiment.read(&settings).map_err(|error| error.to_string()));
+    let (result, cannot_be_read) = match result {
+        Ok(result) => (Some(result), None),
+        Err(why) => (None, Some(why)),
+    };
+    Reading { play: play.to_string(), about: title, mixed, result, cannot_be_read }
+}
+
+fn lines(report: &Report, experiments: &[Reading], style: Style) -> Vec<String> {
+    let (Some(from), Some(to)) = (report.from, report.to) else {
+        return vec!["There are no facts in these files.".to_owned()];
+    };
+    let mut lines = vec![
+        format!("{} to {}", style.bold(from), style.bold(to)),
+        format!("  {} people, {} facts", thousands(report.people), thousands(report.rows)),
+    ];
+    if report.omitted > 0 {
+        let omitted = thousands(report.omitted);
+        lines.push(
+            style.attention(format!("  {omitted} facts had no room in their users' items: they are missing here")),
+        );
+    }
+    for (currency, orders) in &report.orders {
+        let value = format!("{} {currency}", amount(orders.value.get()));
+        let average = orders.average().map(|average| format!(", {average:.2} on average")).unwrap_or_default();
+        lines.push(format!("  {} orders, {}{average}", thousands(orders.count), value.trim_end()));
+    }
+    for (name, play) in &report.plays {
+        lines.push(String::new());
+        lines.push(style.bold(name));
+        lines.extend(of_play(play, style));
+    }
+    if !experiments.is_empty() {
+        lines.push(String::new());
+        lines.push(style.bold("Experiments"));
+        experiments.iter().for_each(|one| lines.extend(of_experiment(one, style)));
+    }
+    lines
+}
+
+fn of_play(play: &PlayReport, style: Style) -> Vec<String> {
+    let held_out: u64 = play.held_out.values().sum();
+    let not_sent: u64 = play.not_sent.values().sum();
+    let mut lines = vec![format!(
+        "  {} moments: {} sent, {} held out, {} not sent; {} waits cancelled",
+        thousands(play.considered),
+        thousands(play.sent),
+        thousands(held_out),
+        thousands(not_sent),
+        thousands(play.cancelled),
+    )];
+    if play.converted + play.converted_held_out > 0 {
+        let after = play.median_time_to_goal.map(|span| format!(", half of them within {span}")).unwrap_or_default();
+        let worth = |value: i64| if value == 0 { String::new() } else { format!(" (worth {})", amount(value)) };
+        lines.push(format!(
+            "  goal reached {} times after a message{}{after}; {} times after none{}",
+            thousands(play.converted),
+            worth(play.value.get()),
+            thousands(play.converted_held_out),
+            worth(play.value_held_out.get()),
+        ));
+    }
+    if !play.not_sent.is_empty() {
+        let mut reasons: Vec<_> = play.not_sent.iter().collect();
+        reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(**count), *reason));
+        let reasons: Vec<_> = reasons
+            .iter()
+            .map(|(reason, count)| format!("{} {}", thousands(**count), reason.replace('_', " ")))
+            .collect();
+        let text = format!("not sent: {}", reasons.join(", "));
+        lines.extend(wrapped(&text, COLUMNS - 2).into_iter().map(|text| style.dim(format!("  {text}"))));
+    }
+    if !play.messages.is_empty() {
+        let titles = ["sent", "delivered", "opened", "clicked", "failed", "spam"];
+        let titles: Vec<_> = titles.iter().map(|title| format!("{title:>FIGURE$}")).collect();
+        lines.push(style.dim(format!("  {:NAME$}{}", "message", titles.concat()).trim_end().to_owned()));
+        lines.extend(play.messages.iter().map(of_message));
+    }
+    lines
+}
+
+fn of_message(message: &MessageReport) -> String {
+    let MessageReport { sent, delivered, opened, clicked, failed, complained, .. } = message;
+    let figures = [sent, delivered, opened, clicked, failed, complained];
+    let figures: Vec<_> = figures.iter().map(|figure| format!("{:>FIGURE$}", thousands(**figure))).collect();
+    let name = shortened(&format!("{} by {}", message.message, message.channel), NAME);
+    format!("  {name:NAME$}{}", figures.concat())
+}
+
+fn of_experiment(one: &Reading, style: Style) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let title = format!("{}, {}", one.play, one.about.replace('_', " "));
+    match (&one.result, &one.cannot_be_read) {
+        (Some(result), _) => {
+            let kind = match result.verdict.kind {
+                VerdictKind::Better => style.good("better"),
+                VerdictKind::Worse => style.bad("worse"),
+                VerdictKind::SampleRatioMismatch => style.bad("sample ratio mismatch"),
+                VerdictKind::TooEarly => style.attention("too early"),
+                VerdictKind::NoDifferenceSeen => style.attention("no difference seen"),
+            };
+            lines.push(format!("  {}: {kind}", style.bold(title)));
+            for sentence in &result.verdict.says {
+                lines.extend(wrapped(sentence, COLUMNS - 4).into_iter().map(|text| format!("    {text}")));
+            }
+            for variant in &result.conversion.variants {
+                let rate = variant.estimate.map(|rate| format!("{:.2} %", rate * 100.0)).unwrap_or_default();
+                lines.push(
+                    format!(
+                        "    {:NAME$}{:>FIGURE$} people, {:>FIGURE$} reached the goal  {rate}",
+                        shortened(&variant.name, NAME),
+                        thousands(variant.users),
+                        thousands(variant.converted),
+                    )
+                    .trim_end()
+                    .to_owned(),
+                );
+            }
+        }
+        (None, why) => {
+            lines.push(format!("  {}: cannot be read", style.bold(title)));
+            lines.extend(why.iter().map(|why| format!("    {why}")));
+        }
+    }
+    if one.mixed > 0 {
+        let mixed = thousands(one.mixed);
+        lines.push(
+            style.dim(format!("    {mixed} people got both, and are left out: shares or identities have changed")),
+        );
+    }
+    lines
+}
+
+/// An amount in millionths, as units.
+fn amount(micros: i64) -> String {
+    let cents = (micros as f64 / 1e4).round() as i64;
+    format!(
+        "{}{}.{:02}",
+        if cents < 0 { "−" } else { "" },
+        thousands(cents.unsigned_abs() / 100),
+        cents.unsigned_abs() % 100
+    )
+}

@@ -1,0 +1,21 @@
+//! What plays have done and earned, counted from facts.
+//!
+//! ```text
+//! rows of the archive ──▶ Tally ──▶ Report: orders, plays with their messages
+//!                           └─────▶ experiments: holdouts, the control group, splits
+//! ```
+//!
+//! - [`Tally`] takes rows, those of each user in their order, and counts; a row that comes again counts once.
+//! - [`Report`] is what there is to show.
+//! - [`experiments`] compares those who got a message with those who did not, or got another one: users, each once, from
+//!   the first message that was due to them on.
+//!
+//! **Invariant:** the same rows give the same report, however they are split into files; parts of users may come in any
+//! order.
+
+pub mod experiments;
+mod report;
+mod tally;
+
+pub use report::{MessageReport, OrderReport, PlayReport, Report};
+pub use tally::Tally;

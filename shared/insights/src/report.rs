@@ -1,0 +1,108 @@
+//! What there is to show.
+
+use std::collections::BTreeMap;
+
+use kairos_engine::money::Micros;
+use kairos_engine::name::Name;
+use kairos_engine::playbook::Channel;
+use kairos_engine::time::{Span, Timestamp};
+use serde::{Serialize, Serializer};
+
+/// What a period's facts say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Report {
+    /// The earliest fact.
+    pub from: Option<Timestamp>,
+    /// The latest.
+    pub to: Option<Timestamp>,
+    /// Rows that were counted.
+    pub rows: u64,
+    /// Rows that had been counted already.
+    pub repeated: u64,
+    /// Facts that had no room in the user's item: so many are missing in all figures.
+    pub omitted: u64,
+    /// People: a visitor who turned out to be a user is one with them.
+    pub people: u64,
+    /// What was bought, by currency; those without one under an empty name.
+    pub orders: BTreeMap<String, OrderReport>,
+    /// The plays that came up, by name.
+    pub plays: BTreeMap<Name, PlayReport>,
+}
+
+/// What was bought in one currency.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct OrderReport {
+    /// Orders.
+    pub count: u64,
+    /// Those of them that say what they are worth.
+    pub with_value: u64,
+    /// What those are worth together.
+    #[serde(serialize_with = "units")]
+    pub value: Micros,
+}
+
+impl OrderReport {
+    /// What an order is worth on average: of those that say so.
+    pub fn average(&self) -> Option<f64> {
+        (self.with_value > 0).then(|| self.value.get() as f64 / 1e6 / self.with_value as f64)
+    }
+}
+
+/// What one play did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PlayReport {
+    /// Moments that came to a decision: sent, held out or not sent.
+    pub considered: u64,
+    /// Messages that were ordered.
+    pub sent: u64,
+    /// Messages that waited for the end of quiet hours.
+    pub held: u64,
+    /// Messages that somebody was held out of, by group.
+    pub held_out: BTreeMap<String, u64>,
+    /// Moments that led to no message, by reason.
+    pub not_sent: BTreeMap<String, u64>,
+    /// Waits that ended because what they waited for came.
+    pub cancelled: u64,
+    /// Goals reached within the attribution window after a message.
+    pub converted: u64,
+    /// What they were worth, where the event says so.
+    #[serde(serialize_with = "units")]
+    pub value: Micros,
+    /// Goals reached by those who were held out.
+    pub converted_held_out: u64,
+    /// What they were worth.
+    #[serde(serialize_with = "units")]
+    pub value_held_out: Micros,
+    /// In half of the cases the goal was reached so soon after the message, or sooner.
+    pub median_time_to_goal: Option<Span>,
+    /// Its messages, by name and channel.
+    pub messages: Vec<MessageReport>,
+}
+
+/// What became of one message on one channel. Of what comes back, every figure is of deliveries: one that is opened twice
+/// counts once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MessageReport {
+    /// The message.
+    pub message: String,
+    /// The channel.
+    pub channel: Channel,
+    /// How many were ordered.
+    pub sent: u64,
+    /// How many reached their receivers, where the playbook wants to hear of it.
+    pub delivered: u64,
+    /// How many were opened, read, or seen on the page.
+    pub opened: u64,
+    /// How many led to a click.
+    pub clicked: u64,
+    /// How many were closed on the page.
+    pub dismissed: u64,
+    /// How many did not reach their receivers.
+    pub failed: u64,
+    /// How many were called spam.
+    pub complained: u64,
+}
+
+fn units<S: Serializer>(amount: &Micros, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(amount.get() as f64 / 1e6)
+}

@@ -1,0 +1,229 @@
+//! Counts rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kairos_engine::event::{Event, EventKind};
+use kairos_engine::event_name::EventName;
+use kairos_engine::facts::{Decision, Fact, Row};
+use kairos_engine::identifiers::{DeliveryId, UserKey};
+use kairos_engine::mailbox::Input;
+use kairos_engine::money::Micros;
+use kairos_engine::name::Name;
+use kairos_engine::outcome::InputOutcome;
+use kairos_engine::playbook::Channel;
+use kairos_engine::time::{Span, Timestamp};
+
+use crate::experiments::Exposures;
+use crate::report::{MessageReport, PlayReport, Report};
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    Delivered,
+    Opened,
+    Clicked,
+    Dismissed,
+    Failed,
+    Complained,
+}
+
+/// A message on a channel.
+type MessageKey = (Name, String, Channel);
+
+/// Counts of rows so far.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    report: Report,
+    /// How far each user's rows have been counted.
+    reached: BTreeMap<UserKey, (u64, usize)>,
+    /// Which message a delivery is.
+    deliveries: BTreeMap<DeliveryId, MessageKey>,
+    sent: BTreeMap<MessageKey, u64>,
+    fates: BTreeSet<(DeliveryId, Fate)>,
+    times_to_goal: BTreeMap<Name, Vec<Span>>,
+    /// Who turned out to be whom.
+    became: BTreeMap<UserKey, UserKey>,
+    exposures: Exposures,
+}
+
+impl Tally {
+    /// Counts a row. Those of each user have to come in their order, as files hold them in the order of their names.
+    pub fn note(&mut self, row: &Row) {
+        let place = (row.revision, row.number);
+        if self.reached.get(&row.user).is_some_and(|reached| place <= *reached) {
+            self.report.repeated += 1;
+            return;
+        }
+        self.reached.insert(row.user, place);
+        self.report.rows += 1;
+        let at = row.fact.at();
+        self.report.from = Some(self.report.from.map_or(at, |from| from.min(at)));
+        self.report.to = self.report.to.max(Some(at));
+        match &row.fact {
+            Fact::Input { input, outcome, .. } => self.input(row.user, input, *outcome),
+            Fact::Merged { from, .. } => drop(self.became.insert(*from, row.user)),
+            Fact::Decision(decision) => self.decision(row.user, decision),
+            Fact::Segment { .. } => {}
+            Fact::Omitted { facts, .. } => self.report.omitted += *facts as u64,
+        }
+    }
+
+    fn input(&mut self, user: UserKey, input: &Input, outcome: InputOutcome) {
+        match (input, outcome) {
+            (Input::Event { event, .. }, _) => self.event(event),
+            (Input::Link { to, .. }, InputOutcome::Linked) => drop(self.became.insert(user, *to)),
+            _ => {}
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        let EventKind::Track { event: name, properties } = &event.kind else { return };
+        if *name == EventName::OrderCompleted {
+            let currency = properties.get("currency").and_then(|currency| currency.as_str()).unwrap_or_default();
+            let orders = self.report.orders.entry(currency.to_uppercase()).or_default();
+            orders.count += 1;
+            if let Some(worth) = event.worth() {
+                orders.with_value += 1;
+                orders.value = orders.value.plus(worth);
+            }
+        }
+        let fate = match name {
+            EventName::EmailDelivered | EventName::MessageDelivered => Fate::Delivered,
+            EventName::MessageOpened | EventName::MessageRead => Fate::Opened,
+            EventName::MessageLinkClicked => Fate::Clicked,
+            EventName::EmailBounced | EventName::MessageFailed => Fate::Failed,
+            EventName::EmailMarkedAsSpam => Fate::Complained,
+            EventName::Custom(name) => match name.as_ref() {
+                "On-site Message Seen" => Fate::Opened,
+                "On-site Message Clicked" => Fate::Clicked,
+                "On-site Message Dismissed" => Fate::Dismissed,
+                _ => return,
+            },
+            _ => return,
+        };
+        let delivery = properties.get("delivery_id").and_then(|id| id.as_str()).and_then(DeliveryId::parse);
+        if let Some(delivery) = delivery {
+            self.fates.insert((delivery, fate));
+        }
+    }
+
+    fn decision(&mut self, user: UserKey, decision: &Decision) {
+        let play = self.report.plays.entry(decision.play.clone()).or_default();
+        let value = decision.value.unwrap_or_default();
+        match decision.outcome.as_str() {
+            "sent" => {
+                play.considered += 1;
+                play.sent += 1;
+                if let (Some(message), Some(channel)) = (&decision.message, decision.channel) {
+                    let key = (decision.play.clone(), message.clone(), channel);
+                    if let Some(delivery) = decision.delivery {
+                        self.deliveries.insert(delivery, key.clone());
+                    }
+                    *self.sent.entry(key).or_default() += 1;
+                }
+                self.exposures.exposed(&decision.play, user, None);
+            }
+            "held_out" => {
+                play.considered += 1;
+                let group = decision.group.clone().unwrap_or_default();
+                *play.held_out.entry(group.clone()).or_default() += 1;
+                self.exposures.exposed(&decision.play, user, Some(&group));
+            }
+            "held" => play.held += 1,
+            "cancelled" => play.cancelled += 1,
+            "converted" => {
+                play.converted += 1;
+                play.value = play.value.plus(value);
+                self.converted(user, decision, value);
+            }
+            "converted_held_out" => {
+                play.converted_held_out += 1;
+                play.value_held_out = play.value_held_out.plus(value);
+                self.converted(user, decision, value);
+            }
+            "assigned" => {
+                if let (Some(split), Some(variant)) = (&decision.split, &decision.variant) {
+                    self.exposures.assigned(&decision.play, user, split, variant);
+                }
+            }
+            reason if reason.starts_with("not_sent_") => {
+                play.considered += 1;
+                *play.not_sent.entry(reason["not_sent_".len()..].to_owned()).or_default() += 1;
+            }
+            // A wait that began, a way that came to its end.
+            _ => {}
+        }
+    }
+
+    fn converted(&mut self, user: UserKey, decision: &Decision, value: Micros) {
+        self.exposures.converted(&decision.play, user, value);
+        if decision.sent == Some(true)
+            && let Some(after) = decision.after
+        {
+            self.times_to_goal.entry(decision.play.clone()).or_default().push(after);
+        }
+    }
+
+    /// Who a user is by now.
+    fn person(&self, user: UserKey) -> UserKey {
+        person(&self.became, user)
+    }
+
+    /// What the rows say.
+    pub fn report(&self) -> Report {
+        let mut report = self.report.clone();
+        report.people = self.reached.keys().map(|user| self.person(*user)).collect::<BTreeSet<_>>().len() as u64;
+        let mut fates: BTreeMap<(&MessageKey, Fate), u64> = BTreeMap::new();
+        for (delivery, fate) in &self.fates {
+            // A delivery of before the period belongs to that.
+            if let Some(message) = self.deliveries.get(delivery) {
+                *fates.entry((message, *fate)).or_default() += 1;
+            }
+        }
+        for (key, sent) in &self.sent {
+            let of = |fate| fates.get(&(key, fate)).copied().unwrap_or_default();
+            let (play, message, channel) = key;
+            report.plays.entry(play.clone()).or_insert_with(PlayReport::default).messages.push(MessageReport {
+                message: message.clone(),
+                channel: *channel,
+                sent: *sent,
+                delivered: of(Fate::Delivered),
+                opened: of(Fate::Opened),
+                clicked: of(Fate::Clicked),
+                dismissed: of(Fate::Dismissed),
+                failed: of(Fate::Failed),
+                complained: of(Fate::Complained),
+            });
+        }
+        for (play, times) in &self.times_to_goal {
+            let mut times = times.clone();
+            times.sort_unstable();
+            if let Some(play) = report.plays.get_mut(play) {
+                play.median_time_to_goal = times.get((times.len() - 1) / 2).copied();
+            }
+        }
+        report
+    }
+
+    /// Who got what, by person.
+    pub fn exposures(&self) -> Exposures {
+        self.exposures.by(|user| self.person(user))
+    }
+
+    /// The latest fact.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.report.to
+    }
+}
+
+fn person(became: &BTreeMap<UserKey, UserKey>, user: UserKey) -> UserKey {
+    let mut person = user;
+    // In a circle of links nobody is the last: then it is who they were before.
+    for _ in 0..=became.len() {
+        match became.get(&person) {
+            Some(next) => person = *next,
+            None => return person,
+        }
+    }
+    user
+}
