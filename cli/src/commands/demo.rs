@@ -69,6 +69,10 @@ pub async fn run(arguments: &Arguments) -> Done {
     if keep {
         line("");
         line(format!("The engine is still running. Look around with `kairos why USER --stack {}`;", arguments.name));
+        line(format!(
+            "fetch what happened with `kairos archive get --stack {}`, and see by `kairos report` what came of it;",
+            arguments.name
+        ));
         line(format!("stop it with `kairos local down --name {}`.", arguments.name));
     } else {
         engine.down().await?;

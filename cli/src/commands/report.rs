@@ -165,9 +165,11 @@ fn lines(report: &Report, experiments: &[Reading], style: Style) -> Vec<String> 
         );
     }
     for (currency, orders) in &report.orders {
-        let value = format!("{} {currency}", amount(orders.value.get()));
-        let average = orders.average().map(|average| format!(", {average:.2} on average")).unwrap_or_default();
-        lines.push(format!("  {} orders, {}{average}", thousands(orders.count), value.trim_end()));
+        let worth = match orders.average() {
+            Some(average) => format!("{} {currency}, {average:.2} on average", amount(orders.value.get())),
+            None => "none of which says what it is worth".to_owned(),
+        };
+        lines.push(format!("  {} orders, {worth}", thousands(orders.count)));
     }
     for (name, play) in &report.plays {
         lines.push(String::new());
@@ -235,6 +237,9 @@ fn of_experiment(one: &Reading, style: Style) -> Vec<String> {
     let mut lines = vec![String::new()];
     let title = format!("{}, {}", one.play, one.about.replace('_', " "));
     match (&one.result, &one.cannot_be_read) {
+        (Some(result), _) if result.conversion.variants.iter().all(|variant| variant.users == 0) => {
+            lines.push(format!("  {}: nobody yet", style.bold(title)));
+        }
         (Some(result), _) => {
             let kind = match result.verdict.kind {
                 VerdictKind::Better => style.good("better"),

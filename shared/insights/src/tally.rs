@@ -14,7 +14,7 @@ use kairos_engine::playbook::Channel;
 use kairos_engine::time::{Span, Timestamp};
 
 use crate::experiments::Exposures;
-use crate::report::{MessageReport, PlayReport, Report};
+use crate::report::{MessageReport, Report};
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -183,7 +183,7 @@ impl Tally {
         for (key, sent) in &self.sent {
             let of = |fate| fates.get(&(key, fate)).copied().unwrap_or_default();
             let (play, message, channel) = key;
-            report.plays.entry(play.clone()).or_insert_with(PlayReport::default).messages.push(MessageReport {
+            report.plays.entry(play.clone()).or_default().messages.push(MessageReport {
                 message: message.clone(),
                 channel: *channel,
                 sent: *sent,
