@@ -58,6 +58,10 @@ impl<'e> Context<'e> {
     /// Whether an app's library has sent it.
     fn is_of_app(&self) -> bool {
         let library = self.library.and_then(|library| library.get("name")).and_then(Value::as_str).unwrap_or("");
+        // Those that send most are of pages and servers.
+        if matches!(library, "kairos.js" | "analytics.js" | "analytics-node" | "analytics-python" | "analytics-php") {
+            return false;
+        }
         let starts = (0..library.len()).map(|start| &library.as_bytes()[start..]);
         starts.into_iter().any(|rest| {
             let starts_with =

@@ -66,7 +66,8 @@ pub fn step(program: &Program, user: UserKey, state: UserState, inputs: &[Input]
 impl Stepped {
     /// A user to whom nothing has happened yet.
     pub(crate) fn of(state: UserState) -> Self {
-        Self { state, ..Self::default() }
+        // Each named: what would be made for the rest of them has a state of its own.
+        Self { state, effects: Vec::new(), outcomes: SmallVec::new(), considered: Vec::new(), held_out: Vec::new() }
     }
 
     /// What became of the inputs, counted.
