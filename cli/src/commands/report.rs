@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use flate2::read::MultiGzDecoder;
 use kairos_engine::facts::Row;
 use kairos_insights::experiments::{Comparison, of_playbook};
-use kairos_insights::{MessageReport, PlayReport, Report, Tally};
+use kairos_insights::{CustomerReport, MessageReport, PlayReport, Report, Tally};
 use kairos_statistics::verdict::VerdictKind;
 use kairos_statistics::{ExperimentResult, Settings};
 use serde::Serialize;
@@ -20,6 +20,8 @@ use crate::terminal::{COLUMNS, Progress, Style, line, note, shortened, thousands
 const EXIT_BAD_INPUT: u8 = 2;
 /// Rows that are not understood of which each is shown.
 const PROBLEMS_SHOWN_MAX: usize = 10;
+/// Months that are shown, and months after each.
+const COHORTS_SHOWN_MAX: usize = 14;
 /// Width of names.
 const NAME: usize = 26;
 /// Width of a figure.
@@ -170,7 +172,12 @@ fn lines(report: &Report, experiments: &[Reading], style: Style) -> Vec<String> 
             None => "none of which says what it is worth".to_owned(),
         };
         lines.push(format!("  {} orders, {worth}", thousands(orders.count)));
+        if orders.refunds > 0 {
+            let refunded = amount(orders.refunded.get());
+            lines.push(format!("  {} refunds, {refunded} {currency}", thousands(orders.refunds)).trim_end().to_owned());
+        }
     }
+    lines.extend(of_customers(&report.customers, style));
     for (name, play) in &report.plays {
         lines.push(String::new());
         lines.push(style.bold(name));
@@ -180,6 +187,33 @@ fn lines(report: &Report, experiments: &[Reading], style: Style) -> Vec<String> 
         lines.push(String::new());
         lines.push(style.bold("Experiments"));
         experiments.iter().for_each(|one| lines.extend(of_experiment(one, style)));
+    }
+    lines
+}
+
+/// Who came back: of those who ordered first in a month, how many ordered in it and in each later one.
+fn of_customers(customers: &CustomerReport, style: Style) -> Vec<String> {
+    let people = customers.people();
+    if people == 0 {
+        return Vec::new();
+    }
+    let share = customers.repeated() as f64 / people as f64 * 100.0;
+    let mut lines = vec![format!(
+        "  {} people ordered, {} of them more than once ({share:.1} %)",
+        thousands(people),
+        thousands(customers.repeated())
+    )];
+    if customers.cohorts.len() > 1 {
+        lines.push(String::new());
+        lines.push(
+            style.bold("Who came back") + ", by the month of the first order: people in it, and in % in each later one",
+        );
+        for (month, cohort) in customers.cohorts.iter().rev().take(COHORTS_SHOWN_MAX).rev() {
+            let first = cohort.first().copied().unwrap_or_default();
+            let later = cohort.iter().skip(1).take(COHORTS_SHOWN_MAX);
+            let later: String = later.map(|people| format!("{:>5.0}", *people as f64 / first as f64 * 100.0)).collect();
+            lines.push(format!("  {month} {:>9} {later}", thousands(first)).trim_end().to_owned());
+        }
     }
     lines
 }

@@ -17,5 +17,5 @@ pub mod experiments;
 mod report;
 mod tally;
 
-pub use report::{MessageReport, OrderReport, PlayReport, Report};
+pub use report::{CustomerReport, MessageReport, Month, OrderReport, PlayReport, Report};
 pub use tally::Tally;

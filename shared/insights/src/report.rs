@@ -1,6 +1,7 @@
 //! What there is to show.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use kairos_engine::money::Micros;
 use kairos_engine::name::Name;
@@ -25,8 +26,66 @@ pub struct Report {
     pub people: u64,
     /// What was bought, by currency; those without one under an empty name.
     pub orders: BTreeMap<String, OrderReport>,
+    /// Who bought how often, and who came back.
+    pub customers: CustomerReport,
     /// The plays that came up, by name.
     pub plays: BTreeMap<Name, PlayReport>,
+}
+
+/// A month, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Month {
+    /// The year.
+    pub year: i16,
+    /// From 1.
+    pub month: i8,
+}
+
+impl Month {
+    /// The month of a time; `None` when no calendar has it.
+    pub fn of(at: Timestamp) -> Option<Self> {
+        let local = jiff::Timestamp::from_millisecond(at.as_millis()).ok()?.to_zoned(jiff::tz::TimeZone::UTC);
+        Some(Self { year: local.year(), month: local.month() })
+    }
+
+    /// How many months it is after another; never less than none.
+    pub fn since(self, other: Self) -> usize {
+        let number = |month: Self| i32::from(month.year) * 12 + i32::from(month.month);
+        usize::try_from(number(self) - number(other)).unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:04}-{:02}", self.year, self.month)
+    }
+}
+
+impl Serialize for Month {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Who bought how often, and who came back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CustomerReport {
+    /// How many people have placed so many orders.
+    pub by_orders: BTreeMap<u64, u64>,
+    /// By the month of their first order: how many people ordered in that month, in the next one, and so on.
+    pub cohorts: BTreeMap<Month, Vec<u64>>,
+}
+
+impl CustomerReport {
+    /// People who have ordered.
+    pub fn people(&self) -> u64 {
+        self.by_orders.values().sum()
+    }
+
+    /// People who have ordered more than once.
+    pub fn repeated(&self) -> u64 {
+        self.by_orders.iter().filter(|(orders, _)| **orders > 1).map(|(_, people)| people).sum()
+    }
 }
 
 /// What was bought in one currency.
@@ -39,6 +98,11 @@ pub struct OrderReport {
     /// What those are worth together.
     #[serde(serialize_with = "units")]
     pub value: Micros,
+    /// Refunds.
+    pub refunds: u64,
+    /// What was given back, as far as they say.
+    #[serde(serialize_with = "units")]
+    pub refunded: Micros,
 }
 
 impl OrderReport {

@@ -14,7 +14,7 @@ use kairos_engine::playbook::Channel;
 use kairos_engine::time::{Span, Timestamp};
 
 use crate::experiments::Exposures;
-use crate::report::{MessageReport, Report};
+use crate::report::{CustomerReport, MessageReport, Month, Report};
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +41,8 @@ pub struct Tally {
     sent: BTreeMap<MessageKey, u64>,
     fates: BTreeSet<(DeliveryId, Fate)>,
     times_to_goal: BTreeMap<Name, Vec<Span>>,
+    /// How many orders each user placed in each month.
+    bought: BTreeMap<UserKey, BTreeMap<Month, u64>>,
     /// Who turned out to be whom.
     became: BTreeMap<UserKey, UserKey>,
     exposures: Exposures,
@@ -70,21 +72,28 @@ impl Tally {
 
     fn input(&mut self, user: UserKey, input: &Input, outcome: InputOutcome) {
         match (input, outcome) {
-            (Input::Event { event, .. }, _) => self.event(event),
+            (Input::Event { event, .. }, _) => self.event(user, event),
             (Input::Link { to, .. }, InputOutcome::Linked) => drop(self.became.insert(user, *to)),
             _ => {}
         }
     }
 
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, user: UserKey, event: &Event) {
         let EventKind::Track { event: name, properties } = &event.kind else { return };
-        if *name == EventName::OrderCompleted {
+        if matches!(name, EventName::OrderCompleted | EventName::OrderRefunded) {
             let currency = properties.get("currency").and_then(|currency| currency.as_str()).unwrap_or_default();
             let orders = self.report.orders.entry(currency.to_uppercase()).or_default();
-            orders.count += 1;
-            if let Some(worth) = event.worth() {
-                orders.with_value += 1;
-                orders.value = orders.value.plus(worth);
+            let worth = event.worth();
+            if *name == EventName::OrderRefunded {
+                orders.refunds += 1;
+                orders.refunded = orders.refunded.plus(worth.unwrap_or_default());
+            } else {
+                orders.count += 1;
+                orders.with_value += u64::from(worth.is_some());
+                orders.value = orders.value.plus(worth.unwrap_or_default());
+                if let Some(month) = Month::of(event.at) {
+                    *self.bought.entry(user).or_default().entry(month).or_default() += 1;
+                }
             }
         }
         let fate = match name {
@@ -173,6 +182,7 @@ impl Tally {
     pub fn report(&self) -> Report {
         let mut report = self.report.clone();
         report.people = self.reached.keys().map(|user| self.person(*user)).collect::<BTreeSet<_>>().len() as u64;
+        report.customers = self.customers();
         let mut fates: BTreeMap<(&MessageKey, Fate), u64> = BTreeMap::new();
         for (delivery, fate) in &self.fates {
             // A delivery of before the period belongs to that.
@@ -203,6 +213,28 @@ impl Tally {
             }
         }
         report
+    }
+
+    fn customers(&self) -> CustomerReport {
+        let mut people: BTreeMap<UserKey, BTreeMap<Month, u64>> = BTreeMap::new();
+        for (user, months) in &self.bought {
+            let person = people.entry(self.person(*user)).or_default();
+            for (month, orders) in months {
+                *person.entry(*month).or_default() += orders;
+            }
+        }
+        let mut customers = CustomerReport::default();
+        for months in people.values() {
+            *customers.by_orders.entry(months.values().sum()).or_default() += 1;
+            let Some((first, _)) = months.first_key_value() else { continue };
+            let cohort = customers.cohorts.entry(*first).or_default();
+            for month in months.keys() {
+                let later = month.since(*first);
+                cohort.resize(cohort.len().max(later + 1), 0);
+                cohort[later] += 1;
+            }
+        }
+        customers
     }
 
     /// Who got what, by person.

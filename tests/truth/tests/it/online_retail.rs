@@ -11,8 +11,11 @@ use jiff::civil::{DateTime, Weekday};
 use jiff::tz::TimeZone;
 use kairos_engine::event::Event;
 use kairos_engine::event_name::EventName;
+use kairos_engine::facts::{Fact, Row};
 use kairos_engine::identifiers::UserKey;
+use kairos_engine::mailbox::Input;
 use kairos_engine::money::Currency;
+use kairos_engine::outcome::InputOutcome;
 use kairos_engine::playbook::{
     Condition, EventMatch, EventPattern, HabitSlot, HabitTest, Playbook, Policy, Property, PropertyFilter, Segment,
     ValueTest, Weekdays,
@@ -20,6 +23,7 @@ use kairos_engine::playbook::{
 use kairos_engine::program::Program;
 use kairos_engine::segment_spec::{Facts, decode};
 use kairos_engine::time::{Span, Timestamp};
+use kairos_insights::Tally;
 use kairos_truth::changes::Change;
 use serde_json::json;
 
@@ -354,4 +358,74 @@ fn every_customer_enters_and_leaves_when_the_invoices_say_so() {
         assert!(*entries > 0, "{}: nobody ever was in it, so nothing was shown", segment.name);
     }
     assert_eq!((customers.len(), invoices), (4_372, 22_190));
+}
+
+/// What the whole file adds up to, lines of nobody included, in micros; and those lines alone.
+fn revenue() -> (i128, i128) {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(INVOICES);
+    let mut rows = csv::Reader::from_reader(GzDecoder::new(File::open(file).unwrap()));
+    let (mut all, mut of_nobody) = (0, 0);
+    for record in rows.records() {
+        let record = record.unwrap();
+        let quantity: i128 = record[3].trim().parse().unwrap();
+        let price: f64 = record[5].trim().parse().unwrap();
+        let value = quantity * (price * 1e6).round() as i128;
+        all += value;
+        of_nobody += if record[6].trim().is_empty() { value } else { 0 };
+    }
+    (all, of_nobody)
+}
+
+/// The months of a customer's orders, counted from the year 0, with how many there were in each.
+fn months(invoices: &[Invoice]) -> BTreeMap<i64, u64> {
+    let mut months = BTreeMap::new();
+    for invoice in orders(invoices) {
+        let at = jiff::Timestamp::from_millisecond(invoice.at_ms).unwrap().to_zoned(TimeZone::UTC);
+        *months.entry(i64::from(at.year()) * 12 + i64::from(at.month())).or_default() += 1;
+    }
+    months
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the figures are worth reading")]
+fn revenue_repeat_purchases_and_retention_are_those_of_the_invoices() {
+    let Some(customers) = customers() else {
+        eprintln!("skipped: {INVOICES} is not there");
+        return;
+    };
+    let mut tally = Tally::default();
+    let (mut by_orders, mut cohorts) = (BTreeMap::<u64, u64>::new(), BTreeMap::<i64, Vec<u64>>::new());
+    let (mut sold, mut refunded) = (0, 0);
+    for (customer, invoices) in &customers {
+        for (revision, event) in events(customer, invoices).into_iter().enumerate() {
+            let input = Box::new(Input::event(event));
+            let fact = Fact::Input { at: input.at(), outcome: InputOutcome::Applied, input };
+            tally.note(&Row { v: 1, user: UserKey::known(customer), revision: revision as u64, number: 0, fact });
+        }
+        for invoice in invoices {
+            *(if invoice.is_refund { &mut refunded } else { &mut sold }) += i128::from(invoice.total_micros());
+        }
+        let months = months(invoices);
+        let Some((first, _)) = months.first_key_value() else { continue };
+        *by_orders.entry(months.values().sum()).or_default() += 1;
+        let cohort = cohorts.entry(*first).or_default();
+        for month in months.keys() {
+            let later = usize::try_from(month - first).unwrap();
+            cohort.resize(cohort.len().max(later + 1), 0);
+            cohort[later] += 1;
+        }
+    }
+    let report = tally.report();
+    let orders = &report.orders["GBP"];
+    assert_eq!((i128::from(orders.value.get()), i128::from(orders.refunded.get())), (sold, refunded));
+    // What the file adds up to, less the lines that are nobody's: those are no events of anybody.
+    let (all, of_nobody) = revenue();
+    assert_eq!(all, 9_747_747_934_000);
+    assert_eq!(sold - refunded, all - of_nobody);
+    eprintln!("{} + {} of nobody = {}", (sold - refunded) as f64 / 1e6, of_nobody as f64 / 1e6, all as f64 / 1e6);
+    assert_eq!(report.customers.by_orders, by_orders);
+    let read = report.customers.cohorts.into_iter();
+    let read: BTreeMap<i64, Vec<u64>> =
+        read.map(|(month, cohort)| (i64::from(month.year) * 12 + i64::from(month.month), cohort)).collect();
+    assert_eq!(read, cohorts);
 }
