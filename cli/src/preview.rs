@@ -210,6 +210,7 @@ fn with_every_channel(playbook: &Playbook) -> Playbook {
     channels.whatsapp.get_or_insert_with(whatsapp);
     channels.on_site.get_or_insert_default();
     channels.web_push.get_or_insert_default();
+    channels.mobile_push.get_or_insert_default();
     playbook
 }
 

@@ -54,7 +54,7 @@ pub fn address_on(channel: Channel, address: &str) -> Option<String> {
         Channel::Whatsapp => "whatsapp",
         Channel::Telegram => "telegram_chat_id",
         Channel::Viber => "viber_id",
-        Channel::Webhook | Channel::OnSite | Channel::WebPush => return None,
+        Channel::Webhook | Channel::OnSite | Channel::WebPush | Channel::MobilePush => return None,
     };
     let mut profile = Profile::default();
     profile.apply(&Map::from_iter([(name.to_owned(), Value::from(address))]), &[]);
@@ -67,8 +67,9 @@ pub fn address_on(channel: Channel, address: &str) -> Option<String> {
 /// What there is instead.
 pub fn channel_named(name: &str) -> Result<Channel, String> {
     let name = name.trim();
-    // A browser that shows notifications has no address that anybody could write down.
-    let known = || Channel::PERSONAL.into_iter().filter(|channel| *channel != Channel::WebPush);
+    // What shows notifications has no address that anybody could write down.
+    let is_written = |channel: &Channel| !matches!(channel, Channel::WebPush | Channel::MobilePush);
+    let known = || Channel::PERSONAL.into_iter().filter(is_written);
     let found = known().find(|channel| channel.as_str().eq_ignore_ascii_case(name));
     found.ok_or_else(|| {
         let known = known().map(Channel::as_str).collect::<Vec<_>>().join(", ");

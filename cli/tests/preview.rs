@@ -24,7 +24,8 @@ const FILES: [(&str, &str); 6] = [
         "channels.yaml",
         "email:\n  from: Shop <hello@shop.example>\n  reply_to: service@shop.example\nsms:\n  sender_id: Shop\n\
          telegram: {silent: true}\nviber:\n  sender: Shop\nwhatsapp:\n  phone_number_id: \"123456789012345\"\n\
-         on_site: {verify_identity: true}\n",
+         on_site: {verify_identity: true}\nweb_push: {contact: \"mailto:web@shop.example\"}\n\
+         mobile_push: {apns: \"arn:aws:sns:eu-central-1:123456789012:app/APNS/shop\"}\n",
     ),
     (
         "promotions.yaml",
@@ -34,7 +35,7 @@ const FILES: [(&str, &str); 6] = [
     (
         "plays/hello.yaml",
         "title: Hello\ntrigger:\n  event: Store Searched\nvalid_for: 6h\nsteps:\n  - send:\n      message: hi\n      \
-         channels: [telegram, viber, whatsapp, email, sms, on_site]\n",
+         channels: [telegram, viber, whatsapp, email, sms, on_site, web_push, mobile_push]\n",
     ),
     ("messages/hi.yaml", MESSAGE),
     ("messages/hi.liquid", "<title>x</title><p>Hi {{ user.first_name }}: {{ promo_code.code }}</p>"),
@@ -64,6 +65,18 @@ locales:
       title: "{{ user.first_name }}, a present"
       text: "{{ promo_code.code }}"
       button: {text: "See {{ product.name }}", link: "{{ product.url }}"}
+    web_push:
+      title: "{{ product.name }}"
+      body: "{{ promo_code.code }}"
+      icon: https://shop.example/icon.png
+      url: "{{ product.url }}"
+    mobile_push:
+      title: "{{ product.name }}"
+      body: "{{ promo_code.code }}"
+      image: "{{ product.image_url }}"
+      url: "{{ product.url }}"
+      urgency: high
+      ttl: 1h
 "#;
 
 /// A folder with a play on every channel; `message` is what its message says.

@@ -17,7 +17,7 @@ import time
 
 from ministack import app
 from ministack.core import concurrency, iam_actions, iam_evaluator, lambda_runtime
-from ministack.services import lambda_svc, ses_v2
+from ministack.services import lambda_svc, ses_v2, sns
 from ministack.services.cloudformation import provisioners
 
 # Each batch at once is a process of the function; what one machine bears is less than the template's figures for AWS.
@@ -71,6 +71,44 @@ def authorise_email_by_sender():
         return f"arn:aws:ses:{region}:{account_id}:identity/{identity}"
 
     iam_actions._ses_v2_resource_arn = resource_of_email
+
+
+def authorise_devices_by_application():
+    """MiniStack asks for permission on `*`; AWS asks on the platform application, or on the endpoint that is meant.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-language-api-permissions-reference.html
+    """
+    original = iam_actions.extract_resource_arn
+
+    def resource_of_call(service, method, path, headers, body, query_params, *rest, **named):
+        if service == "sns":
+            for parameter in ("PlatformApplicationArn", "EndpointArn"):
+                arn = iam_actions._query_param(query_params, parameter)
+                if arn:
+                    return arn
+        return original(service, method, path, headers, body, query_params, *rest, **named)
+
+    iam_actions.extract_resource_arn = resource_of_call
+
+
+def name_endpoints_of_devices():
+    """MiniStack names the endpoint of a device like its platform application (`app/GCM/shop/…`); AWS says `endpoint`.
+
+    https://docs.aws.amazon.com/sns/latest/api/API_CreatePlatformEndpoint.html
+    """
+    original = sns._create_platform_endpoint
+
+    def create(parameters):
+        status, headers, body = original(parameters)
+        if status != 200:
+            return status, headers, body
+        for arn in [arn for arn in sns._platform_endpoints if ":app/" in arn]:
+            endpoint = sns._platform_endpoints.pop(arn)
+            endpoint["arn"] = arn.replace(":app/", ":endpoint/")
+            sns._platform_endpoints[endpoint["arn"]] = endpoint
+        return status, headers, body.replace(b":app/", b":endpoint/")
+
+    sns._create_platform_endpoint = create
 
 
 def keep_binary_bodies():
@@ -205,7 +243,11 @@ def main():
         (iam_actions, "extract_iam_action"),
         (iam_actions, "_ses_v2_resource_arn"),
         (iam_evaluator, "_resolve_condition_key"),
+        (iam_actions, "extract_resource_arn"),
+        (iam_actions, "_query_param"),
         (ses_v2, "_identities"),
+        (sns, "_create_platform_endpoint"),
+        (sns, "_platform_endpoints"),
         (lambda_svc, "_build_function_url_event"),
         (lambda_svc, "_sqs_esm_concurrency"),
         (lambda_svc, "_ESM_IDLE_WAKE_GAP_SECONDS"),
@@ -219,6 +261,8 @@ def main():
         sys.exit(f"This MiniStack has no {', '.join(missing)}: install the version of infra/local/requirements.txt.")
     authorise_batches_like_single_calls()
     authorise_email_by_sender()
+    authorise_devices_by_application()
+    name_endpoints_of_devices()
     keep_binary_bodies()
     name_function_urls_as_they_are_here()
     run_groups_in_parallel()

@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 56] = [
+const ATTEMPTS: [&str; 60] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -59,6 +59,10 @@ const ATTEMPTS: [&str; 56] = [
     "SendMessage AlarmsQueueUrl",
     "SendMessage FeedbackQueueUrl",
     "Publish SMS",
+    "Publish endpoint/GCM/shop/1",
+    "CreatePlatformEndpoint app/GCM/shop",
+    "CreatePlatformEndpoint app/GCM/another",
+    "DeleteEndpoint endpoint/GCM/shop/1",
     "SendEmail",
     "PutObject ArchiveBucket",
     "GetObject ArchiveBucket",
@@ -139,6 +143,9 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "SendMessage DeliveriesQueueUrl",
             "SendMessage FeedbackQueueUrl",
             "Publish SMS",
+            "Publish endpoint/GCM/shop/1",
+            "CreatePlatformEndpoint app/GCM/shop",
+            "DeleteEndpoint endpoint/GCM/shop/1",
             "SendEmail",
             "GetSecretValue WebhookSecretArn",
             "GetSecretValue PromoCodeKeyArn",
@@ -263,6 +270,8 @@ async fn credentials_of(stage: &Stage, function: &str) -> Credentials {
 async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
     let dynamodb = aws_sdk_dynamodb::Client::new(config);
     let sqs = aws_sdk_sqs::Client::new(config);
+    let sns = aws_sdk_sns::Client::new(config);
+    let of_sns = |name: &str| format!("arn:aws:sns:us-east-1:000000000000:{name}");
     let text = |text: &str| AttributeValue::S(text.into());
     let (action, on) = attempt.split_once(' ').unwrap_or((attempt, ""));
     let table = on.split('/').next().filter(|table| table.ends_with("Table")).map(|table| stage.output(table));
@@ -400,10 +409,14 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .send()
                 .await,
         ),
-        "Publish" => {
-            let sns = aws_sdk_sns::Client::new(config);
+        "Publish" if on == "SMS" => {
             verdict(sns.publish().phone_number("+15559999999").message("permission").send().await)
         }
+        "Publish" => verdict(sns.publish().target_arn(of_sns(on)).message("permission").send().await),
+        "CreatePlatformEndpoint" => verdict(
+            sns.create_platform_endpoint().platform_application_arn(of_sns(on)).token("permission").send().await,
+        ),
+        "DeleteEndpoint" => verdict(sns.delete_endpoint().endpoint_arn(of_sns(on)).send().await),
         "SendEmail" => {
             let content = Content::builder().data("permission").build().unwrap();
             let message =
@@ -456,9 +469,10 @@ fn verdict<T, E: Debug>(result: Result<T, E>) -> bool {
             let let_through = [
                 "ConditionalCheckFailed",
                 "MissingParameter",
-                "InvalidParameterValue",
+                "InvalidParameter",
                 "PreconditionFailed",
                 "NoSuchKey",
+                "NotFound",
             ];
             let let_through = let_through.iter().any(|code| error.contains(code));
             assert!(denied || let_through, "neither allowed nor denied: {error}");

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kairos_engine::event_name::EventName;
 use kairos_engine::playbook::{
-    Channel, ChannelSettings, EventMatch, EventPattern, LinkSettings, LocalizedMessage, Message, Play, Playbook,
-    PlaybookVersion, Step, Trigger, Urgency, WebPushMessage, WebPushSettings,
+    Channel, ChannelSettings, EventMatch, EventPattern, LinkSettings, LocalizedMessage, Message, MobilePushSettings,
+    Play, Playbook, PlaybookVersion, PushMessage, Step, Trigger, Urgency, WebPushSettings,
 };
 use kairos_engine::time::Span;
 use kairos_protocol::delivery::{AnswerClass, DeliveryRecord, Status};
@@ -22,6 +22,10 @@ use crate::harness::{PATIENCE, Shopper, Stage, eventually, playbook, root, run};
 
 /// What makes the play write.
 const ASKED: &str = "Bell Rung";
+/// What makes the play write to the app.
+const PHONED: &str = "Phone Rung";
+/// The platform application of SNS that delivery may use.
+const APPLICATION: &str = "arn:aws:sns:us-east-1:000000000000:app/GCM/shop";
 /// The keys of the browser of RFC 8291, section 5.
 const PRIVATE: &str = "q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94";
 const P256DH: &str = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4";
@@ -31,7 +35,7 @@ const CHROME: &str =
 
 /// The playbook of these tests: whoever rings gets a notification.
 pub(crate) fn with_notifications(webhook_url: &str) -> Playbook {
-    let message = WebPushMessage {
+    let message = PushMessage {
         title: "{{ user.first_name | default: 'Hello' }}".into(),
         body: "Your {{ product.name }} is still there.".into(),
         image: Some("{{ product.image_url }}".into()),
@@ -41,23 +45,35 @@ pub(crate) fn with_notifications(webhook_url: &str) -> Playbook {
         ttl: Some(Span::from_mins(10)),
         topic: None,
     };
-    let templates = LocalizedMessage { web_push: Some(message), ..LocalizedMessage::default() };
+    let mobile_push = Some(message.clone());
+    let templates = LocalizedMessage { web_push: Some(message), mobile_push, ..LocalizedMessage::default() };
     let rung = EventMatch::all(EventPattern::Track(EventName::Custom(ASKED.into())));
     Playbook {
         version: PlaybookVersion("tests-web-push".into()),
         sources: playbook::playbook(webhook_url).sources,
         channels: ChannelSettings {
             web_push: Some(WebPushSettings { contact: "mailto:web@shop.example".into() }),
+            mobile_push: Some(MobilePushSettings { fcm: Some(APPLICATION.into()), ..MobilePushSettings::default() }),
             ..ChannelSettings::default()
         },
-        plays: vec![Play {
-            name: "bell".into(),
-            title: "Bell".into(),
-            trigger: Trigger::Event(vec![rung]),
-            valid_for: Span::from_hours(1),
-            steps: vec![Step::Send { message: "bell".into(), channels: vec![Channel::WebPush] }],
-            ..Play::default()
-        }],
+        plays: vec![
+            Play {
+                name: "phone".into(),
+                title: "Phone".into(),
+                trigger: Trigger::Event(vec![EventMatch::all(EventPattern::Track(EventName::Custom(PHONED.into())))]),
+                valid_for: Span::from_hours(1),
+                steps: vec![Step::Send { message: "bell".into(), channels: vec![Channel::MobilePush] }],
+                ..Play::default()
+            },
+            Play {
+                name: "bell".into(),
+                title: "Bell".into(),
+                trigger: Trigger::Event(vec![rung]),
+                valid_for: Span::from_hours(1),
+                steps: vec![Step::Send { message: "bell".into(), channels: vec![Channel::WebPush] }],
+                ..Play::default()
+            },
+        ],
         messages: BTreeMap::from([(
             "bell".to_owned(),
             Message {
@@ -238,5 +254,32 @@ fn who_refuses_notifications_gets_none_and_nobody_else_can_take_a_browser_away()
         let codes: Vec<_> = refused.iter().map(|one| one["code"].as_str().unwrap()).collect();
         assert_eq!(codes, ["name_reserved", "subscription_invalid"], "{}", answer.body);
         stage.browsers_are(&eve, &["a"]).await;
+    });
+}
+
+#[test]
+fn a_device_gets_its_notification_through_sns() {
+    run(async {
+        let stage = Stage::web_push().await;
+        let sns = aws_sdk_sns::Client::new(&stage.config);
+        let made =
+            sns.create_platform_application().name("shop").platform("GCM").attributes("PlatformCredential", "key");
+        let made = made.send().await.unwrap();
+        assert_eq!(made.platform_application_arn(), Some(APPLICATION));
+        let finn = Shopper::new("mobile");
+        let mut opened = finn.track(now(), "Application Opened", json!({}));
+        let token = format!("{}:APA91bH-a-token-of-some-length", finn.user_id);
+        opened["context"] = json!({ "device": { "type": "android", "id": finn.user_id, "token": token } });
+        let rings = finn.track(
+            now(),
+            PHONED,
+            json!({ "product_id": "mug-1", "name": "Mug", "url": "https://shop.example/mug" }),
+        );
+        stage.accept(&[opened, rings]).await;
+        let record = stage.rung(&finn, "is sent", is(Status::Sent)).await;
+        let answer = record.answer.unwrap();
+        assert_eq!((record.channel, answer.code.as_str()), (Channel::MobilePush, "accepted"));
+        assert!(answer.provider_id.is_some());
+        assert_eq!(record.address, finn.user_id, "tokens stand in no record");
     });
 }

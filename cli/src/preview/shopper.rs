@@ -98,6 +98,7 @@ impl Shopper {
             let address = match channel {
                 // The names of their push services say as much as a person wants to know.
                 Channel::WebPush => state.web_push.last()?.service(),
+                Channel::MobilePush => state.devices.last()?.platform.key(),
                 channel => state.profile.address(channel)?,
             };
             Some((channel, address.to_owned()))

@@ -2,7 +2,7 @@
 
 use kairos_backtest::table::thousands;
 use kairos_engine::money::Micros;
-use kairos_engine::playbook::{LinkButton, OnSiteKind, OnSiteMessage, OnSitePosition, WebPushMessage};
+use kairos_engine::playbook::{LinkButton, OnSiteKind, OnSiteMessage, OnSitePosition, PushMessage};
 use kairos_messages::{SmsEncoding, sms_size};
 use kairos_protocol::delivery::Content;
 
@@ -94,8 +94,8 @@ impl Shown {
                 let head = [("stands", place)].into_iter().chain(title.map(|title| ("title", title)));
                 bubble(head.collect(), text, picture, button)
             }
-            Content::WebPush { message, .. } => {
-                let WebPushMessage { title, body, image, icon, url, urgency, .. } = *message;
+            Content::WebPush { message, .. } | Content::MobilePush { message, .. } => {
+                let PushMessage { title, body, image, icon, url, urgency, .. } = *message;
                 let head = [("title", title), ("urgency", urgency.as_str().to_owned())].into_iter();
                 let mut shown = bubble(head.collect(), body, image.or(icon), None);
                 shown.links.extend(url);

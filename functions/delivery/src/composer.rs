@@ -33,6 +33,7 @@ use crate::consent_links::{ConsentLinks, has_header, needs_links};
 use crate::enrichment::{Listings, Needs, completed, related, store};
 use crate::links::{ShortLinks, with_short_links};
 use crate::messengers::Messengers;
+use crate::mobile_push::Pushes;
 use crate::promo_codes::{Codes, code_of};
 use crate::tokens::Tokens;
 use crate::web_push::Notifies;
@@ -40,7 +41,7 @@ use crate::webhook::SigningKeys;
 
 /// Composes from published playbooks.
 #[derive(Debug)]
-pub struct PlaybookComposer<L, P, C, S, K, T, W> {
+pub struct PlaybookComposer<L, P, C, S, K, T, W, A> {
     playbooks: PlaybookStore,
     listings: L,
     codes: P,
@@ -49,11 +50,13 @@ pub struct PlaybookComposer<L, P, C, S, K, T, W> {
     keys: K,
     messengers: Arc<Messengers<T>>,
     web_push: Arc<W>,
+    mobile_push: Arc<A>,
 }
 
-impl<L, P, C, S, K, T, W> PlaybookComposer<L, P, C, S, K, T, W> {
+impl<L, P, C, S, K, T, W, A> PlaybookComposer<L, P, C, S, K, T, W, A> {
     /// Composes from this store, this catalogue, these promo codes, these links for consent and these short ones; `keys`
-    /// are those that webhooks will be signed with, `messengers` those that must be ready for what is composed, and `web_push` knows the browsers of users.
+    /// are those that webhooks will be signed with, `messengers` those that must be ready for what is composed, and the other two know browsers and devices of
+    /// users.
     pub fn new(
         playbooks: PlaybookStore,
         listings: L,
@@ -61,13 +64,13 @@ impl<L, P, C, S, K, T, W> PlaybookComposer<L, P, C, S, K, T, W> {
         consent: C,
         links: S,
         keys: K,
-        (messengers, web_push): (Arc<Messengers<T>>, Arc<W>),
+        (messengers, web_push, mobile_push): (Arc<Messengers<T>>, Arc<W>, Arc<A>),
     ) -> Self {
-        Self { playbooks, listings, codes, consent, links, keys, messengers, web_push }
+        Self { playbooks, listings, codes, consent, links, keys, messengers, web_push, mobile_push }
     }
 }
 
-impl<L, P, C, S, K, T, W> Composer for PlaybookComposer<L, P, C, S, K, T, W>
+impl<L, P, C, S, K, T, W, A> Composer for PlaybookComposer<L, P, C, S, K, T, W, A>
 where
     L: Listings,
     P: Codes,
@@ -76,6 +79,7 @@ where
     K: SigningKeys,
     T: Tokens,
     W: Notifies,
+    A: Pushes,
 {
     async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
         self.messengers.ready(order.channel, &SystemClock).await?;
@@ -90,6 +94,7 @@ where
                     Content::WebPush { browsers, .. } => {
                         *browsers = self.web_push.browsers(order, SystemClock.now()).await?;
                     }
+                    Content::MobilePush { devices, .. } => *devices = self.mobile_push.devices(order).await?,
                     _ => {}
                 }
                 Ok(content)
@@ -109,8 +114,8 @@ pub fn no_key(fault: &Fault) -> Answer {
     Answer::new(AnswerClass::Configuration, "secret").with_detail(&fault.to_string())
 }
 
-/// The content of an order, by this playbook and this catalogue, with a code and links of these. Which browsers a
-/// notification goes to is not asked here.
+/// The content of an order, by this playbook and this catalogue, with a code and links of these. Which browsers or
+/// devices a notification goes to is not asked here.
 ///
 /// # Errors
 /// The answer that is recorded when there is none (see the module).
@@ -228,6 +233,10 @@ fn addressed(
             let sender = channels.web_push.clone().ok_or_else(not_set_up)?;
             let (message, language) = (Box::new(message), language.to_owned());
             Content::WebPush { sender, message, language, browsers: Vec::new() }
+        }
+        RenderedMessage::MobilePush(message) => {
+            let sender = channels.mobile_push.clone().ok_or_else(not_set_up)?;
+            Content::MobilePush { sender, message: Box::new(message), devices: Vec::new() }
         }
     })
 }

@@ -37,8 +37,10 @@ use crate::consent_links::SignedConsentLinks;
 use crate::email::Email;
 use crate::links::StoredLinks;
 use crate::messengers::{Bases, Messengers};
+use crate::mobile_push::MobilePush;
 use crate::promo_codes::StoredCodes;
 use crate::providers::{Breakers, Providers, provider_config};
+use crate::push::Receivers;
 use crate::sms::Sms;
 use crate::tokens::SecretsManagerTokens;
 use crate::web_push::WebPush;
@@ -46,6 +48,8 @@ use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
 
 /// The push services of browsers, with the secret, the table and the queue that it takes.
 type Browsers = WebPush<Secret<VapidKey>, UsersTable, Mailboxes>;
+/// SNS, with the table and the queue that it takes to reach devices.
+type Devices = MobilePush<UsersTable, Mailboxes>;
 
 /// The function with everything it talks to.
 #[derive(Debug)]
@@ -63,8 +67,9 @@ pub struct Delivery {
         Arc<SecretsManagerKey>,
         SecretsManagerTokens,
         Browsers,
+        Devices,
     >,
-    providers: Providers<Arc<SecretsManagerKey>, SecretsManagerTokens, Browsers, SystemClock>,
+    providers: Providers<Arc<SecretsManagerKey>, SecretsManagerTokens, Browsers, Devices, SystemClock>,
 }
 
 impl Delivery {
@@ -85,12 +90,13 @@ impl Delivery {
         let bases = optional("MESSENGERS_STAND_IN").map_or_else(|| Ok(Bases::own()), |at| Bases::stand_in(&at))?;
         let tokens = SecretsManagerTokens::new(&secrets, required("MESSENGER_SECRETS")?);
         let (users, suppressions) = (required("USERS_TABLE")?, required("SUPPRESSIONS_TABLE")?);
-        let web_push = Arc::new(WebPush::new(
-            Secret::new(secrets.clone(), required("VAPID_KEY_ARN")?, VAPID_KEY_REFRESH, VapidKey::parse),
+        let receivers = Receivers::new(
             UsersTable::new(dynamodb.clone(), users.clone()),
             Mailboxes::new(aws_sdk_sqs::Client::new(&config), required("EVENTS_QUEUE_URL")?),
-            bases.web_push(),
-        ));
+        );
+        let vapid = Secret::new(secrets.clone(), required("VAPID_KEY_ARN")?, VAPID_KEY_REFRESH, VapidKey::parse);
+        let web_push = Arc::new(WebPush::new(vapid, receivers.clone(), bases.web_push()));
+        let mobile_push = Arc::new(MobilePush::new(aws_sdk_sns::Client::new(&for_providers), receivers));
         let messengers = Arc::new(Messengers::new(tokens, bases));
         let key = Arc::new(SecretsManagerKey::new(secrets.clone(), required("WEBHOOK_SECRET_ARN")?));
         let codes = PromoCodesTable::new(dynamodb.clone(), required("PROMO_CODES_TABLE")?);
@@ -115,7 +121,7 @@ impl Delivery {
                 consent,
                 links,
                 Arc::clone(&key),
-                (Arc::clone(&messengers), Arc::clone(&web_push)),
+                (Arc::clone(&messengers), Arc::clone(&web_push), Arc::clone(&mobile_push)),
             ),
             providers: Providers {
                 sms: Sms::new(
@@ -127,6 +133,7 @@ impl Delivery {
                 webhook: Webhook::new(private_hosts, key),
                 messengers,
                 web_push,
+                mobile_push,
                 inbox,
                 breakers: Breakers::default(),
                 clock: SystemClock,
@@ -323,6 +330,7 @@ mod tests {
             (include_str!("../events/whatsapp.json"), "whatsapp"),
             (include_str!("../events/on_site.json"), "on_site"),
             (include_str!("../events/web_push.json"), "web_push"),
+            (include_str!("../events/mobile_push.json"), "mobile_push"),
         ] {
             let event: SqsEvent = serde_json::from_str(file).unwrap();
             let read = incoming(&event.records[0]);

@@ -8,7 +8,7 @@
 //! - [`providers`]: one module per channel of the same shape (build the request, send it once,
 //!   classify the answer by the codes that the provider documents): [`sms`], [`email`], [`webhook`],
 //!   and over [`messengers`] [`telegram`], [`viber`], [`whatsapp`]. [`on_site`] writes to
-//!   the inbox, [`web_push`] to the user's browsers. `docs/channels.md` has all tables.
+//!   the inbox, [`web_push`] to the user's browsers, [`mobile_push`] to their devices ([`push`]: what those have in common). `docs/channels.md` has all tables.
 //! - [`function`]: the batch in, the failures and the counters out.
 //!
 //! **Invariant:** no client of a provider retries by itself: after an answer that did not arrive, only
@@ -23,9 +23,11 @@ pub mod function;
 mod https;
 pub mod links;
 pub mod messengers;
+pub mod mobile_push;
 pub mod on_site;
 pub mod promo_codes;
 pub mod providers;
+pub mod push;
 pub mod sms;
 pub mod telegram;
 pub mod tokens;

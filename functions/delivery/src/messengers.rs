@@ -57,7 +57,12 @@ impl Messenger {
             Channel::Telegram => Some(Self::Telegram),
             Channel::Viber => Some(Self::Viber),
             Channel::Whatsapp => Some(Self::Whatsapp),
-            Channel::Email | Channel::Sms | Channel::Webhook | Channel::OnSite | Channel::WebPush => None,
+            Channel::Email
+            | Channel::Sms
+            | Channel::Webhook
+            | Channel::OnSite
+            | Channel::WebPush
+            | Channel::MobilePush => None,
         }
     }
 

@@ -18,6 +18,7 @@ use kairos_protocol::port::Clock;
 
 use crate::email::{Email, Parts};
 use crate::messengers::Messengers;
+use crate::mobile_push::{AppNotification, Pushes};
 use crate::on_site;
 use crate::sms::Sms;
 use crate::tokens::Tokens;
@@ -26,7 +27,7 @@ use crate::webhook::{SigningKeys, Webhook};
 
 /// The providers of all channels.
 #[derive(Debug)]
-pub struct Providers<K, T, W, C> {
+pub struct Providers<K, T, W, A, C> {
     /// SNS.
     pub sms: Sms,
     /// SES.
@@ -37,6 +38,8 @@ pub struct Providers<K, T, W, C> {
     pub messengers: Arc<Messengers<T>>,
     /// The push services of browsers.
     pub web_push: Arc<W>,
+    /// The push services of phones, by SNS.
+    pub mobile_push: Arc<A>,
     /// The inboxes that messages for the shop's pages wait in.
     pub inbox: InboxTable,
     /// Which of them are to be left alone.
@@ -46,7 +49,8 @@ pub struct Providers<K, T, W, C> {
 }
 
 /// The breakers of all providers, one for each channel. The site has none: its inbox is a table of the stack's own. Nor have
-/// browsers: each has a push service of its maker's.
+/// browsers: each has a push service of its maker's. Notifications of the app have one of their own beside that of SMS, because
+/// SNS throttles them apart.
 #[derive(Debug, Default)]
 pub struct Breakers {
     email: Breaker,
@@ -55,6 +59,7 @@ pub struct Breakers {
     telegram: Breaker,
     viber: Breaker,
     whatsapp: Breaker,
+    mobile_push: Breaker,
 }
 
 impl Breakers {
@@ -66,6 +71,7 @@ impl Breakers {
             Channel::Telegram => Some(&self.telegram),
             Channel::Viber => Some(&self.viber),
             Channel::Whatsapp => Some(&self.whatsapp),
+            Channel::MobilePush => Some(&self.mobile_push),
             Channel::OnSite | Channel::WebPush => None,
         }
     }
@@ -82,10 +88,17 @@ impl Breakers {
 
 /// Whether an answer is about one receiver's limit, and says nothing of the provider.
 fn is_of_one_receiver(channel: Channel, answer: &Answer) -> bool {
-    matches!((channel, answer.code.as_str()), (Channel::Viber, "12") | (Channel::Whatsapp, "131056"))
+    let code = answer.code.trim_end_matches("Exception");
+    matches!(
+        (channel, code),
+        (Channel::Viber, "12")
+            | (Channel::Whatsapp, "131056")
+            // An endpoint that was deleted meanwhile.
+            | (Channel::MobilePush, "NotFound" | "InvalidParameter")
+    )
 }
 
-impl<K: SigningKeys, T: Tokens, W: Notifies, C: Clock> Provider for Providers<K, T, W, C> {
+impl<K: SigningKeys, T: Tokens, W: Notifies, A: Pushes, C: Clock> Provider for Providers<K, T, W, A, C> {
     fn wait(&self, order: &DeliveryOrder) -> Option<Span> {
         self.breakers.of(order.channel)?.wait(self.clock.now())
     }
@@ -97,7 +110,7 @@ impl<K: SigningKeys, T: Tokens, W: Notifies, C: Clock> Provider for Providers<K,
     }
 }
 
-impl<K: SigningKeys, T: Tokens, W: Notifies, C: Clock> Providers<K, T, W, C> {
+impl<K: SigningKeys, T: Tokens, W: Notifies, A: Pushes, C: Clock> Providers<K, T, W, A, C> {
     async fn call(&self, order: &DeliveryOrder, content: &Content) -> Answer {
         match content {
             Content::Sms { sender, text } => self.sms.send(order, sender, text).await,
@@ -112,6 +125,9 @@ impl<K: SigningKeys, T: Tokens, W: Notifies, C: Clock> Providers<K, T, W, C> {
             Content::WebPush { sender, message, language, browsers } => {
                 let notification = Notification { sender, message, language, browsers };
                 self.web_push.notify(order, notification, self.clock.now()).await
+            }
+            Content::MobilePush { sender, message, devices } => {
+                self.mobile_push.push(order, AppNotification { sender, message, devices }, self.clock.now()).await
             }
             Content::Telegram { .. } | Content::Viber { .. } | Content::Whatsapp { .. } => {
                 self.messengers.send(order, content, &self.clock).await
@@ -168,6 +184,8 @@ mod tests {
             (Channel::Whatsapp, "131056", false),
             (Channel::Whatsapp, "131016", true),
             (Channel::Email, "ThrottlingException", true),
+            (Channel::MobilePush, "NotFoundException", false),
+            (Channel::MobilePush, "Throttled", true),
         ] {
             let breakers = Breakers::default();
             for _ in 0..100 {

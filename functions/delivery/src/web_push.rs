@@ -33,18 +33,13 @@ use std::error::Error;
 use std::future::Future;
 use std::sync::OnceLock;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::join_all;
 use kairos_cloud::secrets::Secret;
 use kairos_cloud::telemetry;
 use kairos_cloud::vapid_key::VapidKey;
-use kairos_engine::bounds::{FORWARD_HOPS_MAX, WEB_PUSH_ANSWER_BYTES_MAX, WEB_PUSH_GONE_TOLD_WITHIN, WEB_PUSH_TIMEOUT};
-use kairos_engine::event::{Event, EventKind, FEEDBACK};
-use kairos_engine::event_name::EventName;
-use kairos_engine::identifiers::InputId;
-use kairos_engine::mailbox::{DeliveryOrder, Input, MailboxMessage};
-use kairos_engine::playbook::{WebPushMessage, WebPushSettings};
+use kairos_engine::bounds::{WEB_PUSH_ANSWER_BYTES_MAX, WEB_PUSH_TIMEOUT};
+use kairos_engine::mailbox::DeliveryOrder;
+use kairos_engine::playbook::{PushMessage, WebPushSettings};
 use kairos_engine::time::{Span, Timestamp};
 use kairos_engine::web_push::WebPushSubscription;
 use kairos_protocol::delivery::{Answer, AnswerClass};
@@ -52,11 +47,10 @@ use kairos_protocol::mailboxes::Users;
 use kairos_protocol::port::{Fault, Mailboxes};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{Client, Url};
-use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::{Value, json};
 
 use crate::https::{self, beginning, builder, client, retry_after};
-use crate::providers::duration;
+use crate::push::{Receivers, of_all, topic_of};
 use crate::webhook::addresses::{self, NotPublic, PublicResolver, SystemNames};
 
 pub mod encryption;
@@ -81,7 +75,7 @@ pub struct Notification<'a> {
     /// How the shop shows itself.
     pub sender: &'a WebPushSettings,
     /// What is shown.
-    pub message: &'a WebPushMessage,
+    pub message: &'a PushMessage,
     /// The language it is written in.
     pub language: &'a str,
     /// The browsers that it goes to.
@@ -113,8 +107,7 @@ pub trait Notifies {
 #[derive(Debug)]
 pub struct WebPush<K, U, M> {
     keys: K,
-    users: U,
-    mailboxes: M,
+    receivers: Receivers<U, M>,
     /// What plays all push services, for trying out.
     stand_in: Option<String>,
     timeout: Span,
@@ -122,10 +115,10 @@ pub struct WebPush<K, U, M> {
 }
 
 impl<K: VapidKeys, U: Users, M: Mailboxes> WebPush<K, U, M> {
-    /// Writes as the key says to the browsers of these users, and tells their mailboxes which are gone. With `stand_in`, the
+    /// Writes as the key says to the browsers of these users, whose mailboxes are told which are gone. With `stand_in`, the
     /// server at that address gets what would go to push services, below their names.
-    pub fn new(keys: K, users: U, mailboxes: M, stand_in: Option<String>) -> Self {
-        Self { keys, users, mailboxes, stand_in, timeout: WEB_PUSH_TIMEOUT, client: OnceLock::new() }
+    pub fn new(keys: K, receivers: Receivers<U, M>, stand_in: Option<String>) -> Self {
+        Self { keys, receivers, stand_in, timeout: WEB_PUSH_TIMEOUT, client: OnceLock::new() }
     }
 
     /// The same for push services that must answer sooner than within [`WEB_PUSH_TIMEOUT`].
@@ -210,52 +203,12 @@ impl<K: VapidKeys, U: Users, M: Mailboxes> WebPush<K, U, M> {
         let said = beginning(&mut response, WEB_PUSH_ANSWER_BYTES_MAX).await.unwrap_or_default();
         Ok(answer.with_detail(&String::from_utf8_lossy(&said)))
     }
-
-    /// Tells the user's mailbox which browsers are gone. When that fails, the next notification finds out again.
-    async fn forget(&self, order: &DeliveryOrder, gone: &[&WebPushSubscription], now: Timestamp) {
-        if gone.is_empty() {
-            return;
-        }
-        telemetry::count("web_push_gone", gone.len());
-        let inputs = gone.iter().map(|browser| Input::event(expired(order, browser, now))).collect();
-        let message = [MailboxMessage::of_inputs(order.user, inputs)];
-        let told = tokio::time::timeout(duration(WEB_PUSH_GONE_TOLD_WITHIN), self.mailboxes.send(&message)).await;
-        let why = match told {
-            Ok(Ok(())) => return,
-            Ok(Err(fault)) => fault.to_string(),
-            Err(_) => "the queue did not answer in time".to_owned(),
-        };
-        telemetry::count("web_push_gone_not_told", gone.len());
-        tracing::warn!(why, "a user could not be told that a browser is gone; the next notification finds out again");
-    }
 }
 
 impl<K: VapidKeys, U: Users, M: Mailboxes> Notifies for WebPush<K, U, M> {
     async fn browsers(&self, order: &DeliveryOrder, now: Timestamp) -> Result<Vec<WebPushSubscription>, Answer> {
         self.key(now).await?;
-        let unavailable = |fault: &Fault| {
-            let class = match fault {
-                Fault::Retryable { .. } => AnswerClass::Retryable,
-                Fault::Permanent { .. } => AnswerClass::Configuration,
-            };
-            Answer::new(class, "users_unavailable").with_detail(&fault.to_string())
-        };
-        let mut user = order.user;
-        let mut was_linked = false;
-        for _ in 0..=FORWARD_HOPS_MAX {
-            let mut loaded = self.users.load(&[user]).await.map_err(|fault| unavailable(&fault))?;
-            let stored = loaded.remove(&user).transpose().map_err(|fault| unavailable(&fault))?;
-            let Some(stored) = stored else { break };
-            if !stored.state.web_push.is_empty() {
-                return Ok(stored.state.web_push);
-            }
-            let Some(to) = stored.state.forwarded_to else { break };
-            user = to;
-            was_linked = true;
-        }
-        // What a visitor was known by may still be on its way to the user that they have turned out to be.
-        let class = if was_linked { AnswerClass::Retryable } else { AnswerClass::PermanentAddress };
-        Err(Answer::new(class, "no_browser").with_detail("no browser of the user shows notifications any more"))
+        self.receivers.of(order, "no_browser", |state| &state.web_push).await
     }
 
     async fn notify(&self, order: &DeliveryOrder, notification: Notification<'_>, now: Timestamp) -> Answer {
@@ -268,10 +221,9 @@ impl<K: VapidKeys, U: Users, M: Mailboxes> Notifies for WebPush<K, U, M> {
         let writes = browsers.iter().map(|browser| self.write(&call, browser, &key, now));
         let answers: Vec<Answer> =
             join_all(writes).await.into_iter().map(|answer| answer.unwrap_or_else(|answer| answer)).collect();
-        let is_gone = |answer: &Answer| answer.class == AnswerClass::PermanentAddress;
-        let gone: Vec<_> =
-            browsers.iter().zip(&answers).filter(|(_, answer)| is_gone(answer)).map(|(browser, _)| browser).collect();
-        self.forget(order, &gone, now).await;
+        let gone = browsers.iter().zip(&answers).filter(|(_, answer)| answer.class == AnswerClass::PermanentAddress);
+        let gone: Vec<_> = gone.map(|(browser, _)| browser.key()).collect();
+        self.receivers.forget(order, &gone, now).await;
         for (browser, answer) in browsers.iter().zip(&answers) {
             if answer.class == AnswerClass::Configuration {
                 telemetry::count("web_push_configuration", 1);
@@ -279,7 +231,7 @@ impl<K: VapidKeys, U: Users, M: Mailboxes> Notifies for WebPush<K, U, M> {
                 tracing::error!(service, code, "a push service does not take the shop's notifications");
             }
         }
-        of_all(answers)
+        of_all(answers, "browsers")
     }
 }
 
@@ -308,13 +260,6 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The topic of a play's notifications: a newer one replaces the one before. 32 letters of base64url, which is as many as a
-/// topic may have, so that no name is too long.
-fn topic_of(play: &str) -> String {
-    let hash = Sha256::new().chain_update("kairos topic\0").chain_update(play).finalize();
-    URL_SAFE_NO_PAD.encode(&hash[..24])
-}
-
 /// What the service worker gets (`web/kairos-service-worker.js`).
 fn content(order: &DeliveryOrder, notification: &Notification<'_>, topic: &str) -> Value {
     let message = notification.message;
@@ -333,16 +278,6 @@ fn content(order: &DeliveryOrder, notification: &Notification<'_>, topic: &str) 
     content
 }
 
-/// What tells a user that a browser is gone.
-fn expired(order: &DeliveryOrder, browser: &WebPushSubscription, now: Timestamp) -> Event {
-    let known = [("address_key", json!(browser.key())), ("delivery_id", json!(order.delivery))];
-    let properties: Map<_, _> = known.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let id = InputId::of_message(FEEDBACK, &format!("{}/expired/{}", order.delivery, browser.key()));
-    let kind = EventKind::Track { event: EventName::WebPushSubscriptionExpired, properties };
-    // The mailbox says whose it is; who they are stands nowhere here.
-    Event::new(id, now, FEEDBACK.to_owned(), None, None, kind, Map::new())
-}
-
 fn classify(status: u16) -> AnswerClass {
     match status {
         200..=299 => AnswerClass::Sent,
@@ -352,35 +287,6 @@ fn classify(status: u16) -> AnswerClass {
         406 | 408 | 425 | 429 | 500..=599 => AnswerClass::Retryable,
         400..=499 => AnswerClass::PermanentMessage,
         _ => AnswerClass::Unknown,
-    }
-}
-
-/// How a delivery to several browsers has ended.
-fn of_all(answers: Vec<Answer>) -> Answer {
-    let rank = |answer: &Answer| match answer.class {
-        AnswerClass::Sent => 0,
-        AnswerClass::Retryable => 1,
-        AnswerClass::Unknown => 2,
-        AnswerClass::Configuration => 3,
-        AnswerClass::PermanentMessage => 4,
-        AnswerClass::PermanentAddress | AnswerClass::NotAllowed => 5,
-    };
-    let all = answers.len();
-    let taken = answers.iter().filter(|answer| answer.class == AnswerClass::Sent).count();
-    let others: Vec<&str> =
-        answers.iter().filter(|answer| answer.class != AnswerClass::Sent).map(|answer| answer.code.as_str()).collect();
-    let others = others.join(", ");
-    let Some(answer) = answers.iter().min_by_key(|answer| rank(answer)).cloned() else {
-        return Answer::new(AnswerClass::PermanentAddress, "no_browser");
-    };
-    match (taken, all) {
-        (0, 1) => answer,
-        (0, _) => {
-            let said = answer.detail.clone().unwrap_or_default();
-            answer.with_detail(&format!("of {all} browsers: {others}; {said}"))
-        }
-        (taken, all) if taken == all => answer.with_detail(&format!("{all} of {all} browsers")),
-        (taken, all) => answer.with_detail(&format!("{taken} of {all} browsers; {others}")),
     }
 }
 
@@ -415,31 +321,5 @@ mod tests {
                 assert_eq!(classify(*status), class, "{status}");
             }
         }
-    }
-
-    #[test]
-    fn what_one_browser_takes_is_sent_and_else_the_answer_with_most_hope_counts() {
-        use AnswerClass as A;
-        let answer = |class| Answer::new(class, "x");
-        for (classes, expected) in [
-            (&[A::PermanentAddress, A::Sent, A::Configuration][..], A::Sent),
-            (&[A::PermanentAddress, A::Retryable, A::Unknown], A::Retryable),
-            (&[A::Configuration, A::Unknown], A::Unknown),
-            (&[A::PermanentMessage, A::Configuration], A::Configuration),
-            (&[A::PermanentAddress, A::PermanentMessage], A::PermanentMessage),
-            (&[A::PermanentAddress], A::PermanentAddress),
-            (&[], A::PermanentAddress),
-        ] {
-            assert_eq!(of_all(classes.iter().copied().map(answer).collect()).class, expected, "{classes:?}");
-        }
-        let some = of_all(vec![answer(A::Sent), Answer::new(A::PermanentAddress, "410")]);
-        assert_eq!(some.detail.as_deref(), Some("1 of 2 browsers; 410"));
-    }
-
-    #[test]
-    fn a_topic_is_the_plays_own_and_never_too_long() {
-        assert_eq!(topic_of("abandoned_cart"), topic_of("abandoned_cart"));
-        assert_ne!(topic_of("abandoned_cart"), topic_of("welcome"));
-        assert_eq!(topic_of(&"x".repeat(64)).len(), kairos_engine::bounds::WEB_PUSH_TOPIC_CHARS_MAX);
     }
 }

@@ -53,7 +53,7 @@ pub struct Words {
     /// What stands below it.
     pub later_text: &'static str,
     /// What channels are called.
-    channels: [(Channel, &'static str); 6],
+    channels: [(Channel, &'static str); 7],
     /// The shop, when it has not said its name.
     pub the_shop: &'static str,
 }
@@ -89,6 +89,7 @@ const ENGLISH: Words = Words {
         (Channel::Viber, "Viber"),
         (Channel::Whatsapp, "WhatsApp"),
         (Channel::WebPush, "notification in the browser"),
+        (Channel::MobilePush, "notification of the app"),
     ],
     the_shop: "The shop",
 };
@@ -124,6 +125,7 @@ const GERMAN: Words = Words {
         (Channel::Viber, "Viber"),
         (Channel::Whatsapp, "WhatsApp"),
         (Channel::WebPush, "Mitteilung im Browser"),
+        (Channel::MobilePush, "Mitteilung der App"),
     ],
     the_shop: "Der Shop",
 };

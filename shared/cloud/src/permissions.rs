@@ -81,7 +81,7 @@ impl Permissions for StoredPermissions {
     async fn objection(&self, order: &DeliveryOrder) -> Result<Option<Objection>, Fault> {
         let mut address = match order.channel {
             // That is the shop's own id of the user, and no address.
-            Channel::Webhook | Channel::OnSite | Channel::WebPush => None,
+            Channel::Webhook | Channel::OnSite | Channel::WebPush | Channel::MobilePush => None,
             channel => Some((channel, AddressKey::of(channel, &order.address))),
         };
         let mut user = order.user;

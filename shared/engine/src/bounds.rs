@@ -111,6 +111,13 @@ pub const EVENT_PROPERTY_BYTES_MAX: usize = 96;
 pub const WEB_PUSH_SUBSCRIPTIONS_MAX: usize = 5;
 /// Longest address of a browser at its push service, in bytes; the longest in use have about 500.
 pub const WEB_PUSH_ENDPOINT_BYTES_MAX: usize = 600;
+/// Devices on which one user gets notifications of the app: those told of last.
+pub const MOBILE_DEVICES_MAX: usize = 5;
+/// Shortest token of a device that is taken, in bytes.
+pub const MOBILE_TOKEN_BYTES_MIN: usize = 16;
+/// Longest token of a device that is taken, in bytes: Apple's have 64 or 160 and are said to stay below 200, Google's have
+/// about 160.
+pub const MOBILE_TOKEN_BYTES_MAX: usize = 256;
 /// Longest name of a device that is kept, in bytes.
 pub const DEVICE_NAME_BYTES_MAX: usize = 48;
 /// Longest version of the words that somebody agrees to, in bytes.
@@ -585,8 +592,8 @@ pub const BREAKER_PROBE: Span = Span::from_secs(15);
 pub const LATER_MIN: Span = Span::from_secs(1);
 /// How long a push service may take to answer. All browsers of a user are written to at the same time.
 pub const WEB_PUSH_TIMEOUT: Span = Span::from_secs(8);
-/// How long a delivery waits at most until the user's mailbox has the word of browsers that are gone.
-pub const WEB_PUSH_GONE_TOLD_WITHIN: Span = Span::from_secs(2);
+/// How long a delivery waits at most until the user's mailbox has the word of browsers and devices that are gone.
+pub const PUSH_GONE_TOLD_WITHIN: Span = Span::from_secs(2);
 /// Most of a push service's answer that is read, in bytes.
 pub const WEB_PUSH_ANSWER_BYTES_MAX: usize = 4 * 1024;
 /// How long a push service may take a signature for the shop's: at most a day (RFC 8292, section 2).
@@ -715,7 +722,7 @@ const _: () = {
             < WEB_PUSH_PAYLOAD_BYTES_MAX
     );
     assert!(LINK_BYTES_MAX <= WEB_PUSH_LINK_BYTES_MAX);
-    assert!(WEB_PUSH_TIMEOUT.as_millis() + WEB_PUSH_GONE_TOLD_WITHIN.as_millis() <= PROVIDER_TIMEOUT.as_millis());
+    assert!(WEB_PUSH_TIMEOUT.as_millis() + PUSH_GONE_TOLD_WITHIN.as_millis() <= PROVIDER_TIMEOUT.as_millis());
     assert!(PROVIDER_CONNECT_TIMEOUT.as_millis() < WEB_PUSH_TIMEOUT.as_millis());
     assert!(VAPID_EXPIRES_AFTER.as_millis() <= 24 * 60 * 60 * 1_000);
     assert!(SECRET_ASKED_AGAIN_AFTER.as_millis() < VAPID_KEY_REFRESH.as_millis());

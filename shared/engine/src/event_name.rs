@@ -145,6 +145,12 @@ vocabulary! {
     WebPushUnsubscribed = "Web Push Unsubscribed";
     /// A browser has gone, as its push service says; only what became of a message tells it.
     WebPushSubscriptionExpired = "Web Push Subscription Expired";
+    /// The app is gone from a device (Segment's mobile spec).
+    ApplicationUninstalled = "Application Uninstalled";
+    /// The app shows notifications on a device no more, by its user's wish.
+    PushDisabled = "Push Disabled";
+    /// A device's token is valid no more, as its push service says; only what became of a message tells it.
+    MobilePushTokenExpired = "Mobile Push Token Expired";
 }
 
 impl EventName {
@@ -164,6 +170,7 @@ impl EventName {
                 | Self::MessageRead
                 | Self::MessageFailed
                 | Self::WebPushSubscriptionExpired
+                | Self::MobilePushTokenExpired
         )
     }
 

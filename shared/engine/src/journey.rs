@@ -329,9 +329,9 @@ impl<'a> Run<'a> {
         match channel {
             // A visit that is over is no place for a message: the next channel may have one.
             Channel::OnSite if state.on_site_at.is_none_or(|seen_at| at.since(seen_at) >= VISIT_GAP) => None,
-            Channel::WebPush if state.web_push.is_empty() => None,
-            // The shop knows its user by the id it gave. Where their browsers are is read when the message is sent.
-            Channel::Webhook | Channel::OnSite | Channel::WebPush => {
+            Channel::WebPush | Channel::MobilePush if !state.is_reachable(channel) => None,
+            // The shop knows its user by the id it gave. Where their browsers and devices are is read when the message is sent.
+            Channel::Webhook | Channel::OnSite | Channel::WebPush | Channel::MobilePush => {
                 state.user_id.clone().or_else(|| state.anonymous_id.clone())
             }
             personal => state.profile.address(personal).map(ToString::to_string),

@@ -47,6 +47,7 @@ pub mod local_time;
 pub mod mailbox;
 mod merge;
 mod message_data;
+pub mod mobile_push;
 pub mod moment;
 pub mod money;
 pub mod name;

@@ -6,7 +6,7 @@ use crate::playbook::Channel;
 use crate::program::Program;
 use crate::state::{PlayState, UserState};
 use crate::verdict::earlier;
-use crate::web_push;
+use crate::{mobile_push, web_push};
 
 impl UserState {
     /// Whether there is anything that a linked identity must know.
@@ -42,6 +42,7 @@ impl UserState {
             consent,
             bought,
             web_push,
+            devices,
         } = self;
         anonymous_id.is_some()
             || !seen.is_empty()
@@ -63,6 +64,7 @@ impl UserState {
             || !consent.is_empty()
             || !bought.is_empty()
             || !web_push.is_empty()
+            || !devices.is_empty()
     }
 
     /// Takes in what a visitor had done who turned out to be this user. No cart, purchase or used cap
@@ -141,6 +143,7 @@ impl UserState {
         self.messaged.drain(..too_many);
         self.consent.merge(&visitor.consent, at);
         visitor.web_push.into_iter().for_each(|theirs| web_push::add(&mut self.web_push, theirs));
+        visitor.devices.into_iter().for_each(|theirs| mobile_push::add(&mut self.devices, theirs));
         self.seen.merge(&visitor.seen);
         self.profile.merge(visitor.profile, &program.needs.traits);
         if self.anonymous_id.is_none() {

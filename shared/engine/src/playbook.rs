@@ -12,8 +12,8 @@ mod on_site;
 mod pattern;
 mod play;
 mod promotion;
+mod push;
 mod rules;
-mod web_push;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -22,8 +22,8 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use channels::{
-    Channel, ChannelSettings, EmailSettings, OnSiteSettings, SmsSettings, TelegramSettings, ViberSettings,
-    WebPushSettings, WebhookSettings, WhatsappSettings,
+    Channel, ChannelSettings, EmailSettings, MobilePlatform, MobilePushSettings, OnSiteSettings, SmsSettings,
+    TelegramSettings, ViberSettings, WebPushSettings, WebhookSettings, WhatsappSettings,
 };
 pub use condition::{CartTest, Condition, ContextFact, HabitSlot, HabitTest, LocalHours, ReachTest, Weekdays};
 pub use consent::{ChannelConsent, ConsentSettings, OptIn, Purpose, Wording};
@@ -37,12 +37,11 @@ pub use play::{
     Cap, CatalogueTest, Change, Entry, Goal, InQuietHours, Interest, Play, Schedule, Share, Step, Trigger, Variant,
 };
 pub use promotion::{Discount, Holder, Promotion};
+pub use push::{PushMessage, Urgency};
 pub use rules::{
     ChannelCap, Evidence, Moment, MomentSettings, Moments, Place, PlaceSelector, Policy, Readiness, ReadinessTerm,
     ReadinessValue, Segment,
 };
-
-pub use web_push::{Urgency, WebPushMessage};
 
 use crate::name::Name;
 use crate::time::Timestamp;

@@ -108,14 +108,14 @@ impl Profile {
         }
     }
 
-    /// The user's own address on a channel. The webhook and the site are the shop's, and have none; of browsers there may
-    /// be several ([`crate::state::UserState::web_push`]).
+    /// The user's own address on a channel. The webhook and the site are the shop's, and have none; of browsers and devices there
+    /// may be several ([`crate::state::UserState::web_push`]).
     pub fn address(&self, channel: Channel) -> Option<&str> {
         match channel {
             Channel::Email => self.email.as_deref(),
             Channel::Sms => self.phone.as_deref(),
-            // Those of browsers stand beside it.
-            Channel::Webhook | Channel::OnSite | Channel::WebPush => None,
+            // Those of browsers and devices stand beside it.
+            Channel::Webhook | Channel::OnSite | Channel::WebPush | Channel::MobilePush => None,
             Channel::Telegram => self.telegram.as_deref(),
             Channel::Viber => self.viber.as_deref(),
             Channel::Whatsapp => self.whatsapp.as_deref(),
@@ -288,7 +288,7 @@ mod tests {
         let ids = json!({"telegram_chat_id": 2, "viber_id": "01234567890A=", "whatsapp": "+491512345678"});
         user.merge(said(ids), &[]);
         let addresses = Channel::PERSONAL.map(|channel| user.address(channel));
-        assert_eq!(addresses, [None, None, Some("1"), Some("01234567890A="), Some("+491512345678"), None]);
+        assert_eq!(addresses, [None, None, Some("1"), Some("01234567890A="), Some("+491512345678"), None, None]);
         let nothing = json!({"telegram_chat_id": null, "viber_id": null, "whatsapp": null});
         user.apply(nothing.as_object().unwrap(), &[]);
         assert_eq!(user, Profile::default());

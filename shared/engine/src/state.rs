@@ -16,6 +16,7 @@ use crate::bounds::{MESSAGES_REMEMBERED_MAX, OUTCOMES_KEPT_MAX, SEEN_INPUTS_MAX,
 use crate::cart::Cart;
 use crate::consent::Consent;
 use crate::identifiers::{InputId, UserKey};
+use crate::mobile_push::MobileDevice;
 use crate::moment::MomentState;
 use crate::money::Micros;
 use crate::name::Name;
@@ -153,6 +154,10 @@ pub struct UserState {
     #[n(28)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub web_push: Vec<WebPushSubscription>,
+    /// The devices on which the shop's app shows them notifications, the one told of last at the end.
+    #[n(29)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub devices: Vec<MobileDevice>,
 }
 
 /// A place the user is in.
@@ -394,6 +399,7 @@ impl UserState {
     pub fn is_reachable(&self, channel: Channel) -> bool {
         match channel {
             Channel::WebPush => !self.web_push.is_empty(),
+            Channel::MobilePush => !self.devices.is_empty(),
             channel => self.profile.address(channel).is_some(),
         }
     }

@@ -31,7 +31,7 @@
 //! | long outputs | the writer stops at its limit (`render`) |
 //!
 //! Reading order: `scan` (pieces of a template), `blocks` (what they share), `check` with `names` and `filters` (what there is), `html`
-//! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`, `on_site`, `web_push`, `links`; `used` (what a
+//! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`, `on_site`, `push`, `links`; `used` (what a
 //! template names); `locale` and `words` (how languages write things).
 
 mod blocks;
@@ -47,19 +47,19 @@ mod locale;
 mod names;
 mod on_site;
 mod problem;
+mod push;
 mod render;
 mod scan;
 mod sms;
 mod tags;
 mod used;
-mod web_push;
 mod words;
 
 use kairos_engine::bounds::{
     RENDERED_BYTES_MAX, SMS_CHARS_MAX, TEMPLATE_ITERATIONS_MAX, TEMPLATE_SOURCE_BYTES_MAX, TEMPLATE_WORK_BYTES_MAX,
 };
 use kairos_engine::mailbox::MessageData;
-use kairos_engine::playbook::{Channel, LinkButton, LocalizedMessage, OnSiteMessage, WebPushMessage};
+use kairos_engine::playbook::{Channel, LinkButton, LocalizedMessage, OnSiteMessage, PushMessage};
 
 pub use blocks::{Block, Blocks, Misplaced, Whole};
 pub use data::{ConsentUrls, Found, PromoCode, Store};
@@ -157,7 +157,9 @@ pub enum RenderedMessage {
     /// A message on the shop's pages or in its app.
     OnSite(OnSiteMessage),
     /// A notification in browsers.
-    WebPush(WebPushMessage),
+    WebPush(PushMessage),
+    /// A notification of the shop's app.
+    MobilePush(PushMessage),
 }
 
 /// Why a message was not rendered. None of these goes away by trying again, and none quotes data.
@@ -302,7 +304,14 @@ pub fn render_linked(
         Channel::Viber => chat::viber(message.viber.as_ref().ok_or_else(missing)?, &render_part, links),
         Channel::Whatsapp => chat::whatsapp(message.whatsapp.as_ref().ok_or_else(missing)?, &render_part, links),
         Channel::OnSite => on_site::on_site(message.on_site.as_ref().ok_or_else(missing)?, &render_part, links),
-        Channel::WebPush => web_push::web_push(message.web_push.as_ref().ok_or_else(missing)?, &render_part, links),
+        Channel::WebPush => {
+            let message = message.web_push.as_ref().ok_or_else(missing)?;
+            push::push(message, &render_part, links).map(RenderedMessage::WebPush)
+        }
+        Channel::MobilePush => {
+            let message = message.mobile_push.as_ref().ok_or_else(missing)?;
+            push::push(message, &render_part, links).map(RenderedMessage::MobilePush)
+        }
     }
 }
 

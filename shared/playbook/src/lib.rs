@@ -49,6 +49,7 @@ mod plays;
 mod policy;
 mod possible;
 mod promotions;
+mod push;
 mod relations;
 mod schema;
 mod segments;
@@ -58,7 +59,6 @@ mod text_part;
 mod tracking;
 mod triggers;
 mod values;
-mod web_push;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

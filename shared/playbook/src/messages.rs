@@ -15,8 +15,8 @@ use crate::messengers;
 use crate::mjml;
 use crate::node::Node;
 use crate::on_site;
+use crate::push;
 use crate::text_part::{text_of, with_preheader};
-use crate::web_push;
 
 /// Reads one file of `messages/`. `files` are the texts beside it, for `html_file` and `mjml_file`; problems in those
 /// go to `elsewhere`.
@@ -189,7 +189,7 @@ fn localized(
     let mut message = LocalizedMessage { email, sms, webhook, ..LocalizedMessage::default() };
     messengers::messages(report, &fields, &mut message);
     on_site::message(report, &fields, &mut message);
-    web_push::message(report, &fields, &mut message);
+    push::messages(report, &fields, &mut message);
     Some(message)
 }
 

@@ -8,7 +8,7 @@ use crate::fields::{Fields, entries, is_name, text};
 use crate::messengers;
 use crate::node::{Node, Value};
 use crate::on_site;
-use crate::web_push;
+use crate::push;
 
 /// Shortest write key, in characters: public, but not to be guessed.
 const WRITE_KEY_CHARS_MIN: usize = 16;
@@ -102,7 +102,8 @@ pub(crate) fn channels(report: &mut Report<'_>, root: &Node) -> ChannelSettings 
             "viber" => channels.viber = messengers::viber(report, &entry.node),
             "whatsapp" => channels.whatsapp = messengers::whatsapp(report, &entry.node),
             "on_site" => channels.on_site = on_site::settings(report, &entry.node),
-            "web_push" => channels.web_push = web_push::settings(report, &entry.node),
+            "web_push" => channels.web_push = push::settings(report, &entry.node),
+            "mobile_push" => channels.mobile_push = push::applications(report, &entry.node),
             _ => {}
         }
     }

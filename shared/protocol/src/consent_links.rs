@@ -44,6 +44,7 @@ const fn number(channel: Channel) -> u8 {
         Channel::Whatsapp => 5,
         Channel::OnSite => 6,
         Channel::WebPush => 7,
+        Channel::MobilePush => 8,
     }
 }
 

@@ -69,9 +69,10 @@ use kairos_engine::bounds::{
     PROVIDER_TIMEOUT, QUEUE_DELAY_MAX,
 };
 use kairos_engine::mailbox::{DeliveryMessage, DeliveryOrder};
+use kairos_engine::mobile_push::MobileDevice;
 use kairos_engine::playbook::{
-    EmailSettings, LinkButton, OnSiteMessage, SmsSettings, TelegramSettings, ViberSettings, WebPushMessage,
-    WebPushSettings, WebhookSettings, WhatsappSettings,
+    EmailSettings, LinkButton, MobilePushSettings, OnSiteMessage, PushMessage, SmsSettings, TelegramSettings,
+    ViberSettings, WebPushSettings, WebhookSettings, WhatsappSettings,
 };
 use kairos_engine::time::Span;
 use kairos_engine::web_push::WebPushSubscription;
@@ -214,11 +215,20 @@ pub enum Content {
         /// How the shop shows itself to push services.
         sender: WebPushSettings,
         /// What is shown.
-        message: Box<WebPushMessage>,
+        message: Box<PushMessage>,
         /// The language it is written in, as a BCP 47 tag.
         language: String,
         /// The user's browsers, as they are known when it is composed.
         browsers: Vec<WebPushSubscription>,
+    },
+    /// A notification of the shop's app.
+    MobilePush {
+        /// The applications of SNS.
+        sender: MobilePushSettings,
+        /// What is shown.
+        message: Box<PushMessage>,
+        /// The user's devices, as they are known when it is composed.
+        devices: Vec<MobileDevice>,
     },
 }
 
@@ -229,7 +239,9 @@ impl Content {
         match self {
             Self::Email { subject, text, .. } => (Some(subject), text.into()),
             Self::OnSite { message, .. } => (message.title.as_deref(), message.text.as_str().into()),
-            Self::WebPush { message, .. } => (Some(&message.title), message.body.as_str().into()),
+            Self::WebPush { message, .. } | Self::MobilePush { message, .. } => {
+                (Some(&message.title), message.body.as_str().into())
+            }
             Self::Sms { text, .. }
             | Self::Webhook { text, .. }
             | Self::Telegram { text, .. }

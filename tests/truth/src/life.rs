@@ -268,7 +268,7 @@ impl View<'_> {
             Channel::Email => self.newest_trait(&["email"]).is_some(),
             Channel::Sms => self.newest_trait(&["phone"]).is_some(),
             // They are the shop's, not the user's; and these playbooks have no notifications.
-            Channel::Webhook | Channel::OnSite | Channel::WebPush => false,
+            Channel::Webhook | Channel::OnSite | Channel::WebPush | Channel::MobilePush => false,
             Channel::Telegram => self.newest_trait(&["telegram_chat_id"]).is_some(),
             Channel::Viber => self.newest_trait(&["viber_id"]).is_some(),
             Channel::Whatsapp => self.newest_trait(&["whatsapp"]).is_some(),

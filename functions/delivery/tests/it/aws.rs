@@ -19,7 +19,7 @@ use crate::example_order;
 use crate::receiver::{Behaviour, Receiver};
 
 /// The configuration that the function has for providers, with another endpoint.
-fn config(endpoint: &str) -> SdkConfig {
+pub(crate) fn config(endpoint: &str) -> SdkConfig {
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))

@@ -4,6 +4,7 @@
 
 mod aws;
 mod messengers;
+mod mobile_push;
 mod receiver;
 mod web_push;
 mod webhook;

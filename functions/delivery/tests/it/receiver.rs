@@ -40,6 +40,12 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) async fn start(behaviour: Behaviour) -> Self {
+        Self::start_with(move |_| behaviour.clone()).await
+    }
+
+    /// The same with a behaviour for each request.
+    pub(crate) async fn start_with(behaviour: impl Fn(&Received) -> Behaviour + Send + Sync + 'static) -> Self {
+        let behaviour: Arc<dyn Fn(&Received) -> Behaviour + Send + Sync> = Arc::new(behaviour);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -49,7 +55,7 @@ impl Receiver {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 count.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(stream, behaviour.clone(), Arc::clone(&log)));
+                tokio::spawn(serve(stream, Arc::clone(&behaviour), Arc::clone(&log)));
             }
         });
         Self { address, received, connections }
@@ -70,7 +76,11 @@ impl Receiver {
     }
 }
 
-async fn serve(mut stream: TcpStream, behaviour: Behaviour, log: Arc<Mutex<Vec<Received>>>) {
+async fn serve(
+    mut stream: TcpStream,
+    behaviour: Arc<dyn Fn(&Received) -> Behaviour + Send + Sync>,
+    log: Arc<Mutex<Vec<Received>>>,
+) {
     let mut bytes = Vec::new();
     let head_end = loop {
         if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -93,7 +103,9 @@ async fn serve(mut stream: TcpStream, behaviour: Behaviour, log: Arc<Mutex<Vec<R
         let Ok(read @ 1..) = stream.read(&mut chunk).await else { return };
         bytes.extend_from_slice(&chunk[..read]);
     }
-    log.lock().unwrap().push(Received { line, headers, body: bytes[head_end..].to_vec() });
+    let received = Received { line, headers, body: bytes[head_end..].to_vec() };
+    let behaviour = behaviour(&received);
+    log.lock().unwrap().push(received);
     match behaviour {
         // A sender that has read enough hangs up on us: nothing to assert on.
         Behaviour::Answers(answer) => drop(stream.write_all(&answer).await),

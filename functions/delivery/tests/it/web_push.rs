@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use kairos_cloud::vapid_key::VapidKey;
 use kairos_delivery::messengers::Bases;
+use kairos_delivery::push::Receivers;
 use kairos_delivery::web_push::{Notification, Notifies, VapidKeys, WebPush};
 use kairos_engine::commit::StoredUser;
 use kairos_engine::event::{EventKind, FEEDBACK};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{DeliveryOrder, Input, MailboxMessage};
-use kairos_engine::playbook::{WebPushMessage, WebPushSettings};
+use kairos_engine::playbook::{PushMessage, WebPushSettings};
 use kairos_engine::state::UserState;
 use kairos_engine::time::{Span, Timestamp};
 use kairos_engine::web_push::WebPushSubscription;
@@ -75,20 +76,20 @@ fn order() -> DeliveryOrder {
     DeliveryOrder { expires_at: NOW.plus(Span::from_mins(5)), ..example_order("web_push") }
 }
 
-fn message() -> WebPushMessage {
-    WebPushMessage { title: "Your mug".into(), body: "is still there.".into(), ..WebPushMessage::default() }
+fn message() -> PushMessage {
+    PushMessage { title: "Your mug".into(), body: "is still there.".into(), ..PushMessage::default() }
 }
 
 /// What a push service that behaves like this makes of a notification, what it got, and what the user is told.
 async fn notified(
     behaviour: Behaviour,
-    message: &WebPushMessage,
+    message: &PushMessage,
     browsers: &[WebPushSubscription],
 ) -> (Answer, Vec<Received>, Vec<MailboxMessage>) {
     let receiver = Receiver::start(behaviour).await;
     let stand_in = Bases::stand_in(&receiver.address.to_string()).unwrap().web_push();
     let (table, queue) = (Table::default(), Queue::default());
-    let push = WebPush::new(Key, &table, &queue, stand_in).with_timeout(Span::from_millis(700));
+    let push = WebPush::new(Key, Receivers::new(&table, &queue), stand_in).with_timeout(Span::from_millis(700));
     let sender = WebPushSettings { contact: "mailto:web@shop.example".into() };
     let notification = Notification { sender: &sender, message, language: "en", browsers };
     let answer = push.notify(&order(), notification, NOW).await;
@@ -99,7 +100,7 @@ async fn notified(
 #[tokio::test]
 async fn a_push_service_gets_a_request_of_the_standard() {
     let created = Receiver::answers("201 Created", "", "");
-    let short = WebPushMessage { ttl: Some(Span::from_mins(1)), topic: Some("cart".into()), ..message() };
+    let short = PushMessage { ttl: Some(Span::from_mins(1)), topic: Some("cart".into()), ..message() };
     for (message, ttl, topic) in [(message(), "300", None), (short, "60", Some("cart"))] {
         let (answer, requests, told) =
             notified(created.clone(), &message, &[browser("https://push.example/a?b=c")]).await;
@@ -178,7 +179,7 @@ async fn the_browsers_are_those_that_are_known_when_it_is_sent_under_whatever_na
         (vec![], true, Err((AnswerClass::Retryable, "users_unavailable"))),
     ] {
         let (table, queue) = (Table { users: users.into_iter().collect(), is_down }, Queue::default());
-        let found = WebPush::new(Key, &table, &queue, None).browsers(&order(), NOW).await;
+        let found = WebPush::new(Key, Receivers::new(&table, &queue), None).browsers(&order(), NOW).await;
         let found = found.map(|browsers| browsers.len()).map_err(|answer| (answer.class, answer.code));
         assert_eq!(found, expected.map_err(|(class, code)| (class, code.to_owned())));
     }

@@ -484,6 +484,7 @@ impl<'a> About<'a> {
             (true, false) => format!("the message has no text for {channel}"),
             (true, true) if channel == Channel::OnSite => "the user is not on the site".to_owned(),
             (true, true) if channel == Channel::WebPush => "no browser of the user shows notifications".to_owned(),
+            (true, true) if channel == Channel::MobilePush => "no device of the user shows notifications".to_owned(),
             (true, true) => format!("no address for {channel} is known"),
         }
     }

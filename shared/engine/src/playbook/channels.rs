@@ -32,6 +32,9 @@ pub struct ChannelSettings {
     /// Notifications in browsers, when the shop uses them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web_push: Option<WebPushSettings>,
+    /// Notifications of the shop's app, when the shop uses them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mobile_push: Option<MobilePushSettings>,
 }
 
 impl ChannelSettings {
@@ -46,6 +49,7 @@ impl ChannelSettings {
             Channel::Whatsapp => self.whatsapp.is_some(),
             Channel::OnSite => self.on_site.is_some(),
             Channel::WebPush => self.web_push.is_some(),
+            Channel::MobilePush => self.mobile_push.is_some(),
         }
     }
 }
@@ -131,6 +135,60 @@ pub struct WebPushSettings {
     pub contact: String,
 }
 
+/// The shop's app, as SNS knows it: the platform applications (<https://docs.aws.amazon.com/sns/latest/dg/mobile-push-send-register.html>).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MobilePushSettings {
+    /// The ARN of the application for Apple's push service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apns: Option<String>,
+    /// The same for development builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apns_sandbox: Option<String>,
+    /// The ARN of the application for Google's push service (Firebase).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fcm: Option<String>,
+}
+
+impl MobilePushSettings {
+    /// The ARN of the application for a platform.
+    pub fn application(&self, platform: MobilePlatform) -> Option<&str> {
+        match platform {
+            MobilePlatform::Apns => self.apns.as_deref(),
+            MobilePlatform::ApnsSandbox => self.apns_sandbox.as_deref(),
+            MobilePlatform::Fcm => self.fcm.as_deref(),
+        }
+    }
+}
+
+/// A push service of phones and tablets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum MobilePlatform {
+    /// Apple's.
+    #[n(0)]
+    Apns,
+    /// Apple's, for development builds.
+    #[n(1)]
+    ApnsSandbox,
+    /// Google's Firebase Cloud Messaging.
+    #[n(2)]
+    Fcm,
+}
+
+impl MobilePlatform {
+    /// Every platform, with its name in files.
+    pub const ALL: [(&str, Self); 3] = [("apns", Self::Apns), ("apns_sandbox", Self::ApnsSandbox), ("fcm", Self::Fcm)];
+
+    /// Its name in SNS: in ARNs and messages.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Apns => "APNS",
+            Self::ApnsSandbox => "APNS_SANDBOX",
+            Self::Fcm => "GCM",
+        }
+    }
+}
+
 /// A way to reach somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
 #[serde(rename_all = "snake_case")]
@@ -161,11 +219,15 @@ pub enum Channel {
     /// user's state.
     #[n(7)]
     WebPush,
+    /// Notifications of the shop's app; the address is the user's or visitor's id, the tokens of devices stand in the user's
+    /// state.
+    #[n(8)]
+    MobilePush,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Email,
         Self::Sms,
         Self::Webhook,
@@ -174,10 +236,11 @@ impl Channel {
         Self::Whatsapp,
         Self::OnSite,
         Self::WebPush,
+        Self::MobilePush,
     ];
     /// Every channel that needs an address of the user's own. The webhook and the site are the shop's.
-    pub const PERSONAL: [Self; 6] =
-        [Self::Email, Self::Sms, Self::Telegram, Self::Viber, Self::Whatsapp, Self::WebPush];
+    pub const PERSONAL: [Self; 7] =
+        [Self::Email, Self::Sms, Self::Telegram, Self::Viber, Self::Whatsapp, Self::WebPush, Self::MobilePush];
 
     /// Its name in files, records and reports.
     pub const fn as_str(self) -> &'static str {
@@ -190,6 +253,7 @@ impl Channel {
             Self::Whatsapp => "whatsapp",
             Self::OnSite => "on_site",
             Self::WebPush => "web_push",
+            Self::MobilePush => "mobile_push",
         }
     }
 }

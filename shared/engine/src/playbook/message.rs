@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use super::{Channel, OnSiteMessage, Purpose, WebPushMessage};
+use super::{Channel, OnSiteMessage, Purpose, PushMessage};
 
 /// A message: templates by language and channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +73,10 @@ pub struct LocalizedMessage {
     pub on_site: Option<OnSiteMessage>,
     /// As a notification in browsers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub web_push: Option<WebPushMessage>,
+    pub web_push: Option<PushMessage>,
+    /// As a notification of the shop's app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mobile_push: Option<PushMessage>,
 }
 
 impl LocalizedMessage {
@@ -88,6 +91,7 @@ impl LocalizedMessage {
             Channel::Whatsapp => self.whatsapp.is_some(),
             Channel::OnSite => self.on_site.is_some(),
             Channel::WebPush => self.web_push.is_some(),
+            Channel::MobilePush => self.mobile_push.is_some(),
         }
     }
 
@@ -113,6 +117,7 @@ impl LocalizedMessage {
             }
             Channel::OnSite => self.on_site.iter().for_each(|message| templates.extend(message.templates())),
             Channel::WebPush => self.web_push.iter().for_each(|message| templates.extend(message.templates())),
+            Channel::MobilePush => self.mobile_push.iter().for_each(|message| templates.extend(message.templates())),
         }
         templates
     }

@@ -13,6 +13,7 @@ use kairos_engine::mailbox::{
     AlarmMessage, CatalogueChange, DeliveryMessage, DeliveryOrder, Effect, Input, InterestNote, MailboxMessage,
     MessageData, PersonData,
 };
+use kairos_engine::mobile_push::MobileDevice;
 use kairos_engine::moment::MomentState;
 use kairos_engine::money::{Currency, Micros, Money};
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
@@ -20,9 +21,10 @@ use kairos_engine::place::Position;
 use kairos_engine::playbook::{
     AppLink, Channel, ChannelCap, ChannelConsent, ChannelSettings, ChatTemplate, ConsentSettings, ContextFact,
     Destination, Discount, EventMatch, EventPattern, Holder, Interest, LinkButton, LinkSettings, LocalizedMessage,
-    Message, Moment, OnSiteKind, OnSiteMessage, OnSitePosition, OnSiteSettings, OptIn, PageOrPlace, PlaceSelector,
-    Playbook, PlaybookVersion, Policy, Promotion, Purpose, Share, TelegramSettings, TraitValue, Trigger, Urgency, Utm,
-    ViberSettings, WebPushMessage, WebPushSettings, WhatsappSettings, WhatsappTemplate, Wording,
+    Message, MobilePlatform, MobilePushSettings, Moment, OnSiteKind, OnSiteMessage, OnSitePosition, OnSiteSettings,
+    OptIn, PageOrPlace, PlaceSelector, Playbook, PlaybookVersion, Policy, Promotion, Purpose, PushMessage, Share,
+    TelegramSettings, TraitValue, Trigger, Urgency, Utm, ViberSettings, WebPushSettings, WhatsappSettings,
+    WhatsappTemplate, Wording,
 };
 use kairos_engine::product::products_of;
 use kairos_engine::program::Program;
@@ -541,10 +543,43 @@ fn states_with_browsers_are_stored_as_ever() {
     assert_eq!(UserState::decode(&unhex(&text)).unwrap(), state);
 }
 
+#[test]
+fn states_with_devices_are_stored_as_ever() {
+    let mut state = full_state();
+    let device =
+        |token: &str, platform, device, number| MobileDevice { token: token.into(), platform, at: at(number), device };
+    state.devices.push(device("740f4707bebcf74f", MobilePlatform::Apns, Some(7), 1));
+    state.devices.push(device("740f4707bebcf750", MobilePlatform::ApnsSandbox, None, 2));
+    state.devices.push(device("dGVzdA:APA91bH-example", MobilePlatform::Fcm, Some(u64::MAX), 3));
+    state.messaged.push(Messaged { at: at(12), channel: Channel::MobilePush });
+    let today = hex(&state.encode());
+    let text = golden("state_v1_mobile_push.hex", &today);
+    assert_eq!(text, today, "what is stored must stay readable; add a field or a version instead");
+    assert_eq!(UserState::decode(&unhex(&text)).unwrap(), state);
+}
+
+/// What a playbook says about notifications of the app: the applications, and one.
+#[test]
+fn notifications_of_apps_are_written_as_ever() {
+    let message = PushMessage { title: "Hello".into(), body: "Hello".into(), ..PushMessage::default() };
+    let localized = LocalizedMessage { mobile_push: Some(message), ..LocalizedMessage::default() };
+    let locales = [("en".to_owned(), localized)].into();
+    let message = Message { default_locale: "en".into(), locales, ..Message::default() };
+    let arn = |kind: &str| Some(format!("arn:aws:sns:eu-central-1:123456789012:app/{kind}/shop"));
+    let settings = MobilePushSettings { apns: arn("APNS"), apns_sandbox: arn("APNS_SANDBOX"), fcm: arn("GCM") };
+    let playbook = Playbook {
+        version: PlaybookVersion("0123456789abcdef".into()),
+        channels: ChannelSettings { mobile_push: Some(settings), ..ChannelSettings::default() },
+        messages: [("cart".to_owned(), message)].into(),
+        ..Playbook::default()
+    };
+    json_is_golden("playbook_v1_mobile_push.json", &playbook);
+}
+
 /// What a playbook says about notifications: the contact, and one that says everything.
 #[test]
 fn notifications_of_playbooks_are_written_as_ever() {
-    let all = WebPushMessage {
+    let all = PushMessage {
         title: "{{ user.first_name }}".into(),
         body: "Your {{ product.name }}".into(),
         image: Some("{{ product.image_url }}".into()),
@@ -554,7 +589,7 @@ fn notifications_of_playbooks_are_written_as_ever() {
         ttl: Some(Span::from_mins(30)),
         topic: Some("cart".into()),
     };
-    let little = WebPushMessage { title: "Hello".into(), body: "Hello".into(), ..WebPushMessage::default() };
+    let little = PushMessage { title: "Hello".into(), body: "Hello".into(), ..PushMessage::default() };
     let localized = |message| LocalizedMessage { web_push: Some(message), ..LocalizedMessage::default() };
     let locales = [("en".to_owned(), localized(little)), ("de".to_owned(), localized(all))].into();
     let message = Message { default_locale: "en".into(), locales, ..Message::default() };

@@ -4,21 +4,22 @@ use kairos_engine::bounds::{
     BOUGHT_MAX, CAP_AT_MOST_MAX, CART_ITEMS_MAX, CATEGORY_BYTES_MAX, DEVICE_NAME_BYTES_MAX, EVENT_NAME_BYTES_KEPT_MAX,
     EVENT_NAME_BYTES_MAX, EVENT_PROPERTIES_MAX, EVENT_PROPERTY_BYTES_MAX, EVENT_PROPERTY_NAME_BYTES_MAX,
     FACT_BYTES_MAX, ID_BYTES_MAX, INTERESTS_MAX, LAST_VALUE_BYTES_MAX, LINK_BYTES_MAX, MAILBOX_MESSAGE_BYTES_MAX,
-    MESSAGES_PER_COMMIT_MAX, MESSAGES_REMEMBERED_MAX, OUTBOX_BYTES_SOFT_MAX, OUTCOMES_KEPT_MAX, PLACES_INSIDE_MAX,
-    PLAYS_MAX, PRODUCT_KEY_BYTES_MAX, PRODUCT_NAME_BYTES_MAX, REGISTER_BYTES_MAX, RUNS_MAX, SEEN_INPUTS_MAX,
-    STATE_BYTES_MAX, SUBJECT_TEXT_BYTES_MAX, TEXT_BYTES_MAX, TRAIT_NAME_BYTES_MAX, TRAITS_MAX, VIBER_ID_BYTES_MAX,
-    VIEWED_MAX, WATCHED_CONDITIONS_MAX, WEB_PUSH_ENDPOINT_BYTES_MAX, WEB_PUSH_SUBSCRIPTIONS_MAX, WHY_BYTES_MAX,
-    WORDING_BYTES_MAX,
+    MESSAGES_PER_COMMIT_MAX, MESSAGES_REMEMBERED_MAX, MOBILE_TOKEN_BYTES_MAX, OUTBOX_BYTES_SOFT_MAX, OUTCOMES_KEPT_MAX,
+    PLACES_INSIDE_MAX, PLAYS_MAX, PRODUCT_KEY_BYTES_MAX, PRODUCT_NAME_BYTES_MAX, REGISTER_BYTES_MAX, RUNS_MAX,
+    SEEN_INPUTS_MAX, STATE_BYTES_MAX, SUBJECT_TEXT_BYTES_MAX, TEXT_BYTES_MAX, TRAIT_NAME_BYTES_MAX, TRAITS_MAX,
+    VIBER_ID_BYTES_MAX, VIEWED_MAX, WATCHED_CONDITIONS_MAX, WEB_PUSH_ENDPOINT_BYTES_MAX, WEB_PUSH_SUBSCRIPTIONS_MAX,
+    WHY_BYTES_MAX, WORDING_BYTES_MAX,
 };
 use kairos_engine::consent::{Choice, DeadAddress, Statement, SuppressionReason, Way};
 use kairos_engine::event_name::EventName;
 use kairos_engine::identifiers::{AddressKey, DeliveryId, InputId, UserKey};
 use kairos_engine::mailbox::{Input, MailboxMessage};
+use kairos_engine::mobile_push::MobileDevice;
 use kairos_engine::moment::MomentState;
 use kairos_engine::money::{Currency, Micros};
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome};
 use kairos_engine::place::Position;
-use kairos_engine::playbook::{Channel, ContextFact, Interest, Moment, Purpose, TraitValue};
+use kairos_engine::playbook::{Channel, ContextFact, Interest, MobilePlatform, Moment, Purpose, TraitValue};
 use kairos_engine::product::Product;
 use kairos_engine::register::RegisterValue;
 use kairos_engine::state::{
@@ -157,6 +158,8 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
     state.on_site_at = Some(far);
     for number in 0..WEB_PUSH_SUBSCRIPTIONS_MAX {
         let (endpoint, device) = (long(number, WEB_PUSH_ENDPOINT_BYTES_MAX), Some(long(number, DEVICE_NAME_BYTES_MAX)));
+        let token = long(number, MOBILE_TOKEN_BYTES_MAX);
+        state.devices.push(MobileDevice { token, platform: MobilePlatform::Fcm, at: far, device: Some(u64::MAX) });
         state.web_push.push(WebPushSubscription { endpoint, p256dh: [4; 65], auth: [0xff; 16], at: far, device });
     }
     let message = Messaged { at: far, channel: Channel::Webhook };

@@ -10,6 +10,7 @@ mod facts;
 mod golden;
 mod hostile;
 mod largest;
+mod mobile_push;
 mod on_site;
 mod over_the_years;
 mod properties;

@@ -1,12 +1,12 @@
 //! Notifications in browsers: what becomes of templates and data.
 
 use kairos_engine::mailbox::MessageData;
-use kairos_engine::playbook::{Channel, LocalizedMessage, Urgency, WebPushMessage};
+use kairos_engine::playbook::{Channel, LocalizedMessage, PushMessage, Urgency};
 use kairos_engine::product::Product;
 use kairos_messages::{RenderError, RenderedMessage, Setting, check_message, render};
 
-fn message(change: impl FnOnce(&mut WebPushMessage)) -> LocalizedMessage {
-    let mut message = WebPushMessage {
+fn message(change: impl FnOnce(&mut PushMessage)) -> LocalizedMessage {
+    let mut message = PushMessage {
         title: "{{ product.name }}".into(),
         body: "is still there\nfor you".into(),
         image: Some("{{ product.image_url }}".into()),
@@ -27,7 +27,7 @@ fn data(name: &str, link: &str) -> MessageData {
     MessageData { product: Some(product), ..MessageData::default() }
 }
 
-fn rendered(message: &LocalizedMessage, data: &MessageData) -> Result<WebPushMessage, RenderError> {
+fn rendered(message: &LocalizedMessage, data: &MessageData) -> Result<PushMessage, RenderError> {
     match render(message, Channel::WebPush, data)? {
         RenderedMessage::WebPush(message) => Ok(message),
         other => panic!("{other:?} is no notification"),
@@ -37,7 +37,7 @@ fn rendered(message: &LocalizedMessage, data: &MessageData) -> Result<WebPushMes
 #[test]
 fn a_notification_is_filled_in_and_says_how_it_is_sent() {
     let shown = rendered(&message(|_| {}), &data("Mug", "https://shop.example/mug")).unwrap();
-    let expected = WebPushMessage {
+    let expected = PushMessage {
         title: "Mug".into(),
         body: "is still there\nfor you".into(),
         image: Some("https://shop.example/mug".into()),

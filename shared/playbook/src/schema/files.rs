@@ -9,7 +9,9 @@ use kairos_engine::bounds::{
     PROMO_CODE_PREFIX_CHARS_MAX, PROMO_CODES_AT_MOST_MAX, VARIANT_WEIGHT_MAX, VARIANTS_MAX, WEB_PUSH_CONTACT_BYTES_MAX,
     WEB_PUSH_TOPIC_CHARS_MAX,
 };
-use kairos_engine::playbook::{Channel, Interest, Moment, OnSiteKind, OnSitePosition, OptIn, Purpose, Urgency};
+use kairos_engine::playbook::{
+    Channel, Interest, MobilePlatform, Moment, OnSiteKind, OnSitePosition, OptIn, Purpose, Urgency,
+};
 
 use super::conditions;
 use super::parts::{
@@ -110,6 +112,13 @@ fn channels() -> Value {
     });
     let contact = ("contact", contact, "Whom push services can ask: mailto:web@shop.example");
     let web_push = group(&["contact"], vec![contact]);
+    let application = |platform: MobilePlatform| {
+        let pattern = format!("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{{12}}:app/{}/[A-Za-z0-9_.-]+$", platform.key());
+        json!({ "type": "string", "pattern": pattern })
+    };
+    let applications = MobilePlatform::ALL
+        .map(|(name, platform)| (name, application(platform), "The ARN of the platform application"));
+    let mobile_push = with_at_least(1, group(&[], applications.to_vec()));
     let keys = vec![
         (
             "email",
@@ -129,6 +138,7 @@ fn channels() -> Value {
         ("whatsapp", whatsapp, "The WhatsApp number; its token is a secret"),
         ("on_site", any_of(vec![nothing, on_site]), "Messages on the shop's pages and in its app"),
         ("web_push", web_push, "Notifications in browsers"),
+        ("mobile_push", mobile_push, "Notifications of the shop's app, by SNS"),
     ];
     or_nothing(group(&[], keys))
 }
@@ -419,13 +429,11 @@ fn message() -> Value {
         ],
     );
     let topic = format!("^[A-Za-z0-9_-]{{1,{WEB_PUSH_TOPIC_CHARS_MAX}}}$");
-    let web_push = group(
-        &["title", "body"],
-        vec![
+    let push = |more: Vec<(&'static str, Value, &'static str)>| {
+        let mut keys = vec![
             ("title", text(), "Its first line, a Liquid template"),
             ("body", text(), "The text below it, a Liquid template"),
             ("image", text(), "The link of a large picture, a Liquid template"),
-            ("icon", text(), "The link of a small picture beside the text, a Liquid template"),
             ("url", text(), "What a click opens, a Liquid template"),
             ("urgency", words(&Urgency::ALL.map(|(name, _)| name)), "How much it may disturb; normal without it"),
             ("ttl", part("span"), "How long it waits for a device that is off; the play's valid_for at most"),
@@ -434,8 +442,12 @@ fn message() -> Value {
                 json!({ "type": "string", "pattern": topic }),
                 "Replaces what is waiting or shown of the same topic; the play's own without it",
             ),
-        ],
-    );
+        ];
+        keys.extend(more);
+        group(&["title", "body"], keys)
+    };
+    let web_push = push(vec![("icon", text(), "The link of a small picture beside the text, a Liquid template")]);
+    let mobile_push = push(Vec::new());
     let channels = group(
         &[],
         vec![
@@ -447,6 +459,7 @@ fn message() -> Value {
             ("whatsapp", whatsapp, "As a WhatsApp message"),
             ("on_site", on_site, "As a message on the shop's pages and in its app"),
             ("web_push", web_push, "As a notification in browsers"),
+            ("mobile_push", mobile_push, "As a notification of the shop's app"),
         ],
     );
     group(

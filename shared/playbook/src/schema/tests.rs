@@ -105,7 +105,8 @@ steps:
             "channels.yaml",
             "email: {from: a@shop.example}\nsms: {sender_id: Shop}\nwebhook: {url: \"https://shop.example/\"}\n\
              telegram: {silent: true}\nviber: {sender: Shop}\nwhatsapp: {phone_number_id: \"1\"}\n\
-             on_site: {verify_identity: false}\nweb_push: {contact: \"mailto:web@shop.example\"}",
+             on_site: {verify_identity: false}\nweb_push: {contact: \"mailto:web@shop.example\"}\n\
+             mobile_push: {fcm: \"arn:aws:sns:eu-central-1:123456789012:app/GCM/shop\"}",
         ),
         (
             "consent.yaml",
@@ -134,7 +135,8 @@ steps:
             "locales: {en: {email: {subject: x, text: x}, sms: {text: x}, \
              viber: {text: x, button: {text: x, link: \"https://shop.example/\"}}, \
              whatsapp: {template: x, language: en}, on_site: {kind: embedded, text: x, slot: top}, \
-             web_push: {title: x, body: x, urgency: very-low, ttl: 1h, topic: cart}}}",
+             web_push: {title: x, body: x, urgency: very-low, ttl: 1h, topic: cart}, \
+             mobile_push: {title: x, body: x}}}",
         ),
     ]
     .map(|(path, text)| (path.to_owned(), text.to_owned()))

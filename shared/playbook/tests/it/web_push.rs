@@ -1,6 +1,6 @@
 //! Notifications in a playbook: what is read, and what is said about slips.
 
-use kairos_engine::playbook::{Channel, Condition, ReachTest, Step, Urgency, WebPushMessage, WebPushSettings};
+use kairos_engine::playbook::{Channel, Condition, PushMessage, ReachTest, Step, Urgency, WebPushSettings};
 use kairos_engine::time::Span;
 use kairos_playbook::compile;
 
@@ -43,7 +43,7 @@ fn notifications_are_set_up_and_written() {
     let playbook = compile(&web_push("channels: [email, sms]", "channels: [web_push, email]")).unwrap().playbook;
     let contact = "mailto:web@shop.example".to_owned();
     assert_eq!(playbook.channels.web_push, Some(WebPushSettings { contact }));
-    let expected = WebPushMessage {
+    let expected = PushMessage {
         title: "{{ product.name | default: 'Your cart' }}".into(),
         body: "It is still there.".into(),
         image: Some("{{ product.image_url }}".into()),
@@ -60,6 +60,40 @@ fn notifications_are_set_up_and_written() {
     assert_eq!(asked.plays[0].who, Condition::Reachable(ReachTest::By(Channel::WebPush)));
     let page = web_push("contact: mailto:web@shop.example", "contact: \"https://shop.example/contact\"");
     assert!(compile(&page).is_ok());
+}
+
+#[test]
+fn notifications_of_the_app_are_set_up_and_written() {
+    let arn = "arn:aws:sns:eu-central-1:123456789012:app/GCM/shop";
+    let settings = format!("{{fcm: \"{arn}\"}}");
+    let app = |settings: &str| {
+        let mut files = with("channels.yaml", "\nsms:", &format!("\nmobile_push: {settings}\nsms:"));
+        let message =
+            MESSAGE.replace("web_push:", "mobile_push:").replace("      icon: https://shop.example/icon.png\n", "");
+        files.insert("messages/hi.yaml".into(), message);
+        files
+    };
+    let mut files = app(&settings);
+    let play = files["plays/hello.yaml"].replace("channels: [email, sms]", "channels: [mobile_push, email]");
+    files.insert("plays/hello.yaml".into(), play);
+    let playbook = compile(&files).unwrap().playbook;
+    assert_eq!(playbook.channels.mobile_push.unwrap().fcm.as_deref(), Some(arn));
+    let message = playbook.messages["hi"].localized(None).unwrap().mobile_push.clone().unwrap();
+    assert_eq!((message.body.as_str(), message.icon), ("It is still there.", None));
+    for (settings, said) in [
+        ("{}", "`mobile_push` is empty"),
+        ("{gcm: x}", "`mobile_push` has no `gcm`"),
+        ("{fcm: shop}", "`shop` is no platform application of this kind"),
+        ("{apns: \"arn:aws:sns:eu-central-1:123456789012:app/GCM/shop\"}", "is no platform application of this kind"),
+        ("{fcm: \"arn:aws:sns:eu-central-1:123456789012:app/GCM/a*b\"}", "is no platform application of this kind"),
+    ] {
+        let found = compile(&app(settings)).map(|_| ()).unwrap_err();
+        assert!(found.iter().any(|one| one.message.contains(said) && one.help.is_some()), "{settings}: {found:#?}");
+    }
+    let mut files = app(&settings);
+    files.insert("messages/hi.yaml".into(), MESSAGE.replace("web_push:", "mobile_push:"));
+    let found = compile(&files).map(|_| ()).unwrap_err();
+    assert!(found.iter().any(|one| one.message.contains("`mobile_push` has no `icon`")), "{found:#?}");
 }
 
 #[test]

@@ -66,7 +66,9 @@ pub enum CrashPolicy {
 pub const fn policy(channel: Channel) -> CrashPolicy {
     match channel {
         Channel::Sms => CrashPolicy::AtMostOnce,
-        Channel::Email | Channel::Telegram | Channel::Viber | Channel::Whatsapp => CrashPolicy::AtMostTwice,
+        Channel::Email | Channel::Telegram | Channel::Viber | Channel::Whatsapp | Channel::MobilePush => {
+            CrashPolicy::AtMostTwice
+        }
         Channel::Webhook | Channel::OnSite | Channel::WebPush => CrashPolicy::AtLeastOnce,
     }
 }

@@ -43,6 +43,7 @@ fn every_answer_of_a_provider_has_one_consequence() {
         (Channel::Webhook, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
         (Channel::OnSite, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
         (Channel::WebPush, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
+        (Channel::MobilePush, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
         (Channel::Telegram, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
         (Channel::Viber, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
         (Channel::Whatsapp, A::Unknown, Status::Waiting, Outcome::Waiting, Status::Failed),
@@ -121,6 +122,7 @@ fn a_claim_that_was_never_recorded_is_left_for_sms_and_taken_over_for_the_others
         (Channel::Webhook, Outcome::Sent, 2),
         (Channel::OnSite, Outcome::Sent, 2),
         (Channel::WebPush, Outcome::Sent, 2),
+        (Channel::MobilePush, Outcome::Sent, 2),
         (Channel::Telegram, Outcome::Sent, 2),
         (Channel::Viber, Outcome::Sent, 2),
         (Channel::Whatsapp, Outcome::Sent, 2),
@@ -149,6 +151,7 @@ fn a_second_doubt_ends_a_message_whose_receiver_cannot_know_it_again() {
         (Channel::Webhook, Outcome::Waiting),
         (Channel::OnSite, Outcome::Waiting),
         (Channel::WebPush, Outcome::Waiting),
+        (Channel::MobilePush, Outcome::Unconfirmed),
     ] {
         for (first_crashes, second_crashes) in [(false, false), (false, true), (true, false), (true, true)] {
             let world = World::at_noon();

@@ -129,13 +129,18 @@ impl Composer for World {
                 },
                 Channel::WebPush => Content::WebPush {
                     sender: WebPushSettings { contact: "mailto:web@shop.example".into() },
-                    message: Box::new(WebPushMessage {
+                    message: Box::new(PushMessage {
                         title: "Still there".into(),
                         body: "Your mug is waiting.".into(),
-                        ..WebPushMessage::default()
+                        ..PushMessage::default()
                     }),
                     language: "en".into(),
                     browsers: Vec::new(),
+                },
+                Channel::MobilePush => Content::MobilePush {
+                    sender: MobilePushSettings::default(),
+                    message: Box::new(PushMessage { body: "Your mug is waiting.".into(), ..PushMessage::default() }),
+                    devices: Vec::new(),
                 },
                 Channel::Telegram => Content::Telegram {
                     sender: TelegramSettings::default(),
@@ -235,7 +240,9 @@ pub(super) fn order(channel: Channel) -> DeliveryOrder {
         address: match channel {
             Channel::Email => "ada@example.com".into(),
             Channel::Sms => "+33600000042".into(),
-            Channel::Webhook | Channel::Telegram | Channel::OnSite | Channel::WebPush => "42".into(),
+            Channel::Webhook | Channel::Telegram | Channel::OnSite | Channel::WebPush | Channel::MobilePush => {
+                "42".into()
+            }
             Channel::Viber => "01234567890A=".into(),
             Channel::Whatsapp => "+33600000042".into(),
         },

@@ -1,4 +1,4 @@
-//! Notifications in browsers: what they are made of.
+//! Notifications in browsers and of apps: what they are made of.
 
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use crate::time::Span;
 
 /// A notification: Liquid templates in a playbook, and what became of them in a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WebPushMessage {
+pub struct PushMessage {
     /// Its first line.
     pub title: String,
     /// The text below it, without markup.
@@ -15,10 +15,10 @@ pub struct WebPushMessage {
     /// The link of a large picture; without one, when it comes out as none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// The link of a small picture beside the text; the browser's own without one.
+    /// The link of a small picture beside the text; the browser's own without one. Apps have theirs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icon: Option<String>,
-    /// What a click opens; the shop's front page, when it comes out as none.
+    /// What a click opens; the shop's front page, or the app, when it comes out as none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// How much it may disturb a device that saves its battery.
@@ -33,7 +33,7 @@ pub struct WebPushMessage {
     pub topic: Option<String>,
 }
 
-impl WebPushMessage {
+impl PushMessage {
     /// Its Liquid templates, in the order of its fields.
     pub fn templates(&self) -> impl Iterator<Item = &str> {
         let links = [&self.image, &self.icon, &self.url];

@@ -1,7 +1,10 @@
-//! Reads what playbooks say of notifications in browsers: how the shop shows itself to push services, and the messages.
+//! Reads what playbooks say of notifications in browsers and of apps: how the shop is known to push services, and the
+//! messages.
 
 use kairos_engine::bounds::{WEB_PUSH_CONTACT_BYTES_MAX, WEB_PUSH_TOPIC_CHARS_MAX};
-use kairos_engine::playbook::{Channel, LocalizedMessage, Urgency, WebPushMessage, WebPushSettings};
+use kairos_engine::playbook::{
+    Channel, LocalizedMessage, MobilePlatform, MobilePushSettings, PushMessage, Urgency, WebPushSettings,
+};
 use kairos_engine::time::Span;
 use kairos_messages::TemplateKind;
 
@@ -34,23 +37,70 @@ pub(crate) fn settings(report: &mut Report<'_>, node: &Node) -> Option<WebPushSe
     Some(WebPushSettings { contact: contact.to_owned() })
 }
 
+/// Reads `mobile_push` of `channels.yaml`.
+pub(crate) fn applications(report: &mut Report<'_>, node: &Node) -> Option<MobilePushSettings> {
+    const WHAT: &str = "`mobile_push`";
+    let keys = MobilePlatform::ALL.map(|(name, _)| name);
+    let fields = Fields::read(report, node, WHAT, &keys)?;
+    let mut settings = MobilePushSettings::default();
+    for (name, platform) in MobilePlatform::ALL {
+        let Some(node) = fields.get(name) else { continue };
+        let arn = text(report, node, &format!("`{name}`"))?;
+        let parts: Vec<&str> = arn.split(':').collect();
+        let is_one = match parts.as_slice() {
+            ["arn", _, "sns", region, account, application] => {
+                let name = application.strip_prefix("app/").and_then(|rest| rest.split_once('/'));
+                let is_plain =
+                    |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+                !region.is_empty()
+                    && account.len() == 12
+                    && name.is_some_and(|(key, name)| key == platform.key() && !name.is_empty() && is_plain(name))
+            }
+            _ => false,
+        };
+        if !is_one {
+            let key = platform.key();
+            let help =
+                format!("write the ARN that SNS shows: `{name}: arn:aws:sns:eu-central-1:123456789012:app/{key}/shop`");
+            report.problem(node.at, format!("`{arn}` is no platform application of this kind"), help);
+            return None;
+        }
+        let arn = Some(arn.to_owned());
+        match platform {
+            MobilePlatform::Apns => settings.apns = arn,
+            MobilePlatform::ApnsSandbox => settings.apns_sandbox = arn,
+            MobilePlatform::Fcm => settings.fcm = arn,
+        }
+    }
+    Some(settings)
+}
+
 /// Reads what one language of a message says in notifications, and tries it.
-pub(crate) fn message(report: &mut Report<'_>, fields: &Fields<'_>, message: &mut LocalizedMessage) {
-    let Some(node) = fields.get(Channel::WebPush.as_str()) else { return };
-    let before = report.errors();
-    // What is wrong is there, too: the steps that send it are not wrong for it.
-    message.web_push = Some(read(report, node).unwrap_or_default());
-    if report.errors() == before {
-        tried(report, node, message, Channel::WebPush);
+pub(crate) fn messages(report: &mut Report<'_>, fields: &Fields<'_>, message: &mut LocalizedMessage) {
+    for channel in [Channel::WebPush, Channel::MobilePush] {
+        let Some(node) = fields.get(channel.as_str()) else { continue };
+        let before = report.errors();
+        // What is wrong is there, too: the steps that send it are not wrong for it.
+        let read = Some(read(report, node, channel).unwrap_or_default());
+        match channel {
+            Channel::WebPush => message.web_push = read,
+            _ => message.mobile_push = read,
+        }
+        if report.errors() == before {
+            tried(report, node, message, channel);
+        }
     }
 }
 
-fn read(report: &mut Report<'_>, node: &Node) -> Option<WebPushMessage> {
-    let keys = ["title", "body", "image", "icon", "url", "urgency", "ttl", "topic"];
-    let fields = Fields::read(report, node, WHAT, &keys)?;
-    let title = fields.required(report, WHAT, "title", "write `title:` and a template of one line");
+fn read(report: &mut Report<'_>, node: &Node, channel: Channel) -> Option<PushMessage> {
+    let what = format!("`{channel}`");
+    // An app has its own small picture.
+    let all = ["title", "body", "image", "url", "urgency", "ttl", "topic", "icon"];
+    let keys = if channel == Channel::WebPush { &all[..] } else { &all[..all.len() - 1] };
+    let fields = Fields::read(report, node, &what, keys)?;
+    let title = fields.required(report, &what, "title", "write `title:` and a template of one line");
     let title = title.and_then(|node| template(report, node, "`title`", TemplateKind::Line));
-    let body = fields.required(report, WHAT, "body", "write `body:` and a template");
+    let body = fields.required(report, &what, "body", "write `body:` and a template");
     let body = body.and_then(|node| template(report, node, "`body`", TemplateKind::Text));
     let mut link = |name: &'static str| match fields.get(name) {
         Some(node) => template(report, node, &format!("`{name}`"), TemplateKind::Link).map(Some),
@@ -69,7 +119,7 @@ fn read(report: &mut Report<'_>, node: &Node) -> Option<WebPushMessage> {
         Some(node) => topic(report, node).map(Some),
         None => Some(None),
     };
-    Some(WebPushMessage {
+    Some(PushMessage {
         title: title?,
         body: body?,
         image: image?,
