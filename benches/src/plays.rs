@@ -46,11 +46,14 @@ pub fn webhooks(url: &str, wait: Span) -> Playbook {
         of: vec![EventMatch::all(EventPattern::Track(EventName::OrderCompleted))],
         wait,
     };
-    let webhook = Some(WebhookTemplate { text: "Hello".into() });
+    let webhook = Some(WebhookTemplate { text: "Hello".into(), ..WebhookTemplate::default() });
     let locales = BTreeMap::from([("en".to_owned(), LocalizedMessage { webhook, ..LocalizedMessage::default() })]);
     Playbook {
         version: PlaybookVersion("webhooks".into()),
-        channels: ChannelSettings { webhook: Some(WebhookSettings { url: url.into() }), ..ChannelSettings::default() },
+        channels: ChannelSettings {
+            webhooks: [("shop".to_owned(), WebhookSettings { url: url.into(), ..WebhookSettings::default() })].into(),
+            ..ChannelSettings::default()
+        },
         plays: [("at_once", identified), ("later", waited)].map(|(name, trigger)| play(name, trigger)).into(),
         messages: BTreeMap::from([(
             "hello".to_owned(),

@@ -19,7 +19,8 @@ use kairos_engine::identifiers::{DeliveryId, UserKey};
 use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::money::Micros;
 use kairos_engine::playbook::{
-    Channel, EmailSettings, Message, Play, Playbook, Step, ViberSettings, WebhookSettings, WhatsappSettings,
+    Channel, EmailSettings, Message, Play, Playbook, SINGLE_WEBHOOK, Step, ViberSettings, WebhookSettings,
+    WhatsappSettings,
 };
 use kairos_engine::time::Timestamp;
 
@@ -204,7 +205,13 @@ fn with_every_channel(playbook: &Playbook) -> Playbook {
         || WhatsappSettings { phone_number_id: String::new(), api_version: WhatsappSettings::usual_version() };
     channels.email.get_or_insert_with(from);
     channels.sms.get_or_insert_default();
-    channels.webhook.get_or_insert_with(|| WebhookSettings { url: String::new() });
+    let templates = playbook.messages.values().flat_map(|message| message.locales.values());
+    for to in templates.filter_map(|templates| templates.webhook.as_ref()?.to.clone()) {
+        channels.webhooks.entry(to).or_default();
+    }
+    if channels.webhooks.is_empty() {
+        channels.webhooks.insert(SINGLE_WEBHOOK.to_owned(), WebhookSettings::default());
+    }
     channels.telegram.get_or_insert_default();
     channels.viber.get_or_insert_with(|| ViberSettings { sender: String::new(), avatar: None });
     channels.whatsapp.get_or_insert_with(whatsapp);

@@ -56,7 +56,7 @@ pub(crate) fn with_messages(webhook_url: &str) -> Playbook {
         locales: BTreeMap::from([("en".to_owned(), templates)]),
         ..Message::default()
     };
-    let webhook = || Some(WebhookTemplate { text: "It is so.".into() });
+    let webhook = || Some(WebhookTemplate { to: Some("shop".into()), text: "It is so.".into(), body: None });
     let base = playbook::playbook(webhook_url);
     let hour = Span::from_hours(1);
     Playbook {

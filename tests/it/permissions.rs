@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 60] = [
+const ATTEMPTS: [&str; 61] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -77,6 +77,7 @@ const ATTEMPTS: [&str; 60] = [
     "GetSecretValue viber-token",
     "GetSecretValue whatsapp-verify-token",
     "GetSecretValue telegram-token",
+    "GetSecretValue webhook/chatbot-token",
 ];
 
 const ALLOWED: [(&str, &[&str]); 13] = [
@@ -153,6 +154,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "GetSecretValue VapidKeyArn",
             "GetSecretValue viber-token",
             "GetSecretValue telegram-token",
+            "GetSecretValue webhook/chatbot-token",
         ],
     ),
     (

@@ -3,9 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::Sha256;
 
+use crate::harness::playbook::{CHATBOT_ASKED, CHATBOT_SECRET};
 use crate::harness::shopper::{left_so_that_due_in, now};
 use crate::harness::{Shopper, Stage, run};
 
@@ -45,5 +46,33 @@ fn a_receiver_can_verify_and_understand_what_it_gets() {
         assert_eq!(body["data"]["text"], "Your Mug is waiting");
         let item = &body["data"]["cart"]["items"][0];
         assert_eq!((&item["id"], &item["price"], &item["currency"]), (&"Mug".into(), &19.9.into(), &"EUR".into()));
+    });
+}
+
+#[test]
+fn a_chatbot_gets_a_body_and_headers_of_its_own_whatever_values_say() {
+    run(async {
+        let stage = Stage::shared().await;
+        let secret = format!("{}/webhook/{CHATBOT_SECRET}", stage.stack.stack);
+        let secrets = aws_sdk_secretsmanager::Client::new(&stage.config);
+        secrets.create_secret().name(secret).secret_string("s3cret").send().await.unwrap();
+
+        let mallory = Shopper::new("by-chatbot");
+        let name = r#"Eve", "admin": true, "x": "\"#;
+        let asks = json!({ "question": "is it\nthere\"", "n": 3 });
+        let asked = mallory.track(now(), CHATBOT_ASKED, asks);
+        stage.accept(&[mallory.identifies(now(), json!({ "first_name": name })), asked]).await;
+        let [record] = stage.sent(mallory.key(), 1).await.try_into().unwrap();
+
+        let [delivered] = stage.receiver.received_with(&mallory.user_id).try_into().unwrap();
+        assert_eq!(delivered.path, "/kairos/chatbot");
+        assert_eq!(delivered.headers["authorization"], "Bearer s3cret");
+        assert_eq!(delivered.headers["x-shop"], "tests");
+        assert_eq!(delivered.headers["webhook-id"], record.delivery.to_string());
+        assert!(delivered.headers["webhook-signature"].starts_with("v1,"));
+        let body: Value = serde_json::from_slice(&delivered.body).unwrap();
+        let text = format!("{name}, is it there\"?");
+        assert_eq!(body, json!({ "to": mallory.user_id, "text": text, "n": 3 }));
+        assert!(!format!("{record:?}").contains("s3cret"));
     });
 }

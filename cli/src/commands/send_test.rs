@@ -9,7 +9,7 @@ use kairos_engine::identifiers::{DeliveryId, UserKey};
 use kairos_engine::mailbox::{DeliveryMessage, DeliveryOrder};
 use kairos_engine::playbook::{Channel, Play, Playbook, Purpose};
 use kairos_engine::time::Span;
-use kairos_protocol::delivery::{DeliveryRecord, Status};
+use kairos_protocol::delivery::{DeliveryRecord, Status, TEST_USER};
 use kairos_protocol::port::Clock;
 
 use super::{Done, preview, why};
@@ -20,8 +20,6 @@ use crate::suppression_file::{address_on, channel_named};
 use crate::target::{Target, TargetArguments};
 use crate::terminal::{COLUMNS, Progress, Style, line, note, wrapped};
 
-/// Whose messages tests are: nobody's. What comes back for them, this name hears, which no user has.
-const NOBODY: &str = "kairos:test";
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long a test makes sense.
@@ -49,7 +47,7 @@ pub struct Arguments {
     /// `email`, `sms`, `telegram`, `viber`, `whatsapp` or `webhook`
     #[arg(long)]
     channel: String,
-    /// Where it goes: an address on that channel; for a webhook the userId that its receiver is told
+    /// Where it goes: an address on that channel; for a webhook (the message says which) the userId that its receiver is told
     #[arg(long, value_name = "ADDRESS")]
     to: String,
     /// What users of this language get, as in de or pt-BR
@@ -168,7 +166,7 @@ fn message<'p>(playbook: &'p Playbook, play: &'p Play, wanted: &Wanted<'_>) -> R
 }
 
 fn order(playbook: &Playbook, wanted: &Wanted<'_>, message: &str, address: String, shopper: Shopper) -> DeliveryOrder {
-    let (user, now) = (UserKey::known(NOBODY), SystemClock.now());
+    let (user, now) = (UserKey::known(TEST_USER), SystemClock.now());
     DeliveryOrder {
         // Each command is a message of its own.
         delivery: DeliveryId::of_decision(user, now.as_millis().unsigned_abs()),

@@ -2,7 +2,7 @@
 
 use kairos_backtest::table::thousands;
 use kairos_engine::money::Micros;
-use kairos_engine::playbook::{LinkButton, OnSiteKind, OnSiteMessage, OnSitePosition, PushMessage};
+use kairos_engine::playbook::{LinkButton, OnSiteKind, OnSiteMessage, OnSitePosition, PushMessage, WebhookHeader};
 use kairos_messages::{SmsEncoding, sms_size};
 use kairos_protocol::delivery::Content;
 
@@ -65,9 +65,17 @@ impl Shown {
                 let head = sender.sender_id.map(|from| ("from", from)).into_iter().collect();
                 Self { size: sms(&text, sms_price), ..bubble(head, text, None, None) }
             }
-            Content::Webhook { receiver, text } => {
-                let head = if receiver.url.is_empty() { Vec::new() } else { vec![("to", receiver.url)] };
-                Self { look: Look::Plain, ..bubble(head, text, None, None) }
+            Content::Webhook { name, receiver, text, body } => {
+                let at = Some(receiver.url).filter(|url| !url.is_empty());
+                let to = at.map(|url| ("to", format!("{name}, {url}")));
+                let headers = receiver.headers.into_iter().map(|(name, header)| match header {
+                    WebhookHeader::Text(text) => ("header", format!("{name}: {text}")),
+                    WebhookHeader::Secret { secret, prefix } => {
+                        ("header", format!("{name}: {prefix}(secret {secret})"))
+                    }
+                });
+                let head = to.into_iter().chain(headers).collect();
+                Self { look: Look::Plain, ..bubble(head, body.unwrap_or(text), None, None) }
             }
             Content::Telegram { sender, text, picture, button } => {
                 let head = if sender.silent { vec![("sound", "none".to_owned())] } else { Vec::new() };

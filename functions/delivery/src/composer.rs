@@ -11,7 +11,9 @@
 //! | `no_test_on_site` | tests are not put into anybody's inbox | permanent_message |
 //! | `render` | the templates and the data do not go together | permanent_message |
 //! | `promo_…` | see [`crate::promo_codes`] | |
-//! | `secret`, `link_key` | the key that signs webhooks, or links, could not be read | configuration |
+//! | `secret`, `link_key` | the key that signs webhooks, the secret of a header, or the key of links could not be read | configuration |
+//! | `header_invalid` | a webhook has a header that cannot be set | configuration |
+//! | `left_alone` | the webhook is out of order: put off | retryable |
 //!
 //! Links are [kept](crate::links) and replaced by short ones; when that fails, they stand as they are.
 //!
@@ -35,9 +37,10 @@ use crate::links::{ShortLinks, with_short_links};
 use crate::messengers::Messengers;
 use crate::mobile_push::Pushes;
 use crate::promo_codes::{Codes, code_of};
+use crate::providers::Breakers;
 use crate::tokens::Tokens;
 use crate::web_push::Notifies;
-use crate::webhook::SigningKeys;
+use crate::webhook::{SigningKeys, headers};
 
 /// Composes from published playbooks.
 #[derive(Debug)]
@@ -51,12 +54,15 @@ pub struct PlaybookComposer<L, P, C, S, K, T, W, A> {
     messengers: Arc<Messengers<T>>,
     web_push: Arc<W>,
     mobile_push: Arc<A>,
+    breakers: Arc<Breakers>,
 }
 
 impl<L, P, C, S, K, T, W, A> PlaybookComposer<L, P, C, S, K, T, W, A> {
     /// Composes from this store, this catalogue, these promo codes, these links for consent and these short ones; `keys`
-    /// are those that webhooks will be signed with, `messengers` those that must be ready for what is composed, and the other two know browsers and devices of
-    /// users.
+    /// are those that webhooks will be signed with, `messengers` those that must be ready for what is composed, and the other
+    /// two know browsers and devices of users. `breakers` say which webhooks are to be left alone: which one a message goes to,
+    /// its order does not say.
+    #[expect(clippy::too_many_arguments, reason = "one for each thing that is asked, all of different kinds")]
     pub fn new(
         playbooks: PlaybookStore,
         listings: L,
@@ -65,8 +71,9 @@ impl<L, P, C, S, K, T, W, A> PlaybookComposer<L, P, C, S, K, T, W, A> {
         links: S,
         keys: K,
         (messengers, web_push, mobile_push): (Arc<Messengers<T>>, Arc<W>, Arc<A>),
+        breakers: Arc<Breakers>,
     ) -> Self {
-        Self { playbooks, listings, codes, consent, links, keys, messengers, web_push, mobile_push }
+        Self { playbooks, listings, codes, consent, links, keys, messengers, web_push, mobile_push, breakers }
     }
 }
 
@@ -88,8 +95,14 @@ where
                 let (consent, links) = (&self.consent, &self.links);
                 let mut content = compose_from(&playbook, &self.listings, &self.codes, consent, links, order).await?;
                 match &mut content {
-                    Content::Webhook { .. } => {
+                    Content::Webhook { name, receiver, .. } => {
                         self.keys.current(SystemClock.now()).await.map_err(|fault| no_key(&fault))?;
+                        headers::of(receiver, &self.keys, SystemClock.now()).await?;
+                        // Last, as who may try has the receiver for itself.
+                        if let Some(wait) = self.breakers.webhook(name).wait(SystemClock.now()) {
+                            let answer = Answer::new(AnswerClass::Retryable, "left_alone");
+                            return Err(answer.with_retry_after(Some(wait)));
+                        }
                     }
                     Content::WebPush { browsers, .. } => {
                         *browsers = self.web_push.browsers(order, SystemClock.now()).await?;
@@ -211,8 +224,12 @@ fn addressed(
         RenderedMessage::Sms { text, .. } => {
             Content::Sms { sender: channels.sms.clone().ok_or_else(not_set_up)?, text }
         }
-        RenderedMessage::Webhook { text } => {
-            Content::Webhook { receiver: channels.webhook.clone().ok_or_else(not_set_up)?, text }
+        RenderedMessage::Webhook { to, text, body } => {
+            let (name, receiver) = channels.webhook(to.as_deref()).ok_or_else(|| {
+                let webhook = to.unwrap_or_else(|| "the only one".to_owned());
+                not_set_up().with_detail(&format!("add the webhook ({webhook}) to the playbook's channels"))
+            })?;
+            Content::Webhook { name: name.to_owned(), receiver: receiver.clone(), text, body }
         }
         RenderedMessage::Telegram { text, picture, button } => {
             Content::Telegram { sender: channels.telegram.clone().ok_or_else(not_set_up)?, text, picture, button }

@@ -98,7 +98,12 @@ impl Delivery {
         let web_push = Arc::new(WebPush::new(vapid, receivers.clone(), bases.web_push()));
         let mobile_push = Arc::new(MobilePush::new(aws_sdk_sns::Client::new(&for_providers), receivers));
         let messengers = Arc::new(Messengers::new(tokens, bases));
-        let key = Arc::new(SecretsManagerKey::new(secrets.clone(), required("WEBHOOK_SECRET_ARN")?));
+        let breakers = Arc::new(Breakers::default());
+        let key = Arc::new(SecretsManagerKey::new(
+            secrets.clone(),
+            required("WEBHOOK_SECRET_ARN")?,
+            required("MESSENGER_SECRETS")?,
+        ));
         let codes = PromoCodesTable::new(dynamodb.clone(), required("PROMO_CODES_TABLE")?);
         let codes = StoredCodes::new(codes, secrets.clone(), required("PROMO_CODE_KEY_ARN")?);
         let link_keys = Arc::new(LinkKeys::new(secrets, required("LINK_KEY_ARN")?));
@@ -122,6 +127,7 @@ impl Delivery {
                 links,
                 Arc::clone(&key),
                 (Arc::clone(&messengers), Arc::clone(&web_push), Arc::clone(&mobile_push)),
+                Arc::clone(&breakers),
             ),
             providers: Providers {
                 sms: Sms::new(
@@ -135,7 +141,7 @@ impl Delivery {
                 web_push,
                 mobile_push,
                 inbox,
-                breakers: Breakers::default(),
+                breakers,
                 clock: SystemClock,
             },
         })

@@ -412,7 +412,8 @@ mod tests {
         assert_eq!(sms(&Shelf { is_down: true, base: BASE }, true), plain);
         // The destination is only known where links are.
         assert_eq!(sms(&up(), false), plain.replace("https://shop.example/rooms", ""));
-        let RenderedMessage::Webhook { text } = rendered(&Shelf { is_down: true, base: BASE }, true, Channel::Webhook)
+        let RenderedMessage::Webhook { text, .. } =
+            rendered(&Shelf { is_down: true, base: BASE }, true, Channel::Webhook)
         else {
             panic!()
         };

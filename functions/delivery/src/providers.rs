@@ -1,6 +1,7 @@
 //! Every channel to its provider, unless that is to be left alone ([`Breaker`]).
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_sns::config::retry::RetryConfig;
@@ -23,7 +24,7 @@ use crate::on_site;
 use crate::sms::Sms;
 use crate::tokens::Tokens;
 use crate::web_push::{Notification, Notifies};
-use crate::webhook::{SigningKeys, Webhook};
+use crate::webhook::{Said, SigningKeys, Webhook};
 
 /// The providers of all channels.
 #[derive(Debug)]
@@ -43,19 +44,20 @@ pub struct Providers<K, T, W, A, C> {
     /// The inboxes that messages for the shop's pages wait in.
     pub inbox: InboxTable,
     /// Which of them are to be left alone.
-    pub breakers: Breakers,
+    pub breakers: Arc<Breakers>,
     /// The time that webhooks are signed with, and pauses are measured by.
     pub clock: C,
 }
 
-/// The breakers of all providers, one for each channel. The site has none: its inbox is a table of the stack's own. Nor have
+/// The breakers of all providers, one for each channel, and one for each webhook. The site has none: its inbox is a table of the stack's own. Nor have
 /// browsers: each has a push service of its maker's. Notifications of the app have one of their own beside that of SMS, because
 /// SNS throttles them apart.
 #[derive(Debug, Default)]
 pub struct Breakers {
     email: Breaker,
     sms: Breaker,
-    webhook: Breaker,
+    /// By their names. Playbooks name few.
+    webhooks: Mutex<BTreeMap<String, Arc<Breaker>>>,
     telegram: Breaker,
     viber: Breaker,
     whatsapp: Breaker,
@@ -67,21 +69,36 @@ impl Breakers {
         match channel {
             Channel::Email => Some(&self.email),
             Channel::Sms => Some(&self.sms),
-            Channel::Webhook => Some(&self.webhook),
             Channel::Telegram => Some(&self.telegram),
             Channel::Viber => Some(&self.viber),
             Channel::Whatsapp => Some(&self.whatsapp),
             Channel::MobilePush => Some(&self.mobile_push),
-            Channel::OnSite | Channel::WebPush => None,
+            // Which webhook a message goes to is known when it is composed.
+            Channel::Webhook | Channel::OnSite | Channel::WebPush => None,
+        }
+    }
+
+    /// The breaker of a webhook.
+    pub fn webhook(&self, name: &str) -> Arc<Breaker> {
+        // Breakers are sound whatever a panicking thread left behind.
+        let mut webhooks = self.webhooks.lock().unwrap_or_else(PoisonError::into_inner);
+        match webhooks.get(name) {
+            Some(breaker) => Arc::clone(breaker),
+            None => Arc::clone(webhooks.entry(name.to_owned()).or_default()),
         }
     }
 
     /// Hears what a provider has said, and tells people when it is left alone from now on.
-    pub fn heard(&self, channel: Channel, answer: &Answer, now: Timestamp) {
+    pub fn heard(&self, channel: Channel, webhook: Option<&str>, answer: &Answer, now: Timestamp) {
         let is_of_one = is_of_one_receiver(channel, answer);
-        if self.of(channel).is_some_and(|breaker| !is_of_one && breaker.heard(answer, now)) {
+        let opens = match webhook {
+            Some(name) => self.webhook(name).heard(answer, now),
+            None => self.of(channel).is_some_and(|breaker| !is_of_one && breaker.heard(answer, now)),
+        };
+        if opens {
             telemetry::count("breaker_opened", 1);
-            tracing::error!(%channel, code = answer.code, "the provider is out of order, and left alone for a while");
+            let code = &answer.code;
+            tracing::error!(%channel, webhook, code, "the provider is out of order, and left alone for a while");
         }
     }
 }
@@ -105,7 +122,11 @@ impl<K: SigningKeys, T: Tokens, W: Notifies, A: Pushes, C: Clock> Provider for P
 
     async fn send(&self, order: &DeliveryOrder, content: &Content) -> Answer {
         let answer = self.call(order, content).await;
-        self.breakers.heard(order.channel, &answer, self.clock.now());
+        let webhook = match content {
+            Content::Webhook { name, .. } => Some(name.as_str()),
+            _ => None,
+        };
+        self.breakers.heard(order.channel, webhook, &answer, self.clock.now());
         answer
     }
 }
@@ -118,7 +139,10 @@ impl<K: SigningKeys, T: Tokens, W: Notifies, A: Pushes, C: Clock> Providers<K, T
                 let email = Parts { subject, text, html: html.as_deref(), unsubscribe: unsubscribe.as_deref() };
                 self.email.send(order, sender, email).await
             }
-            Content::Webhook { receiver, text } => self.webhook.send(order, receiver, text, self.clock.now()).await,
+            Content::Webhook { name: _, receiver, text, body } => {
+                let said = body.as_deref().map_or(Said::Text(text), Said::Body);
+                self.webhook.send(order, receiver, said, self.clock.now()).await
+            }
             Content::OnSite { message, language, priority } => {
                 on_site::send(&self.inbox, order, (message, language, *priority), self.clock.now()).await
             }
@@ -165,16 +189,22 @@ mod tests {
     const NOON: Timestamp = Timestamp::from_millis(1_763_726_400_000);
 
     #[test]
-    fn each_channel_has_a_breaker_of_its_own_and_site_and_browsers_none() {
+    fn each_channel_and_each_webhook_has_a_breaker_of_its_own_and_site_and_browsers_none() {
         for broken in Channel::ALL {
             let breakers = Breakers::default();
             for _ in 0..100 {
-                breakers.heard(broken, &Answer::new(AnswerClass::Unknown, "timeout"), NOON);
+                breakers.heard(broken, None, &Answer::new(AnswerClass::Unknown, "timeout"), NOON);
             }
             let open = |channel: &Channel| breakers.of(*channel).is_some_and(Breaker::is_open);
-            let expected = Some(broken).filter(|channel| !matches!(channel, Channel::OnSite | Channel::WebPush));
+            let has_none = |channel: &Channel| matches!(channel, Channel::OnSite | Channel::WebPush | Channel::Webhook);
+            let expected = Some(broken).filter(|channel| !has_none(channel));
             assert_eq!(Channel::ALL.into_iter().filter(open).collect::<Vec<_>>(), Vec::from_iter(expected));
         }
+        let breakers = Breakers::default();
+        for _ in 0..100 {
+            breakers.heard(Channel::Webhook, Some("chatbot"), &Answer::new(AnswerClass::Unknown, "timeout"), NOON);
+        }
+        assert!(breakers.webhook("chatbot").is_open() && !breakers.webhook("crm").is_open());
     }
 
     #[test]
@@ -189,7 +219,7 @@ mod tests {
         ] {
             let breakers = Breakers::default();
             for _ in 0..100 {
-                breakers.heard(channel, &Answer::new(AnswerClass::Retryable, code), NOON);
+                breakers.heard(channel, None, &Answer::new(AnswerClass::Retryable, code), NOON);
             }
             assert_eq!(breakers.of(channel).is_some_and(Breaker::is_open), is_open, "{channel} {code}");
         }

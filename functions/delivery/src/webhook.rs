@@ -1,4 +1,5 @@
-//! The generic webhook: a signed POST to the shop's own endpoint.
+//! Webhooks: signed POSTs to endpoints of the shop's choice, each under a name, with [`headers`] of its own. The
+//! body is an envelope with a text ([`body`]), or what the message says.
 //!
 //! Signed by the Standard Webhooks specification
 //! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>):
@@ -17,7 +18,7 @@
 //! | 410 | permanent_address | refused: the receiver does not want this user's messages any more |
 //! | 3xx, 401, 403, 404, 405 | configuration | the address or the secret in the playbook is not the receiver's: tried again, then dead-lettered |
 //! | other 4xx | permanent_message | refused |
-//! | `not_https`, `not_public`, `not_a_url`, `secret`, `client` | configuration | nothing was sent: tried again, then dead-lettered |
+//! | `not_https`, `not_public`, `not_a_url`, `header_invalid`, `secret`, `client` | configuration | nothing was sent: tried again, then dead-lettered |
 //! | `no_connection` (name, TCP, TLS) | retryable | tried again |
 //! | `timeout`, `connection_lost` | unknown | tried again with the same id |
 
@@ -26,7 +27,7 @@ use std::sync::OnceLock;
 
 use kairos_engine::bounds::{PROVIDER_TIMEOUT, WEBHOOK_ANSWER_BYTES_MAX};
 use kairos_engine::mailbox::DeliveryOrder;
-use kairos_engine::playbook::WebhookSettings;
+use kairos_engine::playbook::{Purpose, WebhookSettings};
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::delivery::{Answer, AnswerClass};
 use reqwest::header::CONTENT_TYPE;
@@ -34,15 +35,26 @@ use reqwest::{Client, StatusCode, Url};
 
 pub mod addresses;
 pub mod body;
+pub mod headers;
 pub mod signature;
 
 pub use addresses::{NotPublic, PrivateHosts, PublicResolver, SystemNames};
+pub use headers::HeaderSecret;
 pub use signature::{SecretsManagerKey, SigningKey, SigningKeys};
 
 use crate::composer::no_key;
 use crate::https::{self, beginning, builder, client, retry_after};
 
 use addresses::Names;
+
+/// What a webhook is told.
+#[derive(Clone, Copy, Debug)]
+pub enum Said<'a> {
+    /// A text, in the envelope.
+    Text(&'a str),
+    /// The whole body, as JSON.
+    Body(&'a str),
+}
 
 /// Sends webhooks.
 #[derive(Debug)]
@@ -76,7 +88,13 @@ impl<K: SigningKeys, N: Names> Webhook<K, N> {
     }
 
     /// Sends once.
-    pub async fn send(&self, order: &DeliveryOrder, receiver: &WebhookSettings, text: &str, now: Timestamp) -> Answer {
+    pub async fn send(
+        &self,
+        order: &DeliveryOrder,
+        receiver: &WebhookSettings,
+        said: Said<'_>,
+        now: Timestamp,
+    ) -> Answer {
         let (client, url) = match self.route(&receiver.url) {
             Ok(route) => route,
             Err(answer) => return *answer,
@@ -85,17 +103,28 @@ impl<K: SigningKeys, N: Names> Webhook<K, N> {
             Ok(key) => key,
             Err(fault) => return no_key(&fault),
         };
+        let headers = match headers::of(receiver, &self.keys, now).await {
+            Ok(headers) => headers,
+            Err(answer) => return answer,
+        };
         let id = order.delivery.to_string();
-        let body = body::of(order, text, now).to_string();
+        let body = match said {
+            Said::Text(text) => body::of(order, text, now).to_string(),
+            Said::Body(body) => body.to_owned(),
+        };
         let signature = key.sign(&id, now, body.as_bytes());
-        let request = client
+        let mut request = client
             .post(url)
+            .headers(headers)
             .header(CONTENT_TYPE, "application/json")
             .header("idempotency-key", &id)
             .header("webhook-id", &id)
             .header("webhook-timestamp", now.as_secs())
             .header("webhook-signature", signature)
             .body(body);
+        if order.purpose == Purpose::Test {
+            request = request.header("kairos-test", "true");
+        }
         match request.send().await {
             Ok(response) => read_answer(response, now).await,
             Err(error) => unanswered(error),

@@ -291,6 +291,14 @@ pub const WEB_PUSH_TITLE_CHARS_MAX: usize = 100;
 pub const WEB_PUSH_BODY_CHARS_MAX: usize = 300;
 /// Longest link in a notification (pictures, page), in bytes.
 pub const WEB_PUSH_LINK_BYTES_MAX: usize = 680;
+/// Most webhooks of a playbook.
+pub const WEBHOOKS_MAX: usize = 20;
+/// Most headers of a webhook.
+pub const WEBHOOK_HEADERS_MAX: usize = 16;
+/// Longest name of a header, in bytes.
+pub const WEBHOOK_HEADER_NAME_BYTES_MAX: usize = 64;
+/// Longest value of a header, in bytes, with its secret.
+pub const WEBHOOK_HEADER_BYTES_MAX: usize = 2 * 1024;
 /// Longest topic of a notification, in characters of base64url (RFC 8030, section 5.4).
 pub const WEB_PUSH_TOPIC_CHARS_MAX: usize = 32;
 /// Longest contact that push services are told, in bytes.

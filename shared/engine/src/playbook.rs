@@ -14,6 +14,7 @@ mod play;
 mod promotion;
 mod push;
 mod rules;
+mod webhooks;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -23,14 +24,12 @@ use serde::{Deserialize, Serialize};
 
 pub use channels::{
     Channel, ChannelSettings, EmailSettings, MobilePlatform, MobilePushSettings, OnSiteSettings, SmsSettings,
-    TelegramSettings, ViberSettings, WebPushSettings, WebhookSettings, WhatsappSettings,
+    TelegramSettings, ViberSettings, WebPushSettings, WhatsappSettings,
 };
 pub use condition::{CartTest, Condition, ContextFact, HabitSlot, HabitTest, LocalHours, ReachTest, Weekdays};
 pub use consent::{ChannelConsent, ConsentSettings, OptIn, Purpose, Wording};
 pub use links::{AppLink, Destination, LinkSettings, PageOrPlace, Utm, host};
-pub use message::{
-    ChatTemplate, EmailTemplate, LinkButton, LocalizedMessage, Message, SmsTemplate, WebhookTemplate, WhatsappTemplate,
-};
+pub use message::{ChatTemplate, EmailTemplate, LinkButton, LocalizedMessage, Message, SmsTemplate, WhatsappTemplate};
 pub use on_site::{OnSiteKind, OnSiteMessage, OnSitePosition};
 pub use pattern::{EventMatch, EventPattern, ProductField, Property, PropertyFilter, TraitValue, ValueTest};
 pub use play::{
@@ -41,6 +40,9 @@ pub use push::{PushMessage, Urgency};
 pub use rules::{
     ChannelCap, Evidence, Moment, MomentSettings, Moments, Place, PlaceSelector, Policy, Readiness, ReadinessTerm,
     ReadinessValue, Segment,
+};
+pub use webhooks::{
+    SINGLE_WEBHOOK, WebhookHeader, WebhookSettings, WebhookTemplate, is_header_name, is_header_value, is_refused_header,
 };
 
 use crate::name::Name;

@@ -17,6 +17,7 @@ use kairos_engine::bounds::{
 use kairos_engine::playbook::{ChatTemplate, LinkButton, WhatsappTemplate};
 
 use crate::escape::is_web_link;
+use crate::json;
 use crate::links::{Links, counted, plain};
 use crate::problem::Problem;
 use crate::{RenderError, RenderedMessage, TemplateKind, not_empty};
@@ -135,6 +136,10 @@ pub(crate) fn within(length: usize, max: usize, part: &'static str) -> Result<()
 pub(crate) fn problem(kind: TemplateKind, text: &str) -> Option<Problem> {
     let text = text.trim();
     match kind {
+        TemplateKind::Json => json::fault(text).map(|why| {
+            Problem::new(0, format!("this is no JSON: {why}"))
+                .help("put texts into quotes, and a comma between values: `{\"name\": \"{{ user.first_name }}\"}`")
+        }),
         TemplateKind::Link if !text.is_empty() && !is_web_link(text) => Some(
             Problem::new(0, "this is not a link").help("begin it with `https://`, or write a value that is a link"),
         ),

@@ -1,5 +1,7 @@
 //! Writes data so that it stays data.
 
+use crate::json;
+
 /// Where a value stands, which decides how it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -9,6 +11,10 @@ pub(crate) enum Place {
     Html,
     /// The start of an attribute that is a link.
     HtmlLink,
+    /// In a text of JSON, between its quotes.
+    JsonText,
+    /// A value of JSON by itself. (What is no text is written by `tags`.)
+    Json,
 }
 
 /// A value as it is written at its place. Values never contain line breaks, other control characters,
@@ -16,6 +22,15 @@ pub(crate) enum Place {
 pub(crate) fn escaped(value: &str, place: Place) -> String {
     if place == Place::HtmlLink && !is_web_link(value) {
         return String::new();
+    }
+    match place {
+        Place::JsonText => {
+            let quoted = json::text_of(&escaped(value, Place::Text));
+            return quoted[1..quoted.len() - 1].to_owned();
+        }
+        Place::Json if value.is_empty() => return "null".to_owned(),
+        Place::Json => return json::text_of(&escaped(value, Place::Text)),
+        Place::Text | Place::Html | Place::HtmlLink => {}
     }
     let mut text = String::with_capacity(value.len());
     for character in value.chars() {

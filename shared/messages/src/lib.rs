@@ -31,7 +31,7 @@
 //! | long outputs | the writer stops at its limit (`render`) |
 //!
 //! Reading order: `scan` (pieces of a template), `blocks` (what they share), `check` with `names` and `filters` (what there is), `html`
-//! (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`, `on_site`, `push`, `links`; `used` (what a
+//! and `json` (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`, `on_site`, `push`, `links`; `used` (what a
 //! template names); `locale` and `words` (how languages write things).
 
 mod blocks;
@@ -42,6 +42,7 @@ mod data;
 mod escape;
 mod filters;
 mod html;
+mod json;
 mod links;
 mod locale;
 mod names;
@@ -88,6 +89,8 @@ pub enum TemplateKind {
     Link,
     /// One gap of a WhatsApp template: one line that is never empty.
     Parameter,
+    /// The body of a webhook: JSON, in which values cannot end texts or add fields.
+    Json,
 }
 
 /// What a template is written in.
@@ -120,10 +123,14 @@ pub enum RenderedMessage {
         /// Into how many segments it falls; each is paid for.
         segments: usize,
     },
-    /// A webhook's text.
+    /// What a webhook is told.
     Webhook {
-        /// The text; it may be empty, the data stands beside it.
+        /// The name of the webhook; without it, the only one there is.
+        to: Option<String>,
+        /// The text for the envelope; it may be empty, the data stands beside it.
         text: String,
+        /// The whole body, as JSON, instead of the envelope.
+        body: Option<String>,
     },
     /// A message of a Telegram bot.
     Telegram {
@@ -222,6 +229,14 @@ pub enum RenderError {
         /// The longest that is taken.
         max: usize,
     },
+    /// The body of a webhook is no JSON.
+    #[error("the {part} is no JSON: {why}; put texts into quotes, and a comma between values")]
+    NotJson {
+        /// Which template.
+        part: &'static str,
+        /// What is wrong, and where in what came out of the template.
+        why: String,
+    },
     /// Telegram would not understand the markup.
     #[error("the Telegram message cannot be read by Telegram: {0}")]
     Markup(String),
@@ -272,6 +287,7 @@ pub fn render_linked(
             TemplateKind::Text | TemplateKind::Parameter => links::in_text(&text, links),
             TemplateKind::Html => links::in_html(&text, links, pixel),
             TemplateKind::Line => links::left_in_text(&text, links),
+            TemplateKind::Json => json::linked(&text, links, part)?,
             // Whether it is a picture or a button, its chat knows.
             TemplateKind::Link => text,
         })
@@ -298,7 +314,12 @@ pub fn render_linked(
         }
         Channel::Webhook => {
             let webhook = message.webhook.as_ref().ok_or_else(missing)?;
-            Ok(RenderedMessage::Webhook { text: render_part(&webhook.text, TemplateKind::Text, "webhook text")? })
+            let body = webhook.body.as_deref();
+            Ok(RenderedMessage::Webhook {
+                to: webhook.to.clone(),
+                text: render_part(&webhook.text, TemplateKind::Text, "webhook text")?,
+                body: body.map(|body| render_part(body, TemplateKind::Json, "webhook body")).transpose()?,
+            })
         }
         Channel::Telegram => chat::telegram(message.telegram.as_ref().ok_or_else(missing)?, &render_part, links),
         Channel::Viber => chat::viber(message.viber.as_ref().ok_or_else(missing)?, &render_part, links),
@@ -340,7 +361,13 @@ pub fn check_message(message: &LocalizedMessage, channel: Channel, setting: &Set
 /// none, and gaps of a WhatsApp template that have several lines or may stay empty.
 pub fn check_template(source: &str, kind: TemplateKind, setting: &Setting) -> Result<(), Vec<TemplateProblem>> {
     let prepared = prepare(source, kind, setting)?;
-    for (data, found) in data::samples(setting) {
+    for (mut data, mut found) in data::samples(setting) {
+        if kind == TemplateKind::Json {
+            // In a list of one no comma is missing.
+            for list in [&mut data.cart.items, &mut data.viewed, &mut found.related] {
+                list.extend_from_within(..);
+            }
+        }
         let problem = match render::render(&prepared, &data, &found) {
             Ok(text) => chat::problem(kind, &text),
             Err(fault) => {
@@ -368,10 +395,12 @@ fn prepare(source: &str, kind: TemplateKind, setting: &Setting) -> Result<Prepar
     if !problems.is_empty() {
         return Err(problems.into_iter().map(|problem| problem.located(source)).collect());
     }
-    let places = if kind == TemplateKind::Html {
-        html::places(&pieces).map_err(located)?
-    } else {
-        pieces.iter().filter(|piece| matches!(piece, Piece::Output { .. })).map(|_| Place::Text).collect()
+    let places = match kind {
+        TemplateKind::Html => html::places(&pieces).map_err(located)?,
+        TemplateKind::Json => json::places(&pieces).map_err(located)?,
+        TemplateKind::Line | TemplateKind::Text | TemplateKind::Link | TemplateKind::Parameter => {
+            pieces.iter().filter(|piece| matches!(piece, Piece::Output { .. })).map(|_| Place::Text).collect()
+        }
     };
     render::prepare(&pieces, &places).map_err(located)
 }
@@ -393,7 +422,7 @@ fn render_part(
         TemplateKind::Line | TemplateKind::Parameter => escape::tidy_line(&text),
         // A value may have a blank in it, as a search has.
         TemplateKind::Link => escape::tidy_line(&text).replace(' ', "%20"),
-        TemplateKind::Text | TemplateKind::Html => escape::tidy_text(&text),
+        TemplateKind::Text | TemplateKind::Html | TemplateKind::Json => escape::tidy_text(&text),
     })
 }
 

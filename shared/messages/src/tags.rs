@@ -29,7 +29,8 @@ pub(crate) fn language() -> Language {
     language.tags.register("assign".into(), stdlib::AssignTag.into());
     language.tags.register("break".into(), stdlib::BreakTag.into());
     language.tags.register("continue".into(), stdlib::ContinueTag.into());
-    for shown in [Shown::Text, Shown::Value(Place::Text), Shown::Value(Place::Html), Shown::Value(Place::HtmlLink)] {
+    let places = [Place::Text, Place::Html, Place::HtmlLink, Place::JsonText, Place::Json];
+    for shown in [Shown::Text].into_iter().chain(places.map(Shown::Value)) {
         language.tags.register(shown.tag().into(), shown.into());
     }
     filters::register(&mut language.filters);
@@ -52,6 +53,8 @@ impl TagReflection for Shown {
             Self::Value(Place::Text) => "plain",
             Self::Value(Place::Html) => "html",
             Self::Value(Place::HtmlLink) => "link",
+            Self::Value(Place::JsonText) => "quoted",
+            Self::Value(Place::Json) => "json",
         }
     }
 
@@ -94,7 +97,16 @@ impl Renderable for Output {
             Shown::Value(place) => {
                 let text = value.to_kstr();
                 rendering.pay(text.len() + 1)?;
-                writer.write_all(escaped(&text, place).as_bytes())
+                // What JSON writes without quotes; infinity and what is not a number it does not know.
+                let is_bare = match value.type_name() {
+                    "whole number" | "boolean" => true,
+                    "fractional number" => value.to_float().is_some_and(f64::is_finite),
+                    _ => false,
+                };
+                match place {
+                    Place::Json if is_bare => writer.write_all(text.as_bytes()),
+                    place => writer.write_all(escaped(&text, place).as_bytes()),
+                }
             }
         }
         .replace("the text became too long")

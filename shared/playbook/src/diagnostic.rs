@@ -182,6 +182,8 @@ pub(crate) enum Target {
     PlacesWithPage(PlaceSelector),
     /// A destination of links.yaml.
     Destination(String),
+    /// A webhook of channels.yaml; without a name, the only one.
+    Webhook(Option<String>),
 }
 
 /// Collects what is found in one file.

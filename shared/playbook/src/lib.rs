@@ -59,6 +59,7 @@ mod text_part;
 mod tracking;
 mod triggers;
 mod values;
+mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kairos_engine::playbook::{
-    Channel, EmailTemplate, LocalizedMessage, Message, Purpose, SmsTemplate, WebhookTemplate,
-};
+use kairos_engine::playbook::{Channel, EmailTemplate, LocalizedMessage, Message, Purpose, SmsTemplate};
 use kairos_messages::{
     Blocks, Misplaced, Setting, TemplateKind, check_template, destinations_in, names_in, names_in_message,
 };
@@ -17,6 +15,7 @@ use crate::node::Node;
 use crate::on_site;
 use crate::push;
 use crate::text_part::{text_of, with_preheader};
+use crate::webhooks;
 
 /// Reads one file of `messages/`. `files` are the texts beside it, for `html_file` and `mjml_file`; problems in those
 /// go to `elsewhere`.
@@ -177,16 +176,14 @@ fn localized(
     let channels = Channel::ALL.map(Channel::as_str);
     let fields = Fields::read(report, node, "a language of a message", &channels)?;
     let email = fields.get("email").map(|node| email(report, node, files, elsewhere).unwrap_or_default());
-    let mut only_text = |channel: &str| {
-        let what = format!("`{channel}`");
-        let node = fields.get(channel)?;
-        let fields = Fields::read(report, node, &what, &["text"]);
-        let node = fields.and_then(|fields| fields.required(report, &what, "text", "write `text:` and a template"));
-        Some(node.and_then(|node| template(report, node, "`text`", TemplateKind::Text)).unwrap_or_default())
-    };
-    let sms = only_text("sms").map(|text| SmsTemplate { text });
-    let webhook = only_text("webhook").map(|text| WebhookTemplate { text });
-    let mut message = LocalizedMessage { email, sms, webhook, ..LocalizedMessage::default() };
+    let sms = fields.get("sms").map(|node| {
+        let fields = Fields::read(report, node, "`sms`", &["text"]);
+        let node = fields.and_then(|fields| fields.required(report, "`sms`", "text", "write `text:` and a template"));
+        let text = node.and_then(|node| template(report, node, "`text`", TemplateKind::Text)).unwrap_or_default();
+        SmsTemplate { text }
+    });
+    let mut message = LocalizedMessage { email, sms, ..LocalizedMessage::default() };
+    webhooks::message(report, &fields, &mut message);
     messengers::messages(report, &fields, &mut message);
     on_site::message(report, &fields, &mut message);
     push::messages(report, &fields, &mut message);

@@ -1,7 +1,7 @@
 //! Reads `sources.yaml` and `channels.yaml`.
 
 use kairos_engine::event::{FEEDBACK, INBOX, LINKS, PREFERENCES, REDEMPTIONS, SHOP_SERVER};
-use kairos_engine::playbook::{Channel, ChannelSettings, EmailSettings, SmsSettings, Source, WebhookSettings};
+use kairos_engine::playbook::{Channel, ChannelSettings, EmailSettings, SmsSettings, Source};
 
 use crate::diagnostic::Report;
 use crate::fields::{Fields, entries, is_name, text};
@@ -9,6 +9,7 @@ use crate::messengers;
 use crate::node::{Node, Value};
 use crate::on_site;
 use crate::push;
+use crate::webhooks;
 
 /// Shortest write key, in characters: public, but not to be guessed.
 const WRITE_KEY_CHARS_MIN: usize = 16;
@@ -87,7 +88,7 @@ pub(crate) fn channels(report: &mut Report<'_>, root: &Node) -> ChannelSettings 
         return channels;
     }
     // A channel without settings (`sms:`) is set up too; `Fields::get` would pass it over.
-    let Some(_) = Fields::read(report, root, "channels.yaml", &Channel::ALL.map(Channel::as_str)) else {
+    let Some(_) = Fields::read(report, root, "channels.yaml", &Channel::ALL.map(key)) else {
         return channels;
     };
     let Value::Map(named) = &root.value else {
@@ -97,7 +98,7 @@ pub(crate) fn channels(report: &mut Report<'_>, root: &Node) -> ChannelSettings 
         match entry.key.as_str() {
             "email" => channels.email = email(report, &entry.node),
             "sms" => channels.sms = sms(report, &entry.node),
-            "webhook" => channels.webhook = webhook(report, &entry.node),
+            "webhooks" => channels.webhooks = webhooks::settings(report, &entry.node),
             "telegram" => channels.telegram = messengers::telegram(report, &entry.node),
             "viber" => channels.viber = messengers::viber(report, &entry.node),
             "whatsapp" => channels.whatsapp = messengers::whatsapp(report, &entry.node),
@@ -108,6 +109,14 @@ pub(crate) fn channels(report: &mut Report<'_>, root: &Node) -> ChannelSettings 
         }
     }
     channels
+}
+
+/// What sets a channel up.
+fn key(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Webhook => "webhooks",
+        channel => channel.as_str(),
+    }
 }
 
 fn email(report: &mut Report<'_>, node: &Node) -> Option<EmailSettings> {
@@ -161,24 +170,4 @@ fn sms(report: &mut Report<'_>, node: &Node) -> Option<SmsSettings> {
         return None;
     }
     Some(SmsSettings { sender_id: Some(id.to_owned()) })
-}
-
-fn webhook(report: &mut Report<'_>, node: &Node) -> Option<WebhookSettings> {
-    const HELP: &str = "write `url: https://shop.example/kairos`";
-    let fields = Fields::read(report, node, "`webhook`", &["url"])?;
-    let node = fields.required(report, "`webhook`", "url", HELP)?;
-    let url = text(report, node, "`url`")?;
-    let host = |rest: &str| rest.split(['/', '?', '#', ':']).next().unwrap_or_default().to_owned();
-    let plain = !url.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@');
-    let is_link = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
-        (Some(rest), _) => !host(rest).is_empty(),
-        // Without TLS only to the machine itself, for trying out.
-        (_, Some(rest)) => matches!(host(rest).as_str(), "localhost" | "127.0.0.1"),
-        _ => false,
-    };
-    if !is_link || !plain {
-        report.problem(node.at, format!("`{url}` cannot receive webhooks"), HELP);
-        return None;
-    }
-    Some(WebhookSettings { url: url.to_owned() })
 }

@@ -90,7 +90,7 @@ mod tests;
 pub use answer::{Answer, AnswerClass};
 pub use outcome::{Outcome, Report};
 pub use permission::{Objection, Permissions, SUPPRESSED};
-pub use record::{CrashPolicy, DeliveryRecord, Standing, Status, policy, provider_key};
+pub use record::{CrashPolicy, DeliveryRecord, Standing, Status, TEST_USER, policy, provider_key};
 
 use permission::Asked;
 use record::Intent;
@@ -161,10 +161,14 @@ pub enum Content {
     },
     /// A request to the shop's endpoint.
     Webhook {
-        /// Where it goes.
+        /// What the endpoint is called.
+        name: String,
+        /// Where it goes, and with which headers.
         receiver: WebhookSettings,
         /// The text beside the data.
         text: String,
+        /// The whole body, as JSON, instead of text and data.
+        body: Option<String>,
     },
     /// A message of a Telegram bot.
     Telegram {
@@ -242,10 +246,8 @@ impl Content {
             Self::WebPush { message, .. } | Self::MobilePush { message, .. } => {
                 (Some(&message.title), message.body.as_str().into())
             }
-            Self::Sms { text, .. }
-            | Self::Webhook { text, .. }
-            | Self::Telegram { text, .. }
-            | Self::Viber { text, .. } => (None, text.into()),
+            Self::Sms { text, .. } | Self::Telegram { text, .. } | Self::Viber { text, .. } => (None, text.into()),
+            Self::Webhook { text, body, .. } => (None, body.as_deref().unwrap_or(text).into()),
             Self::Whatsapp { template, language, parameters, .. } => {
                 (None, format!("{template} ({language}): {}", parameters.join(" | ")).into())
             }

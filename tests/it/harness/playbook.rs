@@ -7,7 +7,7 @@ use kairos_engine::event_name::EventName;
 use kairos_engine::playbook::{
     Cap, CartTest, Channel, ChannelSettings, Condition, EmailSettings, EmailTemplate, Entry, EventMatch, EventPattern,
     LocalizedMessage, Message, Play, Playbook, PlaybookVersion, ReachTest, Segment, SmsSettings, SmsTemplate, Source,
-    Step, Trigger, ValueTest, WebhookSettings, WebhookTemplate,
+    Step, Trigger, ValueTest, WebhookHeader, WebhookSettings, WebhookTemplate,
 };
 use kairos_engine::time::Span;
 
@@ -43,7 +43,11 @@ pub(crate) fn playbook(webhook_url: &str) -> Playbook {
         channels: ChannelSettings {
             email: Some(EmailSettings { from: "Shop <hello@shop.example>".into(), reply_to: None }),
             sms: Some(SmsSettings::default()),
-            webhook: Some(WebhookSettings { url: webhook_url.into() }),
+            webhooks: [
+                ("shop".to_owned(), WebhookSettings { url: webhook_url.into(), ..WebhookSettings::default() }),
+                ("chatbot".to_owned(), WebhookSettings { url: format!("{webhook_url}/chatbot"), headers: headers() }),
+            ]
+            .into(),
             ..ChannelSettings::default()
         },
         segments: vec![
@@ -51,9 +55,10 @@ pub(crate) fn playbook(webhook_url: &str) -> Playbook {
             segment("twice_a_week", did(SWATCH_ORDERED, 2, Some(Span::from_hours(7 * 24)))),
             segment(COLLECTORS, did(SWATCH_ORDERED, 2, None)),
         ],
-        plays: vec![abandoned_cart(), welcome()],
+        plays: vec![abandoned_cart(), welcome(), asked_the_chatbot()],
         messages: BTreeMap::from([
             ("cart-reminder".into(), cart_reminder()),
+            ("answer".into(), answer()),
             (
                 "welcome".into(),
                 in_english(LocalizedMessage {
@@ -127,7 +132,46 @@ fn cart_reminder() -> Message {
             html: Some("<p>{{ cart.items[0].name }}</p>".into()),
         }),
         sms: Some(SmsTemplate { text: "Your {{ cart.items[0].name }} is waiting".into() }),
-        webhook: Some(WebhookTemplate { text: "Your {{ cart.items[0].name }} is waiting".into() }),
+        webhook: Some(WebhookTemplate {
+            to: Some("shop".into()),
+            text: "Your {{ cart.items[0].name }} is waiting".into(),
+            body: None,
+        }),
+        ..LocalizedMessage::default()
+    })
+}
+
+/// What makes the chatbot answer.
+pub(crate) const CHATBOT_ASKED: &str = "Chatbot Asked";
+/// The name of the secret that the chatbot is told, behind `STACK/webhook/`.
+pub(crate) const CHATBOT_SECRET: &str = "chatbot-token";
+
+fn headers() -> BTreeMap<String, WebhookHeader> {
+    let token = WebhookHeader::Secret { secret: CHATBOT_SECRET.into(), prefix: "Bearer ".into() };
+    [("Authorization".to_owned(), token), ("X-Shop".to_owned(), WebhookHeader::Text("tests".into()))].into()
+}
+
+fn asked_the_chatbot() -> Play {
+    let asked = EventPattern::Track(EventName::Custom(CHATBOT_ASKED.into()));
+    Play {
+        name: "chatbot".into(),
+        title: "Somebody asked the chatbot".into(),
+        trigger: Trigger::Event(vec![EventMatch::all(asked)]),
+        event_properties: vec!["question".into(), "n".into()],
+        valid_for: Span::from_hours(1),
+        steps: vec![Step::Send { message: "answer".into(), channels: vec![Channel::Webhook] }],
+        ..Play::default()
+    }
+}
+
+fn answer() -> Message {
+    let body = r#"{"to": {{ user.id }}, "text": "{{ user.first_name }}, {{ event.question }}?", "n": {{ event.n }}}"#;
+    in_english(LocalizedMessage {
+        webhook: Some(WebhookTemplate {
+            to: Some("chatbot".into()),
+            body: Some(body.into()),
+            ..WebhookTemplate::default()
+        }),
         ..LocalizedMessage::default()
     })
 }

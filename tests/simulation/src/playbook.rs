@@ -65,7 +65,7 @@ fn playbook() -> Playbook {
     let message = LocalizedMessage {
         email: Some(EmailTemplate { subject: "Hello".into(), text: "Hello".into(), html: None }),
         sms: Some(SmsTemplate { text: "Hello".into() }),
-        webhook: Some(WebhookTemplate { text: "Hello".into() }),
+        webhook: Some(WebhookTemplate { text: "Hello".into(), ..WebhookTemplate::default() }),
         ..LocalizedMessage::default()
     };
     let message = Message {
@@ -79,7 +79,11 @@ fn playbook() -> Playbook {
         channels: ChannelSettings {
             email: Some(EmailSettings { from: "Shop <hello@shop.example>".into(), reply_to: None }),
             sms: Some(SmsSettings::default()),
-            webhook: Some(WebhookSettings { url: "https://shop.example/hook".into() }),
+            webhooks: [(
+                "shop".to_owned(),
+                WebhookSettings { url: "https://shop.example/hook".into(), ..WebhookSettings::default() },
+            )]
+            .into(),
             ..ChannelSettings::default()
         },
         segments: vec![

@@ -171,7 +171,7 @@ impl Story {
                 assert_eq!(segments, 1, "{text}");
                 format!("by sms \"{text}\"")
             }
-            RenderedMessage::Webhook { text } => format!("by webhook \"{text}\""),
+            RenderedMessage::Webhook { text, .. } => format!("by webhook \"{text}\""),
             RenderedMessage::OnSite(message) => {
                 format!("by on_site \"{}: {}\"", message.title.unwrap_or_default(), message.text)
             }

@@ -1,7 +1,8 @@
 //! Signing by the Standard Webhooks specification, and where the key comes from.
 
+use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_secretsmanager::Client;
 use base64::Engine;
@@ -12,6 +13,8 @@ use kairos_engine::bounds::WEBHOOK_SECRET_REFRESH;
 use kairos_engine::time::Timestamp;
 use kairos_protocol::port::Fault;
 use sha2::Sha256;
+
+use super::headers::HeaderSecret;
 
 /// Shortest key the specification allows, in bytes.
 const KEY_BYTES_MIN: usize = 24;
@@ -56,29 +59,61 @@ impl SigningKey {
 pub trait SigningKeys {
     /// The key to sign with now.
     fn current(&self, now: Timestamp) -> impl Future<Output = Result<SigningKey, Fault>>;
+
+    /// The secret of this name, for a header.
+    fn header(&self, name: &str, now: Timestamp) -> impl Future<Output = Result<HeaderSecret, Fault>>;
 }
 
 impl<K: SigningKeys> SigningKeys for Arc<K> {
     async fn current(&self, now: Timestamp) -> Result<SigningKey, Fault> {
         K::current(self, now).await
     }
+
+    async fn header(&self, name: &str, now: Timestamp) -> Result<HeaderSecret, Fault> {
+        K::header(self, name, now).await
+    }
 }
 
-/// The key in Secrets Manager: asked for with the first webhook, and again every
+/// The key, and the secrets of headers, in Secrets Manager: asked for with the first webhook, and again every
 /// [`WEBHOOK_SECRET_REFRESH`].
 #[derive(Debug)]
-pub struct SecretsManagerKey(Secret<SigningKey>);
+pub struct SecretsManagerKey {
+    key: Secret<SigningKey>,
+    client: Client,
+    prefix: String,
+    /// By their names. Playbooks name few.
+    headers: Mutex<BTreeMap<String, Arc<Secret<HeaderSecret>>>>,
+}
 
 impl SecretsManagerKey {
-    /// The secret with this ARN.
-    pub fn new(client: Client, secret_id: String) -> Self {
-        Self(Secret::new(client, secret_id, WEBHOOK_SECRET_REFRESH, SigningKey::parse))
+    /// The key with this ARN, and secrets whose names begin with this, the stack's name.
+    pub fn new(client: Client, secret_id: String, prefix: String) -> Self {
+        let key = Secret::new(client.clone(), secret_id, WEBHOOK_SECRET_REFRESH, SigningKey::parse);
+        Self { key, client, prefix, headers: Mutex::default() }
+    }
+
+    fn of_header(&self, id: &str) -> Arc<Secret<HeaderSecret>> {
+        // Secrets are sound whatever a panicking thread left behind.
+        let mut known = self.headers.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || Secret::new(self.client.clone(), id.to_owned(), WEBHOOK_SECRET_REFRESH, HeaderSecret::parse);
+        Arc::clone(known.entry(id.to_owned()).or_insert_with(|| Arc::new(made())))
     }
 }
 
 impl SigningKeys for SecretsManagerKey {
     async fn current(&self, now: Timestamp) -> Result<SigningKey, Fault> {
-        self.0.current(now).await
+        self.key.current(now).await
+    }
+
+    async fn header(&self, name: &str, now: Timestamp) -> Result<HeaderSecret, Fault> {
+        let id = format!("{}/webhook/{name}", self.prefix);
+        self.of_header(&id).current(now).await.map_err(|fault| match fault {
+            // First what to do: a record keeps the beginning.
+            Fault::Permanent { what, why } => {
+                Fault::Permanent { what, why: format!("store what the header holds as the secret {id}: {why}") }
+            }
+            retryable @ Fault::Retryable { .. } => retryable,
+        })
     }
 }
 

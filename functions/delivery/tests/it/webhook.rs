@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kairos_delivery::webhook::addresses::Names;
-use kairos_delivery::webhook::{PrivateHosts, SigningKey, SigningKeys, Webhook};
+use kairos_delivery::webhook::{HeaderSecret, PrivateHosts, Said, SigningKey, SigningKeys, Webhook};
 use kairos_engine::bounds::ANSWER_TEXT_BYTES_MAX;
-use kairos_engine::playbook::WebhookSettings;
+use kairos_engine::mailbox::DeliveryOrder;
+use kairos_engine::playbook::{Purpose, WebhookHeader, WebhookSettings};
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::delivery::{Answer, AnswerClass};
 use kairos_protocol::port::Fault;
@@ -29,6 +30,13 @@ impl SigningKeys for Key {
     async fn current(&self, _now: Timestamp) -> Result<SigningKey, Fault> {
         Ok(SigningKey::parse(SECRET).unwrap())
     }
+
+    async fn header(&self, name: &str, _now: Timestamp) -> Result<HeaderSecret, Fault> {
+        match name {
+            "chatbot" => Ok(HeaderSecret::parse("s3cret").unwrap()),
+            _ => Err(Fault::Permanent { what: "SecretsManager GetSecretValue", why: "no such secret".into() }),
+        }
+    }
 }
 
 /// What a webhook that may reach this receiver answers.
@@ -38,7 +46,8 @@ async fn webhook_to(receiver: &Receiver) -> Answer {
 }
 
 async fn send<N: Names>(webhook: &Webhook<Key, N>, url: &str) -> Answer {
-    webhook.send(&example_order("webhook"), &WebhookSettings { url: url.to_owned() }, "Your mug is waiting.", NOW).await
+    let receiver = WebhookSettings { url: url.to_owned(), ..WebhookSettings::default() };
+    webhook.send(&example_order("webhook"), &receiver, Said::Text("Your mug is waiting."), NOW).await
 }
 
 /// HMAC-SHA256 by RFC 2104, written out: not the code under test.
@@ -78,6 +87,50 @@ async fn a_webhook_arrives_signed_and_with_all_it_is_about() {
     assert_eq!(body["data"]["text"], "Your mug is waiting.");
     assert_eq!(body["data"]["cart"]["items"][0]["price"], 14.9);
     assert_eq!(body["data"]["cart"]["total"], 29.8);
+}
+
+#[tokio::test]
+async fn a_webhook_with_a_body_and_headers_of_its_own_gets_these_and_is_signed_all_the_same() {
+    let receiver = Receiver::start(Receiver::answers("200 OK", "", "")).await;
+    let hosts = PrivateHosts::parse(&receiver.address.to_string()).unwrap();
+    let secret = |secret: &str, prefix: &str| WebhookHeader::Secret { secret: secret.into(), prefix: prefix.into() };
+    let header = |name: &str, header: WebhookHeader| (name.to_owned(), header);
+    let to = |headers: Vec<(String, WebhookHeader)>| WebhookSettings {
+        url: receiver.url("127.0.0.1"),
+        headers: headers.into_iter().collect(),
+    };
+    let webhook = Webhook::new(hosts, Key);
+    let body = r#"{"text":"Your \"mug\""}"#;
+    let both = to(vec![
+        header("Authorization", secret("chatbot", "Bearer ")),
+        header("X-Shop", WebhookHeader::Text("de".into())),
+    ]);
+    let test = DeliveryOrder { purpose: Purpose::Test, ..example_order("webhook") };
+    for (order, is_test) in [(example_order("webhook"), false), (test, true)] {
+        let answer = webhook.send(&order, &both, Said::Body(body), NOW).await;
+        assert_eq!(answer.class, AnswerClass::Sent);
+        let request = receiver.requests().pop().unwrap();
+        assert_eq!(request.body, body.as_bytes());
+        assert_eq!((&*request.headers["authorization"], &*request.headers["x-shop"]), ("Bearer s3cret", "de"));
+        assert_eq!(request.headers["content-type"], "application/json");
+        assert!(request.headers["webhook-signature"].starts_with("v1,"));
+        assert_eq!(request.headers.contains_key("kairos-test"), is_test);
+    }
+    // What no check would let through is refused here, too, and shows no secret.
+    for (name, value, code) in [
+        ("X-Shop", WebhookHeader::Text("de\r\nX-Other: 1".into()), "header_invalid"),
+        ("X Shop", WebhookHeader::Text("de".into()), "header_invalid"),
+        ("Host", WebhookHeader::Text("other.example".into()), "header_invalid"),
+        ("webhook-signature", WebhookHeader::Text("v1,x".into()), "header_invalid"),
+        ("Authorization", secret("chatbot", "Bearer\n"), "header_invalid"),
+        ("Authorization", secret("crm", ""), "secret"),
+    ] {
+        let answer =
+            webhook.send(&example_order("webhook"), &to(vec![header(name, value)]), Said::Body(body), NOW).await;
+        assert_eq!((answer.class, answer.code.as_str()), (AnswerClass::Configuration, code), "{name}");
+        assert!(!answer.detail.unwrap().contains("s3cret"));
+    }
+    assert_eq!(receiver.requests().len(), 2);
 }
 
 #[tokio::test]

@@ -13,7 +13,10 @@ pub(crate) const FILES: &[(&str, &str)] = &[
         "sources.yaml",
         "sources:\n  web: {write_key: web_key_of_the_tests}\n  server: {write_key: server_key_of_the_tests}\n",
     ),
-    ("channels.yaml", "email: {from: Shop <hello@shop.example>}\nwebhook: {url: \"https://shop.example/hook\"}\n"),
+    (
+        "channels.yaml",
+        "email: {from: Shop <hello@shop.example>}\nwebhooks: {shop: {url: \"https://shop.example/hook\"}}\n",
+    ),
     (
         "plays/abandoned_cart.yaml",
         "title: Abandoned cart\n\

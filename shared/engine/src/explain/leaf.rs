@@ -432,7 +432,9 @@ fn reachable(view: &View<'_>, test: ReachTest) -> Found {
         ReachTest::By(Channel::Whatsapp) => "a phone number in the trait `whatsapp`",
         ReachTest::By(Channel::MobilePush) => "a device with the app and notifications: `context.device.token`",
         ReachTest::By(Channel::WebPush) => "a browser that shows notifications: `Web Push Subscribed`",
-        ReachTest::Anyhow => "an email address, a phone number, an id of a messenger, or a browser or a device with notifications",
+        ReachTest::Anyhow => {
+            "an email address, a phone number, an id of a messenger, or a browser or a device with notifications"
+        }
     };
     let found = match by.is_empty() {
         true => "no email address, phone number, id of a messenger or browser with notifications is known".to_owned(),

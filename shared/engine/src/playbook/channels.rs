@@ -1,9 +1,12 @@
 //! The ways to reach somebody, and how the shop introduces itself on each.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use core::fmt;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
+
+use super::webhooks::{WebhookSettings, named_or_single};
 
 /// How each channel introduces itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,9 +17,16 @@ pub struct ChannelSettings {
     /// SMS, when the shop uses it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sms: Option<SmsSettings>,
-    /// The generic webhook, when the shop uses it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub webhook: Option<WebhookSettings>,
+    /// The webhooks, by their names. Playbooks had one without a name before, which is read as [`SINGLE_WEBHOOK`].
+    ///
+    /// [`SINGLE_WEBHOOK`]: super::webhooks::SINGLE_WEBHOOK
+    #[serde(
+        default,
+        alias = "webhook",
+        deserialize_with = "named_or_single",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub webhooks: BTreeMap<String, WebhookSettings>,
     /// Telegram, when the shop uses it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub telegram: Option<TelegramSettings>,
@@ -43,7 +53,7 @@ impl ChannelSettings {
         match channel {
             Channel::Email => self.email.is_some(),
             Channel::Sms => self.sms.is_some(),
-            Channel::Webhook => self.webhook.is_some(),
+            Channel::Webhook => !self.webhooks.is_empty(),
             Channel::Telegram => self.telegram.is_some(),
             Channel::Viber => self.viber.is_some(),
             Channel::Whatsapp => self.whatsapp.is_some(),
@@ -51,6 +61,16 @@ impl ChannelSettings {
             Channel::WebPush => self.web_push.is_some(),
             Channel::MobilePush => self.mobile_push.is_some(),
         }
+    }
+
+    /// The webhook of this name, with its name; without a name, the only one there is.
+    pub fn webhook(&self, name: Option<&str>) -> Option<(&str, &WebhookSettings)> {
+        let (name, webhook) = match name {
+            Some(name) => self.webhooks.get_key_value(name)?,
+            None if self.webhooks.len() == 1 => self.webhooks.first_key_value()?,
+            None => return None,
+        };
+        Some((name, webhook))
     }
 }
 
@@ -70,13 +90,6 @@ pub struct SmsSettings {
     /// The sender id shown on the phone, where the country allows one (at most 11 letters and digits).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender_id: Option<String>,
-}
-
-/// Where generic webhooks go.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WebhookSettings {
-    /// The address that receives them.
-    pub url: String,
 }
 
 /// How the shop's Telegram bot writes. Which bot it is, its token says, which stands in no file.

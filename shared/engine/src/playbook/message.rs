@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use super::{Channel, OnSiteMessage, Purpose, PushMessage};
+use super::{Channel, OnSiteMessage, Purpose, PushMessage, WebhookTemplate};
 
 /// A message: templates by language and channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,7 +106,11 @@ impl LocalizedMessage {
                 }
             }
             Channel::Sms => templates.extend(self.sms.iter().map(|sms| &*sms.text)),
-            Channel::Webhook => templates.extend(self.webhook.iter().map(|webhook| &*webhook.text)),
+            Channel::Webhook => {
+                if let Some(webhook) = &self.webhook {
+                    templates.push(webhook.body.as_deref().unwrap_or(&webhook.text));
+                }
+            }
             Channel::Telegram => self.telegram.iter().for_each(|chat| templates.extend(chat.templates())),
             Channel::Viber => self.viber.iter().for_each(|chat| templates.extend(chat.templates())),
             Channel::Whatsapp => {
@@ -139,13 +143,6 @@ pub struct EmailTemplate {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SmsTemplate {
     /// The text.
-    pub text: String,
-}
-
-/// A webhook, as Liquid templates.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WebhookTemplate {
-    /// A text that travels beside the data (the receiver also gets user, play and cart as JSON).
     pub text: String,
 }
 

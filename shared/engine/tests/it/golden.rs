@@ -22,9 +22,9 @@ use kairos_engine::playbook::{
     AppLink, Channel, ChannelCap, ChannelConsent, ChannelSettings, ChatTemplate, ConsentSettings, ContextFact,
     Destination, Discount, EventMatch, EventPattern, Holder, Interest, LinkButton, LinkSettings, LocalizedMessage,
     Message, MobilePlatform, MobilePushSettings, Moment, OnSiteKind, OnSiteMessage, OnSitePosition, OnSiteSettings,
-    OptIn, PageOrPlace, PlaceSelector, Playbook, PlaybookVersion, Policy, Promotion, Purpose, PushMessage, Share,
-    TelegramSettings, TraitValue, Trigger, Urgency, Utm, ViberSettings, WebPushSettings, WhatsappSettings,
-    WhatsappTemplate, Wording,
+    OptIn, PageOrPlace, PlaceSelector, Playbook, PlaybookVersion, Policy, Promotion, Purpose, PushMessage,
+    SINGLE_WEBHOOK, Share, TelegramSettings, TraitValue, Trigger, Urgency, Utm, ViberSettings, WebPushSettings,
+    WebhookHeader, WebhookSettings, WebhookTemplate, WhatsappSettings, WhatsappTemplate, Wording,
 };
 use kairos_engine::product::products_of;
 use kairos_engine::program::Program;
@@ -317,6 +317,10 @@ fn playbooks_of_every_age_are_read_and_mean_what_they_meant() {
     let text = fs::read_to_string(path("playbook_v1_before_registers.json")).unwrap();
     let playbook: Playbook = serde_json::from_str(&text).unwrap();
     let track = |name: &str| EventMatch::all(EventPattern::Track(EventName::parse(name)));
+    // There was one webhook, and it had no name.
+    let (name, webhook) = playbook.channels.webhook(None).unwrap();
+    assert_eq!((name, webhook.headers.len()), (SINGLE_WEBHOOK, 0));
+    assert!(webhook.url.starts_with("https://"));
     let [cart, welcome] = playbook.plays.as_slice() else { panic!("it has two plays") };
     let after = vec![
         track("Product Added"),
@@ -556,6 +560,40 @@ fn states_with_devices_are_stored_as_ever() {
     let text = golden("state_v1_mobile_push.hex", &today);
     assert_eq!(text, today, "what is stored must stay readable; add a field or a version instead");
     assert_eq!(UserState::decode(&unhex(&text)).unwrap(), state);
+}
+
+/// What a playbook says about webhooks: one with headers, one without, and a message for each.
+#[test]
+fn webhooks_are_written_as_ever() {
+    let url = |name: &str| format!("https://shop.example/{name}");
+    let secret = WebhookHeader::Secret { secret: "chatbot".into(), prefix: "Bearer ".into() };
+    let bare = WebhookHeader::Secret { secret: "shop".into(), prefix: String::new() };
+    let text = WebhookHeader::Text("de".into());
+    let headers = [("Authorization", secret), ("X-Key", bare), ("X-Shop", text)];
+    let chatbot = WebhookSettings {
+        url: url("chatbot"),
+        headers: headers.map(|(name, header)| (name.to_owned(), header)).into(),
+    };
+    let crm = WebhookSettings { url: url("crm"), ..WebhookSettings::default() };
+    let to = |to: &str| Some(to.to_owned());
+    let body =
+        WebhookTemplate { to: to("chatbot"), body: to("{\"text\": {{ user.id }}}"), ..WebhookTemplate::default() };
+    let envelope = WebhookTemplate { to: to("crm"), text: "Hello".into(), body: None };
+    let localized = |webhook| LocalizedMessage { webhook: Some(webhook), ..LocalizedMessage::default() };
+    let locales = [("en".to_owned(), localized(body)), ("de".to_owned(), localized(envelope))].into();
+    let message = Message { default_locale: "en".into(), locales, ..Message::default() };
+    let playbook = Playbook {
+        version: PlaybookVersion("0123456789abcdef".into()),
+        channels: ChannelSettings {
+            webhooks: [("chatbot".to_owned(), chatbot), ("crm".to_owned(), crm)].into(),
+            ..ChannelSettings::default()
+        },
+        messages: [("cart".to_owned(), message)].into(),
+        ..Playbook::default()
+    };
+    json_is_golden("playbook_v1_webhooks.json", &playbook);
+    assert_eq!(playbook.channels.webhook(None), None, "which one has to be said");
+    assert_eq!(playbook.channels.webhook(Some("crm")).unwrap().0, "crm");
 }
 
 /// What a playbook says about notifications of the app: the applications, and one.

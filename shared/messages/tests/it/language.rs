@@ -138,7 +138,7 @@ fn a_template_shows_what_the_play_is_about() {
 #[test]
 fn a_place_is_shown_with_how_far_it_is() {
     let template = "{% if store %}{{ store.title }} ({{ store.distance_m | distance: ',' }}), {{ store.address }}{{ store.url }}{% endif %}";
-    let templates = WebhookTemplate { text: template.into() };
+    let templates = WebhookTemplate { text: template.into(), ..WebhookTemplate::default() };
     let message = LocalizedMessage { webhook: Some(templates), ..LocalizedMessage::default() };
     for (distance_m, expected) in [
         (Some(0), "0 m"),
@@ -162,7 +162,7 @@ fn a_place_is_shown_with_how_far_it_is() {
         let found = Found { store: Some(store), ..Found::default() };
         let rendered = render_with(&message, Channel::Webhook, &data(), &found).unwrap();
         let expected = format!("Old Town ({expected}), 1 High Street");
-        assert_eq!(rendered, RenderedMessage::Webhook { text: expected }, "{distance_m:?}");
+        assert_eq!(rendered, RenderedMessage::Webhook { to: None, text: expected, body: None }, "{distance_m:?}");
     }
 }
 
@@ -171,7 +171,7 @@ fn a_promo_code_is_shown_with_what_it_is_good_for() {
     let template = "{% case promo_code.kind %}{% when 'percent' %}{{ promo_code.percent }} %\
         {% when 'amount' %}{{ promo_code.amount | money }}{% else %}free shipping{% endcase %}: {{ promo_code.code }}\
         {% if promo_code.minimum_total %} from {{ promo_code.minimum_total | money }}{% endif %}";
-    let templates = WebhookTemplate { text: template.into() };
+    let templates = WebhookTemplate { text: template.into(), ..WebhookTemplate::default() };
     let message = LocalizedMessage { webhook: Some(templates), ..LocalizedMessage::default() };
     let money = |micros| Money { amount: Micros::new(micros), currency: Currency::parse("EUR").unwrap() };
     for (discount, minimum_total, expected) in [
@@ -190,7 +190,7 @@ fn a_promo_code_is_shown_with_what_it_is_good_for() {
         };
         let found = Found { promo_code: Some(code), ..Found::default() };
         let rendered = render_with(&message, Channel::Webhook, &data(), &found).unwrap();
-        assert_eq!(rendered, RenderedMessage::Webhook { text: expected.into() });
+        assert_eq!(rendered, RenderedMessage::Webhook { to: None, text: expected.into(), body: None });
     }
 }
 
@@ -215,11 +215,13 @@ fn what_a_template_names_is_known_before_it_is_rendered() {
 }
 
 fn in_locale(template: &str, data: &MessageData, locale: Locale) -> String {
-    let message =
-        LocalizedMessage { webhook: Some(WebhookTemplate { text: template.into() }), ..LocalizedMessage::default() };
+    let message = LocalizedMessage {
+        webhook: Some(WebhookTemplate { text: template.into(), ..WebhookTemplate::default() }),
+        ..LocalizedMessage::default()
+    };
     let found = Found { locale, ..Found::default() };
     match render_with(&message, Channel::Webhook, data, &found) {
-        Ok(RenderedMessage::Webhook { text }) => text,
+        Ok(RenderedMessage::Webhook { text, .. }) => text,
         other => panic!("{template}: {other:?}"),
     }
 }

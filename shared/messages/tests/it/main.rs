@@ -4,6 +4,7 @@
 mod blocks;
 mod chat;
 mod hostile;
+mod json;
 mod language;
 mod limits;
 mod on_site;
@@ -68,10 +69,12 @@ fn looking() -> MessageData {
 }
 
 fn text(template: &str, data: &MessageData) -> Result<String, RenderError> {
-    let message =
-        LocalizedMessage { webhook: Some(WebhookTemplate { text: template.into() }), ..LocalizedMessage::default() };
+    let message = LocalizedMessage {
+        webhook: Some(WebhookTemplate { text: template.into(), ..WebhookTemplate::default() }),
+        ..LocalizedMessage::default()
+    };
     match render(&message, Channel::Webhook, data)? {
-        RenderedMessage::Webhook { text } => Ok(text),
+        RenderedMessage::Webhook { text, .. } => Ok(text),
         other => panic!("{other:?}"),
     }
 }

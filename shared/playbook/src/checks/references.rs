@@ -7,12 +7,13 @@ use kairos_engine::playbook::PlaceSelector;
 
 use super::Whole;
 use crate::diagnostic::{Found, Reference, Target};
-use crate::fields::{closest, instead, instead_or};
+use crate::fields::{closest, instead, instead_or, listed};
 
 const LINKS: &str = "links.yaml";
 const MOMENTS: &str = "moments.yaml";
 const PLACES: &str = "places.yaml";
 const PROMOTIONS: &str = "promotions.yaml";
+const CHANNELS: &str = "channels.yaml";
 const SOURCES: &str = "sources.yaml";
 
 pub(super) fn check(whole: &Whole<'_>, references: &[Reference], found: &mut Found) {
@@ -51,6 +52,8 @@ pub(super) fn check(whole: &Whole<'_>, references: &[Reference], found: &mut Fou
             )),
             Target::Source(_) if found.is_wrong(SOURCES) => None,
             Target::Source(name) => unknown_source(whole, name),
+            Target::Webhook(_) if found.is_wrong(CHANNELS) => None,
+            Target::Webhook(name) => unknown_webhook(whole, name.as_deref()),
             Target::Promotion(_) if found.is_wrong(PROMOTIONS) => None,
             Target::Promotion(name) => unknown_promotion(whole, name),
             Target::Moment(_) | Target::Readiness | Target::Event(_) | Target::Property { .. } | Target::Trait(_) => {
@@ -86,6 +89,23 @@ fn unknown_promotion(whole: &Whole<'_>, name: &str) -> Option<(String, String)> 
     let write =
         format!("write `{name}:` with `title`, `discount` and `expires_after` below `promotions:` in {PROMOTIONS}");
     Some((format!("there is no promotion `{name}`"), instead_or(name, &known, &write)))
+}
+
+/// What is wrong with where a message goes. Without any webhook nothing is: then no step can send it there.
+fn unknown_webhook(whole: &Whole<'_>, name: Option<&str>) -> Option<(String, String)> {
+    let webhooks = &whole.playbook.channels.webhooks;
+    let known: Vec<&str> = webhooks.keys().map(String::as_str).collect();
+    match name {
+        None if known.len() > 1 => Some((
+            "it is not said which webhook this goes to".to_owned(),
+            format!("write `to:` and one of {}", listed(&known)),
+        )),
+        Some(name) if !known.contains(&name) => {
+            let write = format!("write `{name}:` with `url` below `webhooks:` in {CHANNELS}");
+            Some((format!("there is no webhook `{name}`"), instead_or(name, &known, &write)))
+        }
+        _ => None,
+    }
 }
 
 fn unknown_destination(whole: &Whole<'_>, name: &str) -> Option<(String, String)> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use kairos_engine::bounds::{
     CAP_AT_MOST_MAX, LINK_HOSTS_MAX, LOW_STOCK_AT_MOST_MAX, ON_SITE_SLOT_CHARS_MAX, PLACE_RADIUS_M_MAX, PRIORITY_MAX,
     PROMO_CODE_PREFIX_CHARS_MAX, PROMO_CODES_AT_MOST_MAX, VARIANT_WEIGHT_MAX, VARIANTS_MAX, WEB_PUSH_CONTACT_BYTES_MAX,
-    WEB_PUSH_TOPIC_CHARS_MAX,
+    WEB_PUSH_TOPIC_CHARS_MAX, WEBHOOK_HEADER_BYTES_MAX, WEBHOOK_HEADER_NAME_BYTES_MAX,
 };
 use kairos_engine::playbook::{
     Channel, Interest, MobilePlatform, Moment, OnSiteKind, OnSitePosition, OptIn, Purpose, Urgency,
@@ -16,7 +16,7 @@ use kairos_engine::playbook::{
 use super::conditions;
 use super::parts::{
     Key, NAME, above_zero, any_of, flag, group, name, named, number, one_or_more, only_one, part, shared, text, whole,
-    with_at_least, words,
+    with_at_least, with_one_of, words,
 };
 use crate::messages::NEEDS;
 
@@ -87,6 +87,24 @@ fn channels() -> Value {
     let sender_id = json!({ "type": "string", "pattern": "^(?=.*[A-Za-z])[A-Za-z0-9]{1,11}$" });
     let sms = group(&[], vec![("sender_id", sender_id, "Shown on the phone, where the country allows one")]);
     let url = json!({ "type": "string", "pattern": "^(https://[^/?#:@\\s][^@\\s]*|http://(localhost|127\\.0\\.0\\.1)([/?#:][^@\\s]*)?)$" });
+    let header = json!({ "type": "string", "pattern": "^[ -~]*[!-~][ -~]*$", "maxLength": WEBHOOK_HEADER_BYTES_MAX });
+    let secret =
+        json!({ "type": "string", "pattern": format!("^[A-Za-z0-9_-]{{1,{WEBHOOK_HEADER_NAME_BYTES_MAX}}}$") });
+    let secret = group(
+        &["secret"],
+        vec![
+            ("secret", secret, "A secret's name in Secrets Manager, behind STACK/webhook/"),
+            ("prefix", header.clone(), "What stands before it: \"Bearer \""),
+        ],
+    );
+    let header_name = format!("^[!#$%&'*+.^_`|~0-9A-Za-z-]{{1,{WEBHOOK_HEADER_NAME_BYTES_MAX}}}$");
+    let webhook = group(
+        &["url"],
+        vec![
+            ("url", url, "Where it is"),
+            ("headers", named(&header_name, any_of(vec![header, secret])), "Headers of each request, by their names"),
+        ],
+    );
     let telegram = group(&[], vec![("silent", flag(), "Messages come without a sound")]);
     let sender = json!({ "type": "string", "pattern": "\\S", "maxLength": 28 });
     let avatar = json!({ "type": "string", "pattern": "^https://\\S+$" });
@@ -132,7 +150,7 @@ fn channels() -> Value {
             "Email",
         ),
         ("sms", any_of(vec![nothing.clone(), sms]), "SMS"),
-        ("webhook", group(&["url"], vec![("url", url, "Gets a signed request for each message")]), "The webhook"),
+        ("webhooks", named(NAME, webhook), "Addresses that get a signed request for each message"),
         ("telegram", any_of(vec![nothing.clone(), telegram]), "The Telegram bot; its token is a secret"),
         ("viber", viber, "The Viber bot; its token is a secret"),
         ("whatsapp", whatsapp, "The WhatsApp number; its token is a secret"),
@@ -405,6 +423,17 @@ fn message() -> Value {
             ("picture", text(), "The link of the picture of its header, a Liquid template"),
         ],
     );
+    let webhook = with_one_of(
+        group(
+            &[],
+            vec![
+                ("to", name(), "The webhook of channels.yaml; without it, the only one"),
+                ("text", text(), "The text of the usual envelope, a Liquid template"),
+                ("body", text(), "The whole body instead of the envelope: JSON, a Liquid template"),
+            ],
+        ),
+        &["text", "body"],
+    );
     let slot = format!("^[A-Za-z0-9_-]{{1,{ON_SITE_SLOT_CHARS_MAX}}}$");
     let on_site = group(
         &["kind", "text"],
@@ -453,7 +482,7 @@ fn message() -> Value {
         vec![
             ("email", email, "As an email"),
             ("sms", only_text(), "As an SMS"),
-            ("webhook", only_text(), "As the text of a webhook"),
+            ("webhook", webhook, "As a request to a webhook"),
             ("telegram", chat(), "As a message of the Telegram bot"),
             ("viber", chat(), "As a message of the Viber bot"),
             ("whatsapp", whatsapp, "As a WhatsApp message"),

@@ -103,7 +103,7 @@ steps:
         ("sources.yaml", "sources: {web: {write_key: aaaaaaaaaaaaaaaa}}"),
         (
             "channels.yaml",
-            "email: {from: a@shop.example}\nsms: {sender_id: Shop}\nwebhook: {url: \"https://shop.example/\"}\n\
+            "email: {from: a@shop.example}\nsms: {sender_id: Shop}\nwebhooks: {shop: {url: \"https://shop.example/\", headers: {X-Shop: x, Authorization: {secret: x, prefix: x}}}}\n\
              telegram: {silent: true}\nviber: {sender: Shop}\nwhatsapp: {phone_number_id: \"1\"}\n\
              on_site: {verify_identity: false}\nweb_push: {contact: \"mailto:web@shop.example\"}\n\
              mobile_push: {fcm: \"arn:aws:sns:eu-central-1:123456789012:app/GCM/shop\"}",
@@ -136,7 +136,7 @@ steps:
              viber: {text: x, button: {text: x, link: \"https://shop.example/\"}}, \
              whatsapp: {template: x, language: en}, on_site: {kind: embedded, text: x, slot: top}, \
              web_push: {title: x, body: x, urgency: very-low, ttl: 1h, topic: cart}, \
-             mobile_push: {title: x, body: x}}}",
+             mobile_push: {title: x, body: x}, webhook: {to: shop, body: '{}'}}}",
         ),
     ]
     .map(|(path, text)| (path.to_owned(), text.to_owned()))

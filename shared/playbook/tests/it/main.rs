@@ -11,6 +11,7 @@ mod schemas;
 mod shipped;
 mod warnings;
 mod web_push;
+mod webhooks;
 mod whole;
 
 use std::collections::BTreeMap;

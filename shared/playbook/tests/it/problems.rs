@@ -136,7 +136,7 @@ pub(super) fn cases() -> Vec<(&'static str, Files)> {
         ("a sender that is no address", with(CHANNELS, "hello@shop.example", "hello")),
         ("an email channel without a sender", with(CHANNELS, "from", "reply_to")),
         ("a sender id that phones refuse", with(CHANNELS, "sms:", "sms:\n  sender_id: The Best Shop")),
-        ("a webhook without TLS", with(CHANNELS, "sms:", "sms:\nwebhook:\n  url: http://shop.example/hook")),
+        ("a webhook without TLS", with(CHANNELS, "sms:", "sms:\nwebhooks:\n  shop: {url: http://shop.example/hook}")),
         ("an unknown channel", with(CHANNELS, "sms:", "smss:")),
         // Plays.
         ("a slip in a play's key", with(PLAY, "trigger", "tigger")),

@@ -129,7 +129,7 @@ fn its_messages_read_well_with_full_and_with_sparse_data() {
                             assert_eq!((encoding, segments), (SmsEncoding::Gsm7, 1), "{name}, {locale}: {text}");
                             writeln!(shown, "{text}").unwrap();
                         }
-                        RenderedMessage::Webhook { text } => writeln!(shown, "{text}").unwrap(),
+                        RenderedMessage::Webhook { text, .. } => writeln!(shown, "{text}").unwrap(),
                         RenderedMessage::OnSite(message) => {
                             writeln!(shown, "{}", serde_json::to_string_pretty(&message).unwrap()).unwrap();
                         }

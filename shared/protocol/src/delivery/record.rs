@@ -174,7 +174,15 @@ pub enum Standing {
     Free,
 }
 
+/// Whose messages tests are: nobody's. No mailbox hears what comes back for them.
+pub const TEST_USER: &str = "kairos:test";
+
 impl DeliveryRecord {
+    /// Whether it is a test's.
+    pub fn is_of_test(&self) -> bool {
+        self.user == UserKey::known(TEST_USER)
+    }
+
     /// What this record means at `now` for a worker that finds it.
     pub fn standing(&self, now: Timestamp) -> Standing {
         match self.status {

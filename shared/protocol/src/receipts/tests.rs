@@ -44,6 +44,14 @@ fn what_travels_is_the_golden_files() {
 }
 
 #[test]
+fn a_tests_record_is_known_by_its_user() {
+    use crate::delivery::TEST_USER;
+    let record = record(Channel::Email, Status::Sent);
+    assert!(!record.is_of_test());
+    assert!(DeliveryRecord { user: UserKey::known(TEST_USER), ..record }.is_of_test());
+}
+
+#[test]
 fn what_is_stored_is_the_golden_file() {
     let mut record = record(Channel::Email, Status::Sent);
     for (secs, news) in [(1, News::Bounced), (2, News::Delivered), (3, News::Read), (4, COMPLAINT), (5, DEAD)] {

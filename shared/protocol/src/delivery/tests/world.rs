@@ -116,8 +116,10 @@ impl Composer for World {
                 },
                 Channel::Sms => Content::Sms { sender: SmsSettings::default(), text: "Your mug is waiting.".into() },
                 Channel::Webhook => Content::Webhook {
-                    receiver: WebhookSettings { url: "https://shop.example/hook".into() },
+                    name: "shop".into(),
+                    receiver: WebhookSettings { url: "https://shop.example/hook".into(), ..WebhookSettings::default() },
                     text: "Your mug is waiting.".into(),
+                    body: None,
                 },
                 Channel::OnSite => Content::OnSite {
                     message: Box::new(OnSiteMessage {
