@@ -40,6 +40,8 @@ use crate::messengers::{Bases, Messengers};
 use crate::promo_codes::StoredCodes;
 use crate::providers::{Breakers, Providers, provider_config};
 use crate::sms::Sms;
+use crate::sms::end_user_messaging::EndUserMessaging;
+use crate::sms::sns::Sns;
 use crate::tokens::SecretsManagerTokens;
 use crate::web_push::WebPush;
 use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
@@ -91,6 +93,7 @@ impl Delivery {
             Mailboxes::new(aws_sdk_sqs::Client::new(&config), required("EVENTS_QUEUE_URL")?),
             bases.web_push(),
         ));
+        let sms_stand_in = bases.sms();
         let messengers = Arc::new(Messengers::new(tokens, bases));
         let key = Arc::new(SecretsManagerKey::new(secrets.clone(), required("WEBHOOK_SECRET_ARN")?));
         let codes = PromoCodesTable::new(dynamodb.clone(), required("PROMO_CODES_TABLE")?);
@@ -101,6 +104,7 @@ impl Delivery {
         let links = StoredLinks::new(links, link_keys, &required("LINKS_URL")?);
         let private_hosts = PrivateHosts::parse(&optional("WEBHOOK_PRIVATE_HOSTS").unwrap_or_default())?;
         let catalogue = CatalogueTable::new(dynamodb.clone(), required("CATALOGUE_TABLE")?);
+        let (sender_id, max_price) = (optional("SMS_SENDER_ID"), optional("SMS_MAX_PRICE_USD"));
         let inbox = InboxTable::new(dynamodb.clone(), required("INBOX_TABLE")?);
         Ok(Self {
             records: DeliveriesTable::new(dynamodb.clone(), required("DELIVERIES_TABLE")?),
@@ -118,11 +122,10 @@ impl Delivery {
                 (Arc::clone(&messengers), Arc::clone(&web_push)),
             ),
             providers: Providers {
-                sms: Sms::new(
-                    aws_sdk_sns::Client::new(&for_providers),
-                    optional("SMS_SENDER_ID"),
-                    optional("SMS_MAX_PRICE_USD"),
-                ),
+                sms: Sms {
+                    sns: Sns::new(aws_sdk_sns::Client::new(&for_providers), sender_id.clone(), max_price.clone()),
+                    end_user_messaging: EndUserMessaging::new(&config, sms_stand_in, sender_id, max_price),
+                },
                 email: Email::new(aws_sdk_sesv2::Client::new(&for_providers), required("EMAIL_CONFIGURATION_SET")?),
                 webhook: Webhook::new(private_hosts, key),
                 messengers,

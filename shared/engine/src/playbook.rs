@@ -22,7 +22,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use channels::{
-    Channel, ChannelSettings, EmailSettings, OnSiteSettings, SmsSettings, TelegramSettings, ViberSettings,
+    Channel, ChannelSettings, EmailSettings, OnSiteSettings, SmsProvider, SmsSettings, TelegramSettings, ViberSettings,
     WebPushSettings, WebhookSettings, WhatsappSettings,
 };
 pub use condition::{CartTest, Condition, ContextFact, HabitSlot, HabitTest, LocalHours, ReachTest, Weekdays};

@@ -130,6 +130,11 @@ impl News {
         }
     }
 
+    /// Whether the message will not arrive, or was not wanted.
+    pub const fn is_bad(&self) -> bool {
+        matches!(self, Self::Failed | Self::Dead { .. } | Self::MarketingRefused)
+    }
+
     /// Whether it proves that the provider had taken the message. A refusal does not: `delivery` tells of those by the same
     /// way.
     pub(crate) const fn was_taken(&self) -> bool {

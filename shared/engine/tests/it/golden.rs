@@ -21,8 +21,9 @@ use kairos_engine::playbook::{
     AppLink, Channel, ChannelCap, ChannelConsent, ChannelSettings, ChatTemplate, ConsentSettings, ContextFact,
     Destination, Discount, EventMatch, EventPattern, Holder, Interest, LinkButton, LinkSettings, LocalizedMessage,
     Message, Moment, OnSiteKind, OnSiteMessage, OnSitePosition, OnSiteSettings, OptIn, PageOrPlace, PlaceSelector,
-    Playbook, PlaybookVersion, Policy, Promotion, Purpose, Share, TelegramSettings, TraitValue, Trigger, Urgency, Utm,
-    ViberSettings, WebPushMessage, WebPushSettings, WhatsappSettings, WhatsappTemplate, Wording,
+    Playbook, PlaybookVersion, Policy, Promotion, Purpose, Share, SmsProvider, SmsSettings, TelegramSettings,
+    TraitValue, Trigger, Urgency, Utm, ViberSettings, WebPushMessage, WebPushSettings, WhatsappSettings,
+    WhatsappTemplate, Wording,
 };
 use kairos_engine::product::products_of;
 use kairos_engine::program::Program;
@@ -331,6 +332,20 @@ fn playbooks_of_every_age_are_read_and_mean_what_they_meant() {
     assert_eq!(playbook.policy, Policy::default());
     assert_eq!(serde_json::from_str::<Playbook>(&serde_json::to_string(&playbook).unwrap()).unwrap(), playbook);
     assert!(Program::new(playbook).unwrap().registers().is_empty());
+}
+
+#[test]
+fn settings_of_sms_are_written_as_ever() {
+    let sms = SmsSettings {
+        sender_id: Some("Shop".into()),
+        provider: SmsProvider::EndUserMessaging,
+        fallback: Some(SmsProvider::Sns),
+        origination_identity: Some("+12065550152".into()),
+        configuration_set: Some("kairos-sms".into()),
+        max_price: Some("0.10".into()),
+    };
+    let channels = ChannelSettings { sms: Some(sms), ..ChannelSettings::default() };
+    json_is_golden("playbook_v1_sms.json", &Playbook { channels, ..Playbook::default() });
 }
 
 #[test]

@@ -9,7 +9,9 @@ use kairos_engine::bounds::{
     PROMO_CODE_PREFIX_CHARS_MAX, PROMO_CODES_AT_MOST_MAX, VARIANT_WEIGHT_MAX, VARIANTS_MAX, WEB_PUSH_CONTACT_BYTES_MAX,
     WEB_PUSH_TOPIC_CHARS_MAX,
 };
-use kairos_engine::playbook::{Channel, Interest, Moment, OnSiteKind, OnSitePosition, OptIn, Purpose, Urgency};
+use kairos_engine::playbook::{
+    Channel, Interest, Moment, OnSiteKind, OnSitePosition, OptIn, Purpose, SmsProvider, Urgency,
+};
 
 use super::conditions;
 use super::parts::{
@@ -83,7 +85,20 @@ fn sources() -> Value {
 fn channels() -> Value {
     let nothing = json!({ "type": "null" });
     let sender_id = json!({ "type": "string", "pattern": "^(?=.*[A-Za-z])[A-Za-z0-9]{1,11}$" });
-    let sms = group(&[], vec![("sender_id", sender_id, "Shown on the phone, where the country allows one")]);
+    let providers: Vec<&str> = SmsProvider::ALL.into_iter().map(|(name, _)| name).collect();
+    let identity = json!({ "type": "string", "pattern": "^[A-Za-z0-9_:/+-]{1,256}$" });
+    let price = json!({ "type": ["string", "number"], "pattern": r"^[0-9]{1,2}(\.[0-9]{1,5})?$" });
+    let sms = group(
+        &[],
+        vec![
+            ("sender_id", sender_id, "Shown on the phone, where the country allows one"),
+            ("provider", json!({ "enum": providers }), "Which service sends first; `sns` without it"),
+            ("fallback", json!({ "enum": providers }), "Sends what the first one could not take"),
+            ("origination_identity", identity.clone(), "The number, sender id or pool that it comes from"),
+            ("configuration_set", identity, "Of AWS End User Messaging: receipts come back by it"),
+            ("max_price", price, "US dollars that an SMS may cost at most, all segments together"),
+        ],
+    );
     let url = json!({ "type": "string", "pattern": "^(https://[^/?#:@\\s][^@\\s]*|http://(localhost|127\\.0\\.0\\.1)([/?#:][^@\\s]*)?)$" });
     let telegram = group(&[], vec![("silent", flag(), "Messages come without a sound")]);
     let sender = json!({ "type": "string", "pattern": "\\S", "maxLength": 28 });

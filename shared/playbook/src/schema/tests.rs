@@ -103,7 +103,8 @@ steps:
         ("sources.yaml", "sources: {web: {write_key: aaaaaaaaaaaaaaaa}}"),
         (
             "channels.yaml",
-            "email: {from: a@shop.example}\nsms: {sender_id: Shop}\nwebhook: {url: \"https://shop.example/\"}\n\
+            "email: {from: a@shop.example}\nsms: {sender_id: Shop, provider: end_user_messaging, fallback: sns, max_price: 0.1,\
+             origination_identity: \"+12065550152\", configuration_set: kairos-sms}\nwebhook: {url: \"https://shop.example/\"}\n\
              telegram: {silent: true}\nviber: {sender: Shop}\nwhatsapp: {phone_number_id: \"1\"}\n\
              on_site: {verify_identity: false}\nweb_push: {contact: \"mailto:web@shop.example\"}",
         ),

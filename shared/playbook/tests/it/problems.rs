@@ -136,6 +136,10 @@ pub(super) fn cases() -> Vec<(&'static str, Files)> {
         ("a sender that is no address", with(CHANNELS, "hello@shop.example", "hello")),
         ("an email channel without a sender", with(CHANNELS, "from", "reply_to")),
         ("a sender id that phones refuse", with(CHANNELS, "sms:", "sms:\n  sender_id: The Best Shop")),
+        ("a provider of SMS that there is not", with(CHANNELS, "sms:", "sms:\n  provider: twilio")),
+        ("a fallback that is the provider", with(CHANNELS, "sms:", "sms:\n  fallback: sns")),
+        ("a number that is no text", with(CHANNELS, "sms:", "sms:\n  origination_identity: \"+1 206 555\"")),
+        ("a price that is none", with(CHANNELS, "sms:", "sms:\n  max_price: 10 EUR")),
         ("a webhook without TLS", with(CHANNELS, "sms:", "sms:\nwebhook:\n  url: http://shop.example/hook")),
         ("an unknown channel", with(CHANNELS, "sms:", "smss:")),
         // Plays.
