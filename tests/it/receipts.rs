@@ -35,7 +35,7 @@ pub(crate) fn with_receipts(webhook_url: &str) -> Playbook {
         title: name.into(),
         trigger: Trigger::Event(vec![EventMatch::all(EventPattern::Track(event))]),
         valid_for: Span::from_hours(1),
-        steps: vec![Step::Send { message: name.into(), channels: vec![channel] }],
+        steps: vec![Step::Send { message: name.into(), channels: vec![channel], order: Default::default() }],
         ..Play::default()
     };
     let texts = |name: &str| LocalizedMessage {

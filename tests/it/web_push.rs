@@ -55,7 +55,11 @@ pub(crate) fn with_notifications(webhook_url: &str) -> Playbook {
             title: "Bell".into(),
             trigger: Trigger::Event(vec![rung]),
             valid_for: Span::from_hours(1),
-            steps: vec![Step::Send { message: "bell".into(), channels: vec![Channel::WebPush] }],
+            steps: vec![Step::Send {
+                message: "bell".into(),
+                channels: vec![Channel::WebPush],
+                order: Default::default(),
+            }],
             ..Play::default()
         }],
         messages: BTreeMap::from([(

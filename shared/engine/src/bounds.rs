@@ -119,6 +119,12 @@ pub const WORDING_BYTES_MAX: usize = 32;
 pub const PLACES_INSIDE_MAX: usize = 8;
 /// How long somebody counts as being in a place without news of where they are.
 pub const PLACE_STAY: Span = Span::from_hours(2);
+/// How long it takes until a message, or an answer to one, counts half for the channel that a user answers to most, in days.
+pub const ENGAGEMENT_HALF_LIFE_DAYS: u16 = 60;
+/// Of a channel nothing is known at first: that counts as so many messages …
+pub const ENGAGEMENT_PRIOR_MESSAGES: f64 = 4.0;
+/// … of which this share was answered. Powers of two, so that channels of which nothing is known are exactly alike.
+pub const ENGAGEMENT_PRIOR: f64 = 0.125;
 /// A visit begins with the first event after this time without any (as Google Analytics counts sessions).
 pub const VISIT_GAP: Span = Span::from_mins(30);
 /// The strength of a moment stops here.

@@ -34,7 +34,8 @@ pub use message::{
 pub use on_site::{OnSiteKind, OnSiteMessage, OnSitePosition};
 pub use pattern::{EventMatch, EventPattern, ProductField, Property, PropertyFilter, TraitValue, ValueTest};
 pub use play::{
-    Cap, CatalogueTest, Change, Entry, Goal, InQuietHours, Interest, Play, Schedule, Share, Step, Trigger, Variant,
+    Cap, CatalogueTest, Change, ChannelOrder, Entry, Goal, InQuietHours, Interest, Play, Schedule, Share, Step,
+    Trigger, Variant,
 };
 pub use promotion::{Discount, Holder, Promotion};
 pub use rules::{

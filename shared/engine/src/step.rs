@@ -213,6 +213,7 @@ impl<'a> Run<'a> {
         self.know(event, &context, at);
         self.hear_consent(event);
         self.hear_of_browsers(event);
+        self.hear_answer(event);
         let state = &mut self.out.state;
         match &event.kind {
             EventKind::Track { event: name, .. } => {

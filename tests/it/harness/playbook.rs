@@ -99,6 +99,7 @@ fn abandoned_cart() -> Play {
         steps: vec![Step::Send {
             message: "cart-reminder".into(),
             channels: vec![Channel::Sms, Channel::Email, Channel::Webhook],
+            order: Default::default(),
         }],
         ..Play::default()
     }
@@ -114,7 +115,11 @@ fn welcome() -> Play {
         entry: Entry::Once,
         valid_for: Span::from_hours(24),
         caps: Vec::new(),
-        steps: vec![Step::Send { message: "welcome".into(), channels: vec![Channel::Email, Channel::Sms] }],
+        steps: vec![Step::Send {
+            message: "welcome".into(),
+            channels: vec![Channel::Email, Channel::Sms],
+            order: Default::default(),
+        }],
         ..Play::default()
     }
 }

@@ -10,7 +10,7 @@ use kairos_engine::bounds::{
     WEB_PUSH_TOPIC_CHARS_MAX,
 };
 use kairos_engine::playbook::{
-    Channel, Interest, Moment, OnSiteKind, OnSitePosition, OptIn, Purpose, SmsProvider, Urgency,
+    Channel, ChannelOrder, Interest, Moment, OnSiteKind, OnSitePosition, OptIn, Purpose, SmsProvider, Urgency,
 };
 
 use super::conditions;
@@ -213,6 +213,16 @@ fn cap_keys<'a>(mut keys: Vec<Key<'a>>) -> Vec<Key<'a>> {
 
 fn channel() -> Value {
     words(&Channel::ALL.map(Channel::as_str))
+}
+
+/// A list, preferred first, or by how the user answers.
+fn channels_in_order() -> Value {
+    let two = json!({ "type": "array", "items": channel(), "minItems": 2 });
+    let best = group(
+        &[ChannelOrder::MOST_ENGAGED],
+        vec![(ChannelOrder::MOST_ENGAGED, two, "That of these which the user answers to most")],
+    );
+    any_of(vec![one_or_more(channel()), json!({ "const": ChannelOrder::MOST_ENGAGED }), best])
 }
 
 fn moments() -> Value {
@@ -611,7 +621,7 @@ fn steps() -> Map<String, Value> {
                 &["message", "channels"],
                 vec![
                     ("message", text(), "A file of messages/, without .yaml"),
-                    ("channels", one_or_more(channel()), "The first on which the user can be reached"),
+                    ("channels", channels_in_order(), "The first on which the user can be reached"),
                 ],
             ),
             "Send a message",

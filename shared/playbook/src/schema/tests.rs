@@ -84,6 +84,8 @@ valid_for: 1h
 caps: [{at_most: 1, per: 1d}]
 steps:
   - send: {message: hi, channels: email}
+  - send: {message: hi, channels: most_engaged}
+  - send: {message: hi, channels: {most_engaged: [email, sms]}}
   - wait_until: {condition: {cart: empty}, at_most: 1d}
   - branch: {if: {cart: empty}, then: [stop]}
   - split: {name: x, variants: [{name: a, steps: [stop]}, {name: b, steps: [stop]}]}
