@@ -69,7 +69,11 @@ fn play(name: &str, trigger: Trigger) -> Play {
         title: name.into(),
         trigger,
         valid_for: Span::from_hours(1),
-        steps: vec![Step::Send { message: "hello".into(), channels: vec![Channel::Webhook] }],
+        steps: vec![Step::Send {
+            message: "hello".into(),
+            channels: vec![Channel::Webhook],
+            order: Default::default(),
+        }],
         ..Play::default()
     }
 }

@@ -138,7 +138,11 @@ fn moments() -> Moments {
 pub fn twenty_plays_thirty_segments(playbook: &Playbook) -> Playbook {
     let segments: Vec<Segment> =
         conditions().into_iter().map(|(name, who)| Segment { name: name.into(), title: name.into(), who }).collect();
-    let send = Step::Send { message: "abandoned_cart".into(), channels: vec![Channel::Email, Channel::Sms] };
+    let send = Step::Send {
+        message: "abandoned_cart".into(),
+        channels: vec![Channel::Email, Channel::Sms],
+        order: Default::default(),
+    };
     let order = events(EventName::OrderCompleted);
     let triggers: Vec<Trigger> = (1..=4)
         .map(|hours| Trigger::Absence {

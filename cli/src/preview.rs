@@ -143,7 +143,7 @@ pub fn sends(steps: &[Step]) -> Vec<(&str, BTreeSet<Channel>)> {
     fn look<'s>(steps: &'s [Step], found: &mut Vec<(&'s str, BTreeSet<Channel>)>) {
         for step in steps {
             match step {
-                Step::Send { message, channels } => match found.iter_mut().find(|(name, _)| name == message) {
+                Step::Send { message, channels, .. } => match found.iter_mut().find(|(name, _)| name == message) {
                     Some((_, known)) => known.extend(channels),
                     None => found.push((message, channels.iter().copied().collect())),
                 },

@@ -35,7 +35,7 @@ pub(crate) fn with_catalogue(webhook_url: &str) -> Playbook {
         title: name.into(),
         trigger: Trigger::Catalogue { of: vec![of], interest: interest.to_vec() },
         valid_for: Span::from_hours(24),
-        steps: vec![Step::Send { message: name.into(), channels: vec![Channel::Sms] }],
+        steps: vec![Step::Send { message: name.into(), channels: vec![Channel::Sms], order: Default::default() }],
         ..Play::default()
     };
     let place = |name: &str, title: &str, latitude: f64| Place {

@@ -33,7 +33,7 @@ pub(crate) fn with_consent(webhook_url: &str) -> Playbook {
         title: name.into(),
         trigger: Trigger::Event(vec![event]),
         valid_for: Span::from_hours(1),
-        steps: vec![Step::Send { message: name.into(), channels: vec![channel] }],
+        steps: vec![Step::Send { message: name.into(), channels: vec![channel], order: Default::default() }],
         ..Play::default()
     };
     let wants = |name: &str| EventMatch::all(EventPattern::Track(EventName::Custom(format!("Wants {name}").into())));

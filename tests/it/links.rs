@@ -10,9 +10,9 @@ use kairos_cloud::links::LinksTable;
 use kairos_engine::bounds::LINK_KEY_ASKED_AGAIN_AFTER;
 use kairos_engine::event_name::EventName;
 use kairos_engine::playbook::{
-    AppLink, Channel, Destination, EmailTemplate, EventMatch, EventPattern, LinkSettings, LocalizedMessage, Message,
-    PageOrPlace, Place, PlaceSelector, Play, Playbook, PlaybookVersion, Property, PropertyFilter, SmsTemplate, Step,
-    TraitValue, Trigger, Utm, ValueTest,
+    AppLink, Channel, ChannelOrder, Destination, EmailTemplate, EventMatch, EventPattern, LinkSettings,
+    LocalizedMessage, Message, PageOrPlace, Place, PlaceSelector, Play, Playbook, PlaybookVersion, Property,
+    PropertyFilter, SmsTemplate, Step, TraitValue, Trigger, Utm, ValueTest,
 };
 use kairos_engine::time::Span;
 use kairos_protocol::delivery::DeliveryRecord;
@@ -49,7 +49,7 @@ pub(crate) fn with_links(webhook_url: &str) -> Playbook {
         title: name.into(),
         trigger: Trigger::Event(vec![on]),
         valid_for: Span::from_hours(1),
-        steps: vec![Step::Send { message: message.into(), channels }],
+        steps: vec![Step::Send { message: message.into(), channels, order: Default::default() }],
         ..Play::default()
     };
     let message = |templates: LocalizedMessage| Message {
@@ -114,10 +114,29 @@ pub(crate) fn with_links(webhook_url: &str) -> Playbook {
                 "welcome",
                 vec![Channel::Sms],
             ),
+            Play {
+                steps: vec![Step::Send {
+                    message: "answer".into(),
+                    channels: vec![Channel::Email, Channel::Sms],
+                    order: ChannelOrder::MostEngaged,
+                }],
+                ..play("answer", track(EventName::Custom("Wants an Answer".into())), "answer", Vec::new())
+            },
             play("after_open", where_is(EventName::MessageOpened, "play", "news"), "opened", vec![Channel::Email]),
         ],
         messages: BTreeMap::from([
             ("news".to_owned(), message(news)),
+            (
+                "answer".to_owned(),
+                message(LocalizedMessage {
+                    email: Some(EmailTemplate {
+                        subject: "Hello".into(),
+                        text: "{{ 'app' | link }}".into(),
+                        html: None,
+                    }),
+                    ..sms("Hello {{ 'app' | link }}")
+                }),
+            ),
             ("thanks".to_owned(), message(sms("You have looked at your cart"))),
             ("welcome".to_owned(), message(sms("You have looked at the showroom"))),
             (
@@ -278,6 +297,26 @@ fn an_email_counts_its_links_and_its_opening() {
         stage.accept(&[bea.track(at, "Looked Around", json!({}))]).await;
         stage.applied_to(&bea, at).await;
         assert_eq!(stage.sent(bea.key(), 2).await.len(), 2, "opened once");
+    });
+}
+
+#[test]
+fn messages_go_where_they_are_answered() {
+    run(async {
+        let stage = Stage::links().await;
+        let eva = Shopper::new("answers");
+        let traits = json!({"email": eva.email, "phone": eva.phone, "createdAt": "2020-01-01T00:00:00Z"});
+        stage.accept(&[eva.identifies(now(), traits)]).await;
+        let asks = async |count: usize| {
+            stage.accept(&[eva.track(now(), "Wants an Answer", json!({}))]).await;
+            stage.sent(eva.key(), count).await.pop().unwrap().channel
+        };
+        // As listed; then what has not stayed without an answer yet.
+        assert_eq!((asks(1).await, asks(2).await), (Channel::Email, Channel::Sms));
+        let [sms] = stage.sms_to(&eva.phone).await.try_into().unwrap();
+        let link = sms.message.split(' ').find(|word| word.starts_with("http")).unwrap();
+        assert_eq!(stage.follow(stage.path_of(link), ANDROID).await.status, 302);
+        assert_eq!((asks(3).await, asks(4).await), (Channel::Sms, Channel::Sms));
     });
 }
 

@@ -17,6 +17,7 @@
 //! | [`envelopes`] | what is wrong with a request or with one event in it |
 //! | [`webhooks`] | a receiver on the other side |
 //! | [`messengers`] | Telegram, Viber and WhatsApp on the other side, with their failures |
+//! | [`sms`] | SMS by two services: what the second one gets, and what it never gets |
 //! | [`receipts`] | what comes back for messages, signed and forged, once and again |
 //! | [`on_site`] | messages on the shop's own pages, and who may see them; in a browser, too |
 //! | [`dead_letters`], [`kills`] | what happens when something breaks |
@@ -48,6 +49,7 @@ mod promo_codes;
 mod receipts;
 mod segments;
 mod send_test;
+mod sms;
 mod tidiness;
 mod timing;
 mod web_push;

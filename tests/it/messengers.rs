@@ -59,6 +59,7 @@ pub(crate) fn with_messengers(webhook_url: &str) -> Playbook {
             steps: vec![Step::Send {
                 message: "answer".into(),
                 channels: vec![Channel::Telegram, Channel::Viber, Channel::Whatsapp],
+                order: Default::default(),
             }],
             ..Play::default()
         }],

@@ -37,7 +37,7 @@ pub(crate) fn with_messages(webhook_url: &str) -> Playbook {
         trigger: Trigger::Event(vec![EventMatch::all(EventPattern::Track(EventName::parse(event)))]),
         valid_for,
         priority: 70,
-        steps: vec![Step::Send { message: name.into(), channels }],
+        steps: vec![Step::Send { message: name.into(), channels, order: Default::default() }],
         ..Play::default()
     };
     let shown = OnSiteMessage {

@@ -69,10 +69,10 @@ pub(crate) fn with_promotions(webhook_url: &str) -> Playbook {
         valid_for: Span::from_hours(1),
         goal: Some(Goal { of: track(EventName::CouponApplied), within: Span::from_hours(7 * 24) }),
         steps: vec![
-            Step::Send { message: name.into(), channels: vec![Channel::Sms] },
+            Step::Send { message: name.into(), channels: vec![Channel::Sms], order: Default::default() },
             // The goal ends the play: whoever stays in it has not redeemed.
             Step::Wait(Span::from_hours(7 * 24)),
-            Step::Send { message: "late".into(), channels: vec![Channel::Sms] },
+            Step::Send { message: "late".into(), channels: vec![Channel::Sms], order: Default::default() },
         ],
         ..Play::default()
     };

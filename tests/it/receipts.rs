@@ -10,7 +10,7 @@ use kairos_engine::identifiers::AddressKey;
 use kairos_engine::outcome::{PlayOutcome, Reason};
 use kairos_engine::playbook::{
     Channel, EmailTemplate, EventMatch, EventPattern, LocalizedMessage, Message, Play, Playbook, PlaybookVersion,
-    SmsTemplate, Step, Trigger,
+    SmsProvider, SmsSettings, SmsTemplate, Step, Trigger,
 };
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::delivery::{AnswerClass, DeliveryRecord, Status};
@@ -25,7 +25,8 @@ const TELEGRAM_SECRET: &str = "chosen-for-set-webhook_1";
 const APP_SECRET: &str = "8b1a9953c4611296a827abf8c47804d7";
 const VERIFY_TOKEN: &str = "chosen-for-meta";
 
-/// The playbook of these tests: news by email or messenger, and an SMS about each that bounced or was read.
+/// The playbook of these tests: news by email or messenger, and an SMS about each that bounced or was read, by AWS End User
+/// Messaging or, when that cannot, by SNS. Who asks for a text gets one.
 pub(crate) fn with_receipts(webhook_url: &str) -> Playbook {
     let base = playbook::playbook(webhook_url);
     let messengers = crate::messengers::with_messengers(webhook_url);
@@ -34,7 +35,7 @@ pub(crate) fn with_receipts(webhook_url: &str) -> Playbook {
         title: name.into(),
         trigger: Trigger::Event(vec![EventMatch::all(EventPattern::Track(event))]),
         valid_for: Span::from_hours(1),
-        steps: vec![Step::Send { message: name.into(), channels: vec![channel] }],
+        steps: vec![Step::Send { message: name.into(), channels: vec![channel], order: Default::default() }],
         ..Play::default()
     };
     let texts = |name: &str| LocalizedMessage {
@@ -48,17 +49,25 @@ pub(crate) fn with_receipts(webhook_url: &str) -> Playbook {
     };
     let mut channels = messengers.channels;
     channels.email = base.channels.email;
-    channels.sms = base.channels.sms;
+    channels.sms = Some(SmsSettings {
+        provider: SmsProvider::EndUserMessaging,
+        fallback: Some(SmsProvider::Sns),
+        origination_identity: Some("+12065550152".into()),
+        configuration_set: Some("tests-sms".into()),
+        max_price: Some("0.10".into()),
+        ..SmsSettings::default()
+    });
     let plays = [
         play("news", EventName::Custom("Wants news".into()), Channel::Email),
         play("bounced", EventName::EmailBounced, Channel::Sms),
         play("read", EventName::MessageRead, Channel::Sms),
+        play("text", EventName::Custom("Wants a text".into()), Channel::Sms),
     ];
     Playbook {
         version: PlaybookVersion("tests-receipts".into()),
         channels,
         plays: messengers.plays.into_iter().chain(plays).collect(),
-        messages: messengers.messages.into_iter().chain(["news", "bounced", "read"].map(message)).collect(),
+        messages: messengers.messages.into_iter().chain(["news", "bounced", "read", "text"].map(message)).collect(),
         ..base
     }
 }
@@ -70,7 +79,7 @@ fn signature(key: &str, body: &str) -> String {
 }
 
 impl Stage {
-    async fn receipts_with_secrets() -> &'static Self {
+    pub(crate) async fn receipts_with_secrets() -> &'static Self {
         static STORED: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
         let stage = Self::receipts().await;
         STORED
@@ -91,7 +100,7 @@ impl Stage {
     }
 
     /// SES tells what became of an email, as its documentation writes it.
-    async fn ses_tells(&self, event: &Value) {
+    pub(crate) async fn ses_tells(&self, event: &Value) {
         let sns = aws_sdk_sns::Client::new(&self.config);
         let topic = self.output("EmailEventsTopicArn");
         sns.publish().topic_arn(topic).message(event.to_string()).send().await.unwrap();
@@ -124,7 +133,7 @@ impl Stage {
     }
 
     /// The one message that a user was sent on a channel.
-    async fn sent_on(&self, shopper: &Shopper, channel: Channel) -> DeliveryRecord {
+    pub(crate) async fn sent_on(&self, shopper: &Shopper, channel: Channel) -> DeliveryRecord {
         eventually(format!("a message by {channel} is sent"), PATIENCE, async || {
             let records = self.deliveries(shopper.key()).await;
             let found =
@@ -135,7 +144,7 @@ impl Stage {
     }
 
     /// Waits until a delivery's record is as wanted.
-    async fn noted(&self, record: &DeliveryRecord, what: &str, is_it: impl Fn(&DeliveryRecord) -> bool) {
+    pub(crate) async fn noted(&self, record: &DeliveryRecord, what: &str, is_it: impl Fn(&DeliveryRecord) -> bool) {
         eventually(what, PATIENCE, async || match self.delivery(record.delivery).await {
             Some(record) if is_it(&record) => Ok(()),
             found => Err(format!("{found:#?}")),
@@ -144,7 +153,13 @@ impl Stage {
     }
 
     /// Waits until an address is on the list for this reason, and its user knows; or neither.
-    async fn dead(&self, shopper: &Shopper, channel: Channel, address: &str, reason: Option<SuppressionReason>) {
+    pub(crate) async fn dead(
+        &self,
+        shopper: &Shopper,
+        channel: Channel,
+        address: &str,
+        reason: Option<SuppressionReason>,
+    ) {
         let key = AddressKey::of(channel, address);
         eventually(format!("{address} is on the list: {reason:?}"), PATIENCE, async || {
             let found = self.suppressions().get(channel, key).await.map_err(|error| error.to_string())?;
@@ -184,7 +199,7 @@ fn ses(kind: &str, record: &DeliveryRecord, more: Value) -> Value {
     event
 }
 
-fn bounce(record: &DeliveryRecord, kind: &str) -> Value {
+pub(crate) fn bounce(record: &DeliveryRecord, kind: &str) -> Value {
     let to = json!([{"emailAddress": record.address, "action": "failed", "status": "5.1.1"}]);
     ses(
         "Bounce",
@@ -228,7 +243,7 @@ fn what_ses_tells_is_noted_and_a_bounce_ends_emails_and_takes_another_channel() 
                 last.is_some_and(|last| last.outcome == suppressed)
             })
             .await;
-        assert_eq!((stage.sms_to(&ann.phone).await.len(), stage.emails_to(&ann.email).await.len()), (1, 1));
+        assert_eq!((stage.sms_service().taken(&ann.phone).len(), stage.emails_to(&ann.email).await.len()), (1, 1));
     });
 }
 
@@ -331,7 +346,7 @@ fn viber_tells_what_was_read_and_forged_or_unknown_or_old_news_changes_nothing()
         let sms = stage.sent_on(&ida, Channel::Sms).await;
         assert_eq!(sms.text.as_deref(), Some("about read"));
         stage.all_taken().await;
-        assert_eq!(stage.sms_to(&ida.phone).await.len(), 1, "read once, whatever Viber repeats");
+        assert_eq!(stage.sms_service().taken(&ida.phone).len(), 1, "read once, whatever Viber repeats");
 
         stage.viber_tells(&json!({"event": "unsubscribed", "timestamp": now().as_millis(), "user_id": id})).await;
         stage.dead(&ida, Channel::Viber, &id, Some(SuppressionReason::Stop)).await;

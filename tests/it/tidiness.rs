@@ -203,6 +203,17 @@ fn figure(resource: &str, name: &str) -> i64 {
     figure.parse().unwrap_or_else(|_| panic!("{name} of {resource} is {figure}"))
 }
 
+/// The local engine does not speak AWS End User Messaging, so that who may call it is not tried there.
+#[test]
+fn only_delivery_may_send_sms_by_end_user_messaging_and_only_in_the_own_account() {
+    let template = template();
+    let calls: Vec<&str> = template.lines().filter(|line| line.contains("Action: sms-voice:")).collect();
+    assert_eq!(calls, ["                Action: sms-voice:SendTextMessage"]);
+    let role = block(&template, 2, "DeliveryRole");
+    let at = role.iter().position(|line| *line == calls[0]).expect("it is the delivery's");
+    assert!(role[at + 1].ends_with(":${AWS::Region}:${AWS::AccountId}:*\""), "{}", role[at + 1]);
+}
+
 #[test]
 fn the_template_gives_what_the_protocols_count_on() {
     assert_eq!(figure("DeliveriesQueue", "maxReceiveCount"), i64::from(bounds::DELIVERY_ATTEMPTS_MAX));

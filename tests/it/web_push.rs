@@ -62,7 +62,11 @@ pub(crate) fn with_notifications(webhook_url: &str) -> Playbook {
                 title: "Phone".into(),
                 trigger: Trigger::Event(vec![EventMatch::all(EventPattern::Track(EventName::Custom(PHONED.into())))]),
                 valid_for: Span::from_hours(1),
-                steps: vec![Step::Send { message: "bell".into(), channels: vec![Channel::MobilePush] }],
+                steps: vec![Step::Send {
+                    message: "bell".into(),
+                    channels: vec![Channel::MobilePush],
+                    order: Default::default(),
+                }],
                 ..Play::default()
             },
             Play {
@@ -70,7 +74,11 @@ pub(crate) fn with_notifications(webhook_url: &str) -> Playbook {
                 title: "Bell".into(),
                 trigger: Trigger::Event(vec![rung]),
                 valid_for: Span::from_hours(1),
-                steps: vec![Step::Send { message: "bell".into(), channels: vec![Channel::WebPush] }],
+                steps: vec![Step::Send {
+                    message: "bell".into(),
+                    channels: vec![Channel::WebPush],
+                    order: Default::default(),
+                }],
                 ..Play::default()
             },
         ],

@@ -42,6 +42,8 @@ use crate::promo_codes::StoredCodes;
 use crate::providers::{Breakers, Providers, provider_config};
 use crate::push::Receivers;
 use crate::sms::Sms;
+use crate::sms::end_user_messaging::EndUserMessaging;
+use crate::sms::sns::Sns;
 use crate::tokens::SecretsManagerTokens;
 use crate::web_push::WebPush;
 use crate::webhook::{PrivateHosts, SecretsManagerKey, Webhook};
@@ -97,6 +99,7 @@ impl Delivery {
         let vapid = Secret::new(secrets.clone(), required("VAPID_KEY_ARN")?, VAPID_KEY_REFRESH, VapidKey::parse);
         let web_push = Arc::new(WebPush::new(vapid, receivers.clone(), bases.web_push()));
         let mobile_push = Arc::new(MobilePush::new(aws_sdk_sns::Client::new(&for_providers), receivers));
+        let sms_stand_in = bases.sms();
         let messengers = Arc::new(Messengers::new(tokens, bases));
         let breakers = Arc::new(Breakers::default());
         let key = Arc::new(SecretsManagerKey::new(
@@ -112,6 +115,7 @@ impl Delivery {
         let links = StoredLinks::new(links, link_keys, &required("LINKS_URL")?);
         let private_hosts = PrivateHosts::parse(&optional("WEBHOOK_PRIVATE_HOSTS").unwrap_or_default())?;
         let catalogue = CatalogueTable::new(dynamodb.clone(), required("CATALOGUE_TABLE")?);
+        let (sender_id, max_price) = (optional("SMS_SENDER_ID"), optional("SMS_MAX_PRICE_USD"));
         let inbox = InboxTable::new(dynamodb.clone(), required("INBOX_TABLE")?);
         Ok(Self {
             records: DeliveriesTable::new(dynamodb.clone(), required("DELIVERIES_TABLE")?),
@@ -130,11 +134,10 @@ impl Delivery {
                 Arc::clone(&breakers),
             ),
             providers: Providers {
-                sms: Sms::new(
-                    aws_sdk_sns::Client::new(&for_providers),
-                    optional("SMS_SENDER_ID"),
-                    optional("SMS_MAX_PRICE_USD"),
-                ),
+                sms: Sms {
+                    sns: Sns::new(aws_sdk_sns::Client::new(&for_providers), sender_id.clone(), max_price.clone()),
+                    end_user_messaging: EndUserMessaging::new(&config, sms_stand_in, sender_id, max_price),
+                },
                 email: Email::new(aws_sdk_sesv2::Client::new(&for_providers), required("EMAIL_CONFIGURATION_SET")?),
                 webhook: Webhook::new(private_hosts, key),
                 messengers,

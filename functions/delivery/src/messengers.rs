@@ -116,6 +116,7 @@ pub struct Bases {
     viber: String,
     whatsapp: String,
     web_push: Option<String>,
+    sms: Option<String>,
 }
 
 /// `MESSENGERS_STAND_IN` cannot be understood.
@@ -131,11 +132,12 @@ impl Bases {
             viber: "https://chatapi.viber.com".to_owned(),
             whatsapp: "https://graph.facebook.com".to_owned(),
             web_push: None,
+            sms: None,
         }
     }
 
     /// A server at `host:port` that plays all of them by plain HTTP, below `/telegram`, `/viber` and `/whatsapp`, and
-    /// all push services below `/web_push/HOST`: for trying out. It gets the tokens.
+    /// all push services below `/web_push/HOST`, and AWS End User Messaging at `/sms`: for trying out. It gets the tokens.
     ///
     /// # Errors
     /// When it is something else.
@@ -146,12 +148,17 @@ impl Bases {
         }
         let below = |name: &str| format!("{url}{name}");
         let (telegram, viber, whatsapp) = (below("telegram"), below("viber"), below("whatsapp"));
-        Ok(Self { telegram, viber, whatsapp, web_push: Some(below("web_push")) })
+        Ok(Self { telegram, viber, whatsapp, web_push: Some(below("web_push")), sms: Some(below("sms")) })
     }
 
     /// What plays the push services of browsers; none where they are themselves.
     pub fn web_push(&self) -> Option<String> {
         self.web_push.clone()
+    }
+
+    /// What plays AWS End User Messaging; none where it is itself.
+    pub fn sms(&self) -> Option<String> {
+        self.sms.clone()
     }
 
     fn of(&self, messenger: Messenger) -> &str {

@@ -1,7 +1,7 @@
 //! Every channel to its provider, unless that is to be left alone ([`Breaker`]).
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_sns::config::retry::RetryConfig;
@@ -11,10 +11,10 @@ use kairos_cloud::inbox::InboxTable;
 use kairos_cloud::telemetry;
 use kairos_engine::bounds::PROVIDER_TIMEOUT;
 use kairos_engine::mailbox::DeliveryOrder;
-use kairos_engine::playbook::Channel;
+use kairos_engine::playbook::{Channel, SmsProvider, SmsSettings};
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::delivery::breaker::Breaker;
-use kairos_protocol::delivery::{Answer, Content, Provider};
+use kairos_protocol::delivery::{Answer, AnswerClass, Content, Provider};
 use kairos_protocol::port::Clock;
 
 use crate::email::{Email, Parts};
@@ -29,7 +29,7 @@ use crate::webhook::{Said, SigningKeys, Webhook};
 /// The providers of all channels.
 #[derive(Debug)]
 pub struct Providers<K, T, W, A, C> {
-    /// SNS.
+    /// SNS and AWS End User Messaging.
     pub sms: Sms,
     /// SES.
     pub email: Email,
@@ -49,32 +49,35 @@ pub struct Providers<K, T, W, A, C> {
     pub clock: C,
 }
 
-/// The breakers of all providers, one for each channel, and one for each webhook. The site has none: its inbox is a table of the stack's own. Nor have
-/// browsers: each has a push service of its maker's. Notifications of the app have one of their own beside that of SMS, because
-/// SNS throttles them apart.
+/// The breakers of all providers: one for each channel, for SMS one for each service, and one for each webhook. The site has
+/// none: its inbox is a table of the stack's own. Nor have browsers: each has a push service of its maker's. Notifications of
+/// the app have one of their own beside that of SMS by SNS, because SNS throttles them apart.
 #[derive(Debug, Default)]
 pub struct Breakers {
     email: Breaker,
-    sms: Breaker,
+    sns: Breaker,
+    end_user_messaging: Breaker,
     /// By their names. Playbooks name few.
     webhooks: Mutex<BTreeMap<String, Arc<Breaker>>>,
     telegram: Breaker,
     viber: Breaker,
     whatsapp: Breaker,
     mobile_push: Breaker,
+    /// By which services the last SMS was to be sent.
+    sms_by: Mutex<Option<(SmsProvider, Option<SmsProvider>)>>,
 }
 
 impl Breakers {
+    /// That of a channel with one provider.
     fn of(&self, channel: Channel) -> Option<&Breaker> {
         match channel {
             Channel::Email => Some(&self.email),
-            Channel::Sms => Some(&self.sms),
             Channel::Telegram => Some(&self.telegram),
             Channel::Viber => Some(&self.viber),
             Channel::Whatsapp => Some(&self.whatsapp),
             Channel::MobilePush => Some(&self.mobile_push),
-            // Which webhook a message goes to is known when it is composed.
-            Channel::Webhook | Channel::OnSite | Channel::WebPush => None,
+            // Which service an SMS goes by, and which webhook a message goes to, is known when it is composed.
+            Channel::Sms | Channel::Webhook | Channel::OnSite | Channel::WebPush => None,
         }
     }
 
@@ -88,18 +91,44 @@ impl Breakers {
         }
     }
 
-    /// Hears what a provider has said, and tells people when it is left alone from now on.
-    pub fn heard(&self, channel: Channel, webhook: Option<&str>, answer: &Answer, now: Timestamp) {
-        let is_of_one = is_of_one_receiver(channel, answer);
-        let opens = match webhook {
-            Some(name) => self.webhook(name).heard(answer, now),
-            None => self.of(channel).is_some_and(|breaker| !is_of_one && breaker.heard(answer, now)),
-        };
-        if opens {
-            telemetry::count("breaker_opened", 1);
-            let code = &answer.code;
-            tracing::error!(%channel, webhook, code, "the provider is out of order, and left alone for a while");
+    const fn of_sms(&self, provider: SmsProvider) -> &Breaker {
+        match provider {
+            SmsProvider::Sns => &self.sns,
+            SmsProvider::EndUserMessaging => &self.end_user_messaging,
         }
+    }
+
+    /// How long an SMS waits: until one of its services may be called. Which those are, the playbook says, which is not read
+    /// yet: they are taken to be those of the last SMS. (A service that was never called has no trouble.)
+    fn wait_of_sms(&self, now: Timestamp) -> Option<Span> {
+        match *self.sms_by() {
+            None => None,
+            Some((only, None)) => self.of_sms(only).wait(now),
+            // Who tries is found out by the call: the other one may do so, too.
+            Some((first, Some(fallback))) => {
+                let wait = self.of_sms(first).would_wait(now)?;
+                Some(wait.min(self.of_sms(fallback).would_wait(now)?))
+            }
+        }
+    }
+
+    /// Whether the service that an SMS is to be sent by now is to be left alone, though another one is not.
+    fn leaves_alone(&self, sender: &SmsSettings, now: Timestamp) -> bool {
+        *self.sms_by() = Some((sender.provider, sender.fallback));
+        sender.fallback.is_some() && self.of_sms(sender.provider).wait(now).is_some()
+    }
+
+    fn sms_by(&self) -> MutexGuard<'_, Option<(SmsProvider, Option<SmsProvider>)>> {
+        // Two names are sound whatever a panicking thread left behind.
+        self.sms_by.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Hears what a provider has said, and tells people when it is left alone from now on.
+fn heard(breaker: &Breaker, provider: &str, channel: Channel, answer: &Answer, now: Timestamp) {
+    if !is_of_one_receiver(channel, answer) && breaker.heard(answer, now) {
+        telemetry::count("breaker_opened", 1);
+        tracing::error!(provider, code = answer.code, "the provider is out of order, and left alone for a while");
     }
 }
 
@@ -117,16 +146,29 @@ fn is_of_one_receiver(channel: Channel, answer: &Answer) -> bool {
 
 impl<K: SigningKeys, T: Tokens, W: Notifies, A: Pushes, C: Clock> Provider for Providers<K, T, W, A, C> {
     fn wait(&self, order: &DeliveryOrder) -> Option<Span> {
-        self.breakers.of(order.channel)?.wait(self.clock.now())
+        let now = self.clock.now();
+        match order.channel {
+            Channel::Sms => self.breakers.wait_of_sms(now),
+            channel => self.breakers.of(channel)?.wait(now),
+        }
     }
 
     async fn send(&self, order: &DeliveryOrder, content: &Content) -> Answer {
+        if let Content::Sms { sender, .. } = content {
+            if self.breakers.leaves_alone(sender, self.clock.now()) {
+                return Answer::new(AnswerClass::Retryable, "left_alone");
+            }
+            let answer = self.call(order, content).await;
+            let breaker = self.breakers.of_sms(sender.provider);
+            heard(breaker, sender.provider.as_str(), Channel::Sms, &answer, self.clock.now());
+            return answer;
+        }
         let answer = self.call(order, content).await;
-        let webhook = match content {
-            Content::Webhook { name, .. } => Some(name.as_str()),
-            _ => None,
-        };
-        self.breakers.heard(order.channel, webhook, &answer, self.clock.now());
+        if let Content::Webhook { name, .. } = content {
+            heard(&self.breakers.webhook(name), name, order.channel, &answer, self.clock.now());
+        } else if let Some(breaker) = self.breakers.of(order.channel) {
+            heard(breaker, order.channel.as_str(), order.channel, &answer, self.clock.now());
+        }
         answer
     }
 }
@@ -134,7 +176,7 @@ impl<K: SigningKeys, T: Tokens, W: Notifies, A: Pushes, C: Clock> Provider for P
 impl<K: SigningKeys, T: Tokens, W: Notifies, A: Pushes, C: Clock> Providers<K, T, W, A, C> {
     async fn call(&self, order: &DeliveryOrder, content: &Content) -> Answer {
         match content {
-            Content::Sms { sender, text } => self.sms.send(order, sender, text).await,
+            Content::Sms { sender, text } => self.sms.send(order, sender, text, self.clock.now()).await,
             Content::Email { sender, subject, text, html, unsubscribe } => {
                 let email = Parts { subject, text, html: html.as_deref(), unsubscribe: unsubscribe.as_deref() };
                 self.email.send(order, sender, email).await
@@ -184,27 +226,64 @@ pub(crate) fn duration(span: Span) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kairos_protocol::delivery::AnswerClass;
+    use kairos_engine::bounds::{BREAKER_OPEN, BREAKER_PROBE};
 
     const NOON: Timestamp = Timestamp::from_millis(1_763_726_400_000);
 
+    fn trouble(breaker: &Breaker, channel: Channel, class: AnswerClass, code: &str) {
+        for _ in 0..100 {
+            heard(breaker, "provider", channel, &Answer::new(class, code), NOON);
+        }
+    }
+
     #[test]
-    fn each_channel_and_each_webhook_has_a_breaker_of_its_own_and_site_and_browsers_none() {
+    fn each_provider_and_each_webhook_has_a_breaker_of_its_own_and_site_and_browsers_none() {
         for broken in Channel::ALL {
             let breakers = Breakers::default();
-            for _ in 0..100 {
-                breakers.heard(broken, None, &Answer::new(AnswerClass::Unknown, "timeout"), NOON);
+            if let Some(breaker) = breakers.of(broken) {
+                trouble(breaker, broken, AnswerClass::Unknown, "timeout");
             }
             let open = |channel: &Channel| breakers.of(*channel).is_some_and(Breaker::is_open);
-            let has_none = |channel: &Channel| matches!(channel, Channel::OnSite | Channel::WebPush | Channel::Webhook);
-            let expected = Some(broken).filter(|channel| !has_none(channel));
+            let has_one = |channel: &Channel| {
+                !matches!(channel, Channel::OnSite | Channel::Sms | Channel::WebPush | Channel::Webhook)
+            };
+            let expected = Some(broken).filter(has_one);
             assert_eq!(Channel::ALL.into_iter().filter(open).collect::<Vec<_>>(), Vec::from_iter(expected));
         }
         let breakers = Breakers::default();
-        for _ in 0..100 {
-            breakers.heard(Channel::Webhook, Some("chatbot"), &Answer::new(AnswerClass::Unknown, "timeout"), NOON);
-        }
+        trouble(&breakers.webhook("chatbot"), Channel::Webhook, AnswerClass::Unknown, "timeout");
         assert!(breakers.webhook("chatbot").is_open() && !breakers.webhook("crm").is_open());
+    }
+
+    #[test]
+    fn an_sms_waits_when_neither_of_its_providers_may_be_called() {
+        let breakers = Breakers::default();
+        let alone = SmsSettings::default();
+        let with_other = SmsSettings { fallback: Some(SmsProvider::EndUserMessaging), ..SmsSettings::default() };
+        let by_other =
+            SmsSettings { provider: SmsProvider::EndUserMessaging, fallback: Some(SmsProvider::Sns), ..alone.clone() };
+        assert_eq!(breakers.wait_of_sms(NOON), None);
+        assert!(!breakers.leaves_alone(&alone, NOON));
+        trouble(&breakers.sns, Channel::Sms, AnswerClass::Unknown, "timeout");
+        assert_eq!(breakers.wait_of_sms(NOON), Some(BREAKER_OPEN));
+        assert!(breakers.leaves_alone(&with_other, NOON) && !breakers.leaves_alone(&by_other, NOON));
+        assert_eq!(breakers.wait_of_sms(NOON), None);
+        trouble(&breakers.end_user_messaging, Channel::Sms, AnswerClass::Retryable, "ThrottlingException");
+        assert_eq!(breakers.wait_of_sms(NOON), Some(BREAKER_OPEN));
+        assert!(breakers.leaves_alone(&by_other, NOON));
+    }
+
+    #[test]
+    fn one_sms_tries_a_service_that_was_out_of_order_and_the_others_take_the_other_one() {
+        let breakers = Breakers::default();
+        let with_other = SmsSettings { fallback: Some(SmsProvider::EndUserMessaging), ..SmsSettings::default() };
+        trouble(&breakers.sns, Channel::Sms, AnswerClass::Unknown, "timeout");
+        let over = NOON.plus(BREAKER_OPEN);
+        assert!(!breakers.leaves_alone(&with_other, over) && breakers.leaves_alone(&with_other, over));
+        assert_eq!(breakers.wait_of_sms(over), None);
+        // Without another one, who tries has asked before composing.
+        assert!(!breakers.leaves_alone(&SmsSettings::default(), over));
+        assert!(breakers.wait_of_sms(over).is_some() && breakers.wait_of_sms(over.plus(BREAKER_PROBE)).is_none());
     }
 
     #[test]
@@ -217,11 +296,9 @@ mod tests {
             (Channel::MobilePush, "NotFoundException", false),
             (Channel::MobilePush, "Throttled", true),
         ] {
-            let breakers = Breakers::default();
-            for _ in 0..100 {
-                breakers.heard(channel, None, &Answer::new(AnswerClass::Retryable, code), NOON);
-            }
-            assert_eq!(breakers.of(channel).is_some_and(Breaker::is_open), is_open, "{channel} {code}");
+            let breaker = Breaker::default();
+            trouble(&breaker, channel, AnswerClass::Retryable, code);
+            assert_eq!(breaker.is_open(), is_open, "{channel} {code}");
         }
     }
 }

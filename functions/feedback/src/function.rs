@@ -43,6 +43,7 @@ impl Function {
             topics: Topics {
                 sms_replies: required("SMS_REPLIES_TOPIC_ARN")?,
                 email_events: required("EMAIL_EVENTS_TOPIC_ARN")?,
+                sms_events: required("SMS_EVENTS_TOPIC_ARN")?,
             },
             suppressing: Suppressing {
                 suppressions: SuppressionsTable::new(tables.clone(), required("SUPPRESSIONS_TABLE")?),

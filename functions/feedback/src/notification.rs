@@ -7,8 +7,8 @@ use kairos_engine::time::Timestamp;
 use kairos_protocol::receipts::{FeedbackMessage, Receipt};
 use serde::Deserialize;
 
-use crate::ses;
 use crate::sms_reply::SmsReply;
+use crate::{end_user_messaging, ses};
 
 /// The topics of the stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Topics {
     pub sms_replies: String,
     /// Where it is told what became of emails.
     pub email_events: String,
+    /// Where it is told what became of SMS.
+    pub sms_events: String,
 }
 
 /// What was told.
@@ -69,6 +71,8 @@ pub fn read(body: &str, topics: &Topics, now: Timestamp) -> Result<Notification,
         return Ok(Notification::SmsReply(reply));
     } else if envelope.topic_arn == topics.email_events {
         ses::read(&envelope.message, now)
+    } else if envelope.topic_arn == topics.sms_events {
+        end_user_messaging::read(&envelope.message, now)
     } else {
         return Err(NotUnderstood::OtherTopic);
     };
@@ -88,6 +92,7 @@ mod tests {
         Topics {
             sms_replies: "arn:aws:sns:us-east-1:1:replies".into(),
             email_events: "arn:aws:sns:us-east-1:1:ses".into(),
+            sms_events: "arn:aws:sns:us-east-1:1:sms".into(),
         }
     }
 
@@ -102,6 +107,11 @@ mod tests {
         assert_eq!((reply.from.as_str(), reply.text.as_str(), reply.id.as_str()), ("+15550001111", "STOP", "i-1"));
         let bounce = include_str!("../tests/ses/bounce.json");
         let Ok(Notification::Receipts(receipts)) = told(&topics.email_events, bounce) else {
+            panic!("it is understood")
+        };
+        assert_eq!(receipts.len(), 1);
+        let delivered = include_str!("../tests/sms/successful.json");
+        let Ok(Notification::Receipts(receipts)) = told(&topics.sms_events, delivered) else {
             panic!("it is understood")
         };
         assert_eq!(receipts.len(), 1);

@@ -126,6 +126,12 @@ pub const WORDING_BYTES_MAX: usize = 32;
 pub const PLACES_INSIDE_MAX: usize = 8;
 /// How long somebody counts as being in a place without news of where they are.
 pub const PLACE_STAY: Span = Span::from_hours(2);
+/// How long it takes until a message, or an answer to one, counts half for the channel that a user answers to most, in days.
+pub const ENGAGEMENT_HALF_LIFE_DAYS: u16 = 60;
+/// Of a channel nothing is known at first: that counts as so many messages …
+pub const ENGAGEMENT_PRIOR_MESSAGES: f64 = 4.0;
+/// … of which this share was answered. Powers of two, so that channels of which nothing is known are exactly alike.
+pub const ENGAGEMENT_PRIOR: f64 = 0.125;
 /// A visit begins with the first event after this time without any (as Google Analytics counts sessions).
 pub const VISIT_GAP: Span = Span::from_mins(30);
 /// The strength of a moment stops here.
@@ -610,6 +616,12 @@ pub const VAPID_EXPIRES_AFTER: Span = Span::from_hours(12);
 pub const VAPID_KEY_REFRESH: Span = Span::from_hours(1);
 /// How long a browser may remember the public part of that key, in seconds.
 pub const VAPID_KEY_CACHE_SECONDS: u32 = 3_600;
+/// How long the first provider of SMS may take to say "not now", so that there is time to ask the other one.
+pub const SMS_FALLBACK_WITHIN: Span = Span::from_secs(5);
+/// Most of an answer of AWS End User Messaging that is read, in bytes.
+pub const SMS_ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// Longest name of a configuration set, number or pool that sends SMS, in bytes (AWS End User Messaging).
+pub const SMS_IDENTITY_BYTES_MAX: usize = 256;
 /// Longest token of a messenger that is taken, in bytes.
 pub const MESSENGER_TOKEN_BYTES_MAX: usize = 1_024;
 /// How long a messenger's token is used before it is asked for again.
@@ -705,6 +717,8 @@ const _: () = {
     // Who tries has its answer before another one does. What waits for a provider is delayed by the queue exactly. The window
     // is a number's bits.
     assert!(PROVIDER_TIMEOUT.as_millis() < BREAKER_PROBE.as_millis());
+    // An SMS waits for no messenger's pause; that time is the first provider's.
+    assert!(SMS_FALLBACK_WITHIN.as_millis() <= MESSENGER_PAUSE_WAITED_MAX.as_millis());
     assert!(BREAKER_OPEN.as_millis() <= BREAKER_OPEN_MAX.as_millis());
     assert!(BREAKER_OPEN_MAX.as_millis() <= QUEUE_DELAY_MAX.as_millis());
     assert!(MESSENGER_PAUSE_MAX.as_millis() <= QUEUE_DELAY_MAX.as_millis());

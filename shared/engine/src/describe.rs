@@ -8,8 +8,8 @@ use core::fmt;
 
 use crate::money::Currency;
 use crate::playbook::{
-    CartTest, CatalogueTest, Change, Condition, EventMatch, HabitSlot, HabitTest, Interest, LocalHours, Property,
-    ReachTest, Schedule, Step, Trigger, Variant, Weekdays,
+    CartTest, CatalogueTest, Change, ChannelOrder, Condition, EventMatch, HabitSlot, HabitTest, Interest, LocalHours,
+    Property, ReachTest, Schedule, Step, Trigger, Variant, Weekdays,
 };
 use crate::register::Register;
 use crate::time::{Span, Timestamp};
@@ -32,8 +32,11 @@ impl fmt::Display for Step {
     /// The step itself, in one line; what it leads to is not in it ([`steps`] has it).
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Send { message, channels } => {
+            Self::Send { message, channels, order: ChannelOrder::Listed } => {
                 write!(formatter, "send {message} by {}", joined(channels, ", else by "))
+            }
+            Self::Send { message, channels, order: ChannelOrder::MostEngaged } => {
+                write!(formatter, "send {message} by the one they answer to most: {}", joined(channels, ", "))
             }
             Self::Wait(span) => write!(formatter, "wait {span}"),
             Self::WaitForHours(hours) => write!(formatter, "wait for {hours}"),

@@ -5,11 +5,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::bounds::{MESSAGES_PER_COMMIT_MAX, RUNS_MAX, VISIT_GAP};
+use crate::engagement;
 use crate::identifiers::DeliveryId;
 use crate::limits::{Quiet, draws, way};
 use crate::mailbox::{DeliveryOrder, Effect, MessageData};
 use crate::outcome::{PlayOutcome, Reason};
-use crate::playbook::{Channel, Play};
+use crate::playbook::{Channel, ChannelOrder, Play};
 use crate::program::Instruction;
 use crate::state::{Exposure, PlayRun, Subject};
 use crate::step::Run;
@@ -148,7 +149,7 @@ impl<'a> Run<'a> {
                 subject,
             };
             match instruction {
-                Instruction::Send { message, channels, held_out } => {
+                Instruction::Send { message, channels, order, held_out } => {
                     let first_due_at = held_since.unwrap_or(due_at);
                     match self.quiet(play, due_at, first_due_at) {
                         Quiet::Hold(until) => {
@@ -160,7 +161,8 @@ impl<'a> Run<'a> {
                             self.note(play, due_at, PlayOutcome::NotSent { reason: Reason::QuietHours });
                         }
                         Quiet::Not => {
-                            let message = MessageStep { message, channels, held_out: held_out.as_deref() };
+                            let message =
+                                MessageStep { message, channels, order: *order, held_out: held_out.as_deref() };
                             self.send(play, &message, due_at, first_due_at, &subject);
                         }
                     }
@@ -251,6 +253,9 @@ impl<'a> Run<'a> {
             return self.note(play, due_at, PlayOutcome::HeldOut { group, due_at });
         }
         let state = &mut self.out.state;
+        if self.program.needs.engagement {
+            engagement::sent(&mut state.engagement, channel, due_at);
+        }
         // From 0, as it always was: an id that was used is never given again.
         let number = state.decisions;
         state.decisions += 1;
@@ -294,11 +299,11 @@ impl<'a> Run<'a> {
         }
         let purpose = self.program.playbook().purpose(step.message);
         let mut not_by = None;
-        for channel in step.channels {
-            if let Some(address) = self.address(step.message, *channel, due_at) {
-                let consents = self.consents(*channel, &address, purpose);
-                match consents.and_then(|()| self.policy_room(Some(*channel), due_at)) {
-                    Ok(()) => return Ok((*channel, address)),
+        for channel in engagement::ordered(&self.out.state.engagement, step.order, step.channels, due_at) {
+            if let Some(address) = self.address(step.message, channel, due_at) {
+                let consents = self.consents(channel, &address, purpose);
+                match consents.and_then(|()| self.policy_room(Some(channel), due_at)) {
+                    Ok(()) => return Ok((channel, address)),
                     Err(reason) => not_by = not_by.or(Some(reason)),
                 }
             }
@@ -343,5 +348,6 @@ impl<'a> Run<'a> {
 struct MessageStep<'s> {
     message: &'s str,
     channels: &'s [Channel],
+    order: ChannelOrder,
     held_out: Option<&'s str>,
 }

@@ -36,6 +36,7 @@ pub mod commit;
 pub mod consent;
 mod context;
 pub mod describe;
+pub mod engagement;
 pub mod event;
 pub mod event_name;
 pub mod explain;

@@ -2,6 +2,7 @@
 
 use crate::bought;
 use crate::bounds::{CAP_AT_MOST_MAX, INTERESTS_MAX, OUTCOMES_KEPT_MAX, PLACES_INSIDE_MAX, VIEWED_MAX};
+use crate::engagement;
 use crate::playbook::Channel;
 use crate::program::Program;
 use crate::state::{PlayState, UserState};
@@ -41,6 +42,7 @@ impl UserState {
             on_site_at,
             consent,
             bought,
+            engagement,
             web_push,
             devices,
         } = self;
@@ -63,6 +65,7 @@ impl UserState {
             || on_site_at.is_some()
             || !consent.is_empty()
             || !bought.is_empty()
+            || !engagement.is_empty()
             || !web_push.is_empty()
             || !devices.is_empty()
     }
@@ -142,6 +145,7 @@ impl UserState {
         let too_many = self.messaged.len().saturating_sub(Channel::ALL.len() * CAP_AT_MOST_MAX as usize);
         self.messaged.drain(..too_many);
         self.consent.merge(&visitor.consent, at);
+        engagement::merge(&mut self.engagement, visitor.engagement);
         visitor.web_push.into_iter().for_each(|theirs| web_push::add(&mut self.web_push, theirs));
         visitor.devices.into_iter().for_each(|theirs| mobile_push::add(&mut self.devices, theirs));
         self.seen.merge(&visitor.seen);

@@ -23,8 +23,8 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use channels::{
-    Channel, ChannelSettings, EmailSettings, MobilePlatform, MobilePushSettings, OnSiteSettings, SmsSettings,
-    TelegramSettings, ViberSettings, WebPushSettings, WhatsappSettings,
+    Channel, ChannelSettings, EmailSettings, MobilePlatform, MobilePushSettings, OnSiteSettings, SmsProvider,
+    SmsSettings, TelegramSettings, ViberSettings, WebPushSettings, WhatsappSettings,
 };
 pub use condition::{CartTest, Condition, ContextFact, HabitSlot, HabitTest, LocalHours, ReachTest, Weekdays};
 pub use consent::{ChannelConsent, ConsentSettings, OptIn, Purpose, Wording};
@@ -33,7 +33,8 @@ pub use message::{ChatTemplate, EmailTemplate, LinkButton, LocalizedMessage, Mes
 pub use on_site::{OnSiteKind, OnSiteMessage, OnSitePosition};
 pub use pattern::{EventMatch, EventPattern, ProductField, Property, PropertyFilter, TraitValue, ValueTest};
 pub use play::{
-    Cap, CatalogueTest, Change, Entry, Goal, InQuietHours, Interest, Play, Schedule, Share, Step, Trigger, Variant,
+    Cap, CatalogueTest, Change, ChannelOrder, Entry, Goal, InQuietHours, Interest, Play, Schedule, Share, Step,
+    Trigger, Variant,
 };
 pub use promotion::{Discount, Holder, Promotion};
 pub use push::{PushMessage, Urgency};

@@ -25,7 +25,7 @@ use crate::verdict::Verdict;
 
 pub(crate) use build::segment_id;
 pub use build::{ProgramError, register_of, trigger_register};
-pub(crate) use steps::{Instruction, PlayProgram};
+pub(crate) use steps::{Instruction, PlayProgram, any_step};
 
 /// A playbook that can run.
 #[derive(Clone, Debug)]
@@ -196,6 +196,8 @@ pub(crate) struct Needs {
     pub(crate) viewed: bool,
     pub(crate) bought: bool,
     pub(crate) interests: bool,
+    /// How they answer on each channel.
+    pub(crate) engagement: bool,
     /// Most of the policy's caps.
     pub(crate) messaged: usize,
 }

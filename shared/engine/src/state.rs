@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::bounds::{MESSAGES_REMEMBERED_MAX, OUTCOMES_KEPT_MAX, SEEN_INPUTS_MAX, STATE_BYTES_MAX};
 use crate::cart::Cart;
 use crate::consent::Consent;
+use crate::engagement::ChannelEngagement;
 use crate::identifiers::{InputId, UserKey};
 use crate::mobile_push::MobileDevice;
 use crate::moment::MomentState;
@@ -150,6 +151,10 @@ pub struct UserState {
     #[n(36)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub bought: Vec<u64>,
+    /// How they have answered on each channel, when a step sends on the one that they answer to most.
+    #[n(32)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub engagement: Vec<ChannelEngagement>,
     /// The browsers in which they get notifications, the one told of last at the end.
     #[n(28)]
     #[cbor(default, skip_if = "Vec::is_empty")]

@@ -215,6 +215,7 @@ impl<'a> Run<'a> {
         self.hear_consent(event);
         self.hear_of_browsers(event);
         self.hear_of_devices(event);
+        self.hear_answer(event);
         let state = &mut self.out.state;
         match &event.kind {
             EventKind::Track { event: name, .. } => {

@@ -1,7 +1,8 @@
 //! Reads `sources.yaml` and `channels.yaml`.
 
+use kairos_engine::bounds::SMS_IDENTITY_BYTES_MAX;
 use kairos_engine::event::{FEEDBACK, INBOX, LINKS, PREFERENCES, REDEMPTIONS, SHOP_SERVER};
-use kairos_engine::playbook::{Channel, ChannelSettings, EmailSettings, SmsSettings, Source};
+use kairos_engine::playbook::{Channel, ChannelSettings, EmailSettings, SmsProvider, SmsSettings, Source};
 
 use crate::diagnostic::Report;
 use crate::fields::{Fields, entries, is_name, text};
@@ -149,13 +150,50 @@ fn email(report: &mut Report<'_>, node: &Node) -> Option<EmailSettings> {
 }
 
 fn sms(report: &mut Report<'_>, node: &Node) -> Option<SmsSettings> {
+    const WHAT: &str = "`sms`";
+    const NAMES: [&str; 6] =
+        ["sender_id", "provider", "fallback", "origination_identity", "configuration_set", "max_price"];
     if matches!(node.value, Value::Null) {
         return Some(SmsSettings::default());
     }
-    let fields = Fields::read(report, node, "`sms`", &["sender_id"])?;
-    let Some(node) = fields.get("sender_id") else {
-        return Some(SmsSettings::default());
+    let fields = Fields::read(report, node, WHAT, &NAMES)?;
+    let sender_id = fields.get("sender_id").map(|node| sender_id(report, node));
+    let provider = fields.get("provider").map(|node| sms_provider(report, node, "`provider`"));
+    let fallback = fields.get("fallback").map(|node| (node.at, sms_provider(report, node, "`fallback`")));
+    let origination_identity =
+        fields.get("origination_identity").map(|node| sms_identity(report, node, "`origination_identity`"));
+    let configuration_set =
+        fields.get("configuration_set").map(|node| sms_identity(report, node, "`configuration_set`"));
+    let max_price = fields.get("max_price").map(|node| max_price(report, node));
+    let provider = provider.unwrap_or(Some(SmsProvider::default()))?;
+    let fallback = match fallback {
+        Some((at, Some(fallback))) if fallback == provider => {
+            report.problem(at, "`fallback` is the provider that sends first", "name the other one, or leave it out");
+            return None;
+        }
+        Some((_, fallback)) => Some(fallback?),
+        None => None,
     };
+    Some(SmsSettings {
+        sender_id: all(sender_id)?,
+        provider,
+        fallback,
+        origination_identity: all(origination_identity)?,
+        configuration_set: all(configuration_set)?,
+        max_price: all(max_price)?,
+    })
+}
+
+/// Nothing when a field was given and is wrong.
+fn all<T>(field: Option<Option<T>>) -> Option<Option<T>> {
+    match field {
+        Some(None) => None,
+        Some(given) => Some(given),
+        None => Some(None),
+    }
+}
+
+fn sender_id(report: &mut Report<'_>, node: &Node) -> Option<String> {
     let id = text(report, node, "`sender_id`")?;
     // SNS: 1 to 11 letters and digits, at least one letter.
     if id.len() > 11
@@ -169,5 +207,51 @@ fn sms(report: &mut Report<'_>, node: &Node) -> Option<SmsSettings> {
         );
         return None;
     }
-    Some(SmsSettings { sender_id: Some(id.to_owned()) })
+    Some(id.to_owned())
+}
+
+fn sms_provider(report: &mut Report<'_>, node: &Node, what: &str) -> Option<SmsProvider> {
+    let name = text(report, node, what)?;
+    let found = SmsProvider::ALL.into_iter().find(|(known, _)| *known == name);
+    if found.is_none() {
+        report.problem(node.at, format!("`{name}` sends no SMS"), "write `sns` or `end_user_messaging`");
+    }
+    found.map(|(_, provider)| provider)
+}
+
+/// A number, a name or an ARN, as AWS End User Messaging takes them.
+fn sms_identity(report: &mut Report<'_>, node: &Node, what: &str) -> Option<String> {
+    let name = text(report, node, what)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_:/+-".contains(&byte);
+    if name.is_empty() || name.len() > SMS_IDENTITY_BYTES_MAX || !name.bytes().all(plain) {
+        report.problem(
+            node.at,
+            format!("{what} is none: `{name}`"),
+            "write the id, name or ARN that AWS End User Messaging shows; a number in quotes: \"+12065550152\"",
+        );
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+/// An amount of US dollars as both services take it: at most two digits, a point, at most five more.
+fn max_price(report: &mut Report<'_>, node: &Node) -> Option<String> {
+    let written = match &node.value {
+        Value::Text(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    };
+    let digits =
+        |part: &str, most: usize| (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, part) = written.split_once('.').unwrap_or((&written, "0"));
+    let is_price = digits(whole, 2) && digits(part, 5) && (whole.bytes().chain(part.bytes())).any(|byte| byte != b'0');
+    if !is_price {
+        report.problem(
+            node.at,
+            "`max_price` is no amount of US dollars",
+            "write what an SMS may cost at most, all segments together: \"0.10\" (99.99999 at most)",
+        );
+        return None;
+    }
+    Some(format!("{whole}.{part}"))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kairos_engine::bounds::{CONDITION_DEPTH_MAX, STEPS_PER_PLAY_MAX, VARIANT_WEIGHT_MAX, VARIANTS_MAX};
-use kairos_engine::playbook::{Channel, Condition, Step, Variant};
+use kairos_engine::playbook::{Channel, ChannelOrder, Condition, Step, Variant};
 
 use crate::conditions::condition;
 use crate::diagnostic::{Place, Report};
@@ -309,13 +309,59 @@ impl<'k> StepReader<'k> {
         let message = message.and_then(|node| Some((text(report, node, "`message`")?, node.at)));
         let channels =
             fields.required(report, WHAT, "channels", "name them, preferred first: `channels: [email, sms]`");
-        let channels = channels.and_then(|node| self.channels(report, node));
+        let channels = channels.and_then(|node| self.channels_in_order(report, node, message.as_ref()));
         let (message, at) = message?;
-        self.message(report, message, at, channels.as_deref().unwrap_or_default());
-        Some(Step::Send {
-            message: message.to_owned(),
-            channels: channels?.into_iter().map(|(channel, _)| channel).collect(),
-        })
+        let listed = channels.as_ref().map_or(&[][..], |(_, channels)| channels);
+        self.message(report, message, at, listed);
+        let (order, channels) = channels?;
+        let channels = channels.into_iter().map(|(channel, _)| channel).collect();
+        Some(Step::Send { message: message.to_owned(), channels, order })
+    }
+
+    /// A list, preferred first; or `most_engaged`, of a list or of all channels that the message is written for.
+    fn channels_in_order(
+        &self,
+        report: &mut Report<'_>,
+        node: &Node,
+        message: Option<&(&str, Place)>,
+    ) -> Option<(ChannelOrder, Vec<(Channel, Place)>)> {
+        const WHAT: &str = "`most_engaged`";
+        let (at, channels) = match &node.value {
+            Value::Text(_) => {
+                let channels = Channel::ALL.map(|channel| (channel.as_str(), true));
+                let words = [&channels[..], &[(ChannelOrder::MOST_ENGAGED, false)]].concat();
+                if word(report, node, "a channel", &words)? {
+                    return Some((ChannelOrder::Listed, self.channels(report, node)?));
+                }
+                (node.at, self.channels_of(message?.0, node.at)?)
+            }
+            Value::Map(_) => {
+                let fields = Fields::read(report, node, "`channels`", &[ChannelOrder::MOST_ENGAGED])?;
+                let help = "write `channels: {most_engaged: [email, sms]}`";
+                let node = fields.required(report, "`channels`", ChannelOrder::MOST_ENGAGED, help)?;
+                (node.at, self.channels(report, node)?)
+            }
+            _ => return Some((ChannelOrder::Listed, self.channels(report, node)?)),
+        };
+        if channels.len() < 2 {
+            report.problem(
+                at,
+                format!("{WHAT} has no two channels to choose from"),
+                "name at least two, or write the message for another channel; of one write `channels: email`",
+            );
+            return None;
+        }
+        Some((ChannelOrder::MostEngaged, channels))
+    }
+
+    /// The channels that a message is written for in every language, of those that are set up. Nothing when there is no such
+    /// message, which is told elsewhere.
+    fn channels_of(&self, message: &str, at: Place) -> Option<Vec<(Channel, Place)>> {
+        let message = self.known.messages.get(message)?.as_ref()?;
+        let is_set_up = |channel: Channel| self.known.channels.is_none_or(|settings| settings.has(channel));
+        let is_written = |channel: Channel| message.locales.values().all(|templates| templates.has(channel));
+        let channels = Channel::ALL.into_iter().filter(|channel| is_set_up(*channel) && is_written(*channel));
+        Some(channels.map(|channel| (channel, at)).collect())
     }
 
     /// Whether there is such a message, with something to say on these channels.

@@ -48,6 +48,10 @@
 //! message in the queue twice, which its record makes up for; so that such messages do not multiply, each is put in anew only
 //! when the queue gives it for the first or the last time, and waits there in between.
 //!
+//! **Two providers of SMS.** Where the shop has named another one, it gets what the first one has certainly not taken
+//! ([`Answer::leaves_it_to_another`]), in the same attempt and under the same claim; what the first one has perhaps taken it never
+//! gets.
+//!
 //! **How often.** Each time the queue gives the message, at most one attempt is made. The queue gives
 //! it [`DELIVERY_ATTEMPTS_MAX`] times. After the last the record says [`Status::Failed`], and the
 //! message is failed once more, so that it reaches the dead-letter queue, where a person decides.
@@ -66,7 +70,7 @@ use std::future::Future;
 use futures_util::future::join_all;
 use kairos_engine::bounds::{
     CLAIM_LEASE, DELIVERY_ATTEMPTS_MAX, DELIVERY_CLAIM_ROUNDS_MAX, DELIVERY_RECORD_TRIES_MAX, LATER_MIN,
-    PROVIDER_TIMEOUT, QUEUE_DELAY_MAX,
+    PROVIDER_TIMEOUT, QUEUE_DELAY_MAX, SMS_FALLBACK_WITHIN,
 };
 use kairos_engine::mailbox::{DeliveryMessage, DeliveryOrder};
 use kairos_engine::mobile_push::MobileDevice;
@@ -74,7 +78,7 @@ use kairos_engine::playbook::{
     EmailSettings, LinkButton, MobilePushSettings, OnSiteMessage, PushMessage, SmsSettings, TelegramSettings,
     ViberSettings, WebPushSettings, WebhookSettings, WhatsappSettings,
 };
-use kairos_engine::time::Span;
+use kairos_engine::time::{Span, Timestamp};
 use kairos_engine::web_push::WebPushSubscription;
 
 use crate::port::{Clock, Fault};
@@ -237,6 +241,13 @@ pub enum Content {
 }
 
 impl Content {
+    /// The same for the provider that the shop has named for what the first one cannot take; the first one is then the other.
+    pub fn by_fallback(&self) -> Option<Self> {
+        let Self::Sms { sender, text } = self else { return None };
+        let sender = SmsSettings { provider: sender.fallback?, fallback: Some(sender.provider), ..sender.clone() };
+        Some(Self::Sms { sender, text: text.clone() })
+    }
+
     /// The text, and the subject where there is one. Of a WhatsApp message the text is what is known of it here: the
     /// template and what fills its gaps.
     pub fn subject_and_text(&self) -> (Option<&str>, Cow<'_, str>) {
@@ -357,17 +368,44 @@ where
         let before_call = self.clock.now();
         let concluded = if before_call >= order.expires_at {
             claimed.expired(before_call)
-        } else if before_call >= claimed.changed_at.plus(CLAIM_LEASE).minus(PROVIDER_TIMEOUT) {
+        } else if before_call >= calls_end_at(&claimed) {
             // The process was asleep: by the time the provider answers, the claim may be another's.
             let answer = Answer::new(AnswerClass::Retryable, "claim_too_old");
             claimed.answered(answer, last, before_call)
         } else if let Err(answer) = permitted {
             claimed.answered(answer, last, before_call)
         } else {
-            let answer = self.provider.send(order, &content).await;
+            let answer = match self.provider.send(order, &content).await {
+                answer if answer.leaves_it_to_another() => {
+                    let by_other = self.send_by_fallback(order, &content, &claimed, before_call, &mut asked).await;
+                    by_other.unwrap_or(answer)
+                }
+                answer => answer,
+            };
             claimed.answered(answer, last, self.clock.now())
         };
         self.conclude(order, concluded.with_text(&content), claimed.revision).await
+    }
+
+    /// Sends by the other provider what the first one has certainly not taken, while there is time. `None` without another one.
+    async fn send_by_fallback(
+        &self,
+        order: &DeliveryOrder,
+        content: &Content,
+        claimed: &DeliveryRecord,
+        before_call: Timestamp,
+        asked: &mut Asked,
+    ) -> Option<Answer> {
+        let content = content.by_fallback()?;
+        if let Err(answer) = asked.again(self.permissions, self.clock, order).await {
+            return Some(answer);
+        }
+        let now = self.clock.now();
+        let too_late = now.since(before_call) > SMS_FALLBACK_WITHIN || now >= calls_end_at(claimed);
+        if too_late || now >= order.expires_at {
+            return None;
+        }
+        Some(self.provider.send(order, &content).await)
     }
 
     /// Puts a message off until its provider may be called, or its moment has passed. Only when the queue gives it for the first
@@ -461,4 +499,9 @@ where
         };
         Report { fault: trouble, ..Report::of(order, outcome, record.answer) }
     }
+}
+
+/// From when on a call could outlive the claim that it is made under.
+fn calls_end_at(claimed: &DeliveryRecord) -> Timestamp {
+    claimed.changed_at.plus(CLAIM_LEASE).minus(PROVIDER_TIMEOUT)
 }

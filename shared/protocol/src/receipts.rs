@@ -130,6 +130,11 @@ impl News {
         }
     }
 
+    /// Whether the message will not arrive, or was not wanted.
+    pub const fn is_bad(&self) -> bool {
+        matches!(self, Self::Failed | Self::Dead { .. } | Self::MarketingRefused)
+    }
+
     /// Whether it proves that the provider had taken the message. A refusal does not: `delivery` tells of those by the same
     /// way.
     pub(crate) const fn was_taken(&self) -> bool {
@@ -223,12 +228,14 @@ impl Receipt {
     }
 }
 
-/// Whether a user is to hear of this event: always of bad news, of the rest when the playbook asks for it anywhere.
+/// Whether a user is to hear of this event: always of bad news, of the rest when the playbook asks for it anywhere; also of what
+/// was read, when a step sends on the channel that its user answers to most.
 ///
 /// The names are looked for in the playbook's text as it is stored. That finds every condition; a message that shows such a name
 /// in quotes only costs some inputs.
 pub fn matters(event: &EventName, playbook: &Playbook) -> bool {
     match event {
+        EventName::MessageRead if playbook.asks_for_engagement() => true,
         EventName::EmailDelivered | EventName::MessageDelivered | EventName::MessageRead => {
             serde_json::to_string(playbook).is_ok_and(|text| text.contains(&format!("\"{event}\"")))
         }

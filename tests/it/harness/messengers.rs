@@ -1,5 +1,5 @@
-//! A server that plays Telegram, Viber, WhatsApp and the push services of browsers as they document themselves, their
-//! failures included.
+//! A server that plays Telegram, Viber, WhatsApp, the push services of browsers and AWS End User Messaging as they document
+//! themselves, their failures included.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -25,6 +25,8 @@ pub(crate) enum Mood {
     Limited,
     /// Says that this user has blocked the shop, or is not there.
     Blocked,
+    /// Says that it does not serve this user's country.
+    NotServed,
     /// Takes it, and its answer does not arrive in time.
     TakesAndIsSilent,
     /// Takes it, and the connection breaks before its answer.
@@ -117,7 +119,7 @@ impl World {
         let endpoint = call.path.replacen("/web_push/", "https://", 1);
         match self.moods.get_mut(&endpoint).and_then(VecDeque::pop_front) {
             Some(Mood::Limited) => Reply::Says("429 Too Many Requests\r\nretry-after: 1", String::new()),
-            Some(Mood::Blocked) => Reply::Says("410 Gone", String::new()),
+            Some(Mood::Blocked | Mood::NotServed) => Reply::Says("410 Gone", String::new()),
             mood => {
                 self.pushed.push(call.clone());
                 match mood {
@@ -129,9 +131,46 @@ impl World {
         }
     }
 
+    /// What AWS End User Messaging answers to `SendTextMessage`
+    /// (<https://docs.aws.amazon.com/pinpoint/latest/apireference_smsvoicev2/API_SendTextMessage.html>).
+    fn sms(&mut self, call: &Delivered) -> Reply {
+        let header = |name: &str| call.headers.get(name).map(String::as_str).unwrap_or_default();
+        let signed = header("authorization");
+        if !signed.starts_with("AWS4-HMAC-SHA256 Credential=") || !signed.contains("/sms-voice/aws4_request, ") {
+            return sms_refusal("400 Bad Request", "AccessDeniedException", "");
+        }
+        let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+        let is_complete = header("x-amz-target") == "PinpointSMSVoiceV2.SendTextMessage"
+            && header("content-type") == "application/x-amz-json-1.0"
+            && ["DestinationPhoneNumber", "MessageBody"].iter().all(|name| body[*name].is_string());
+        if !is_complete {
+            return sms_refusal("400 Bad Request", "ValidationException", "MISSING_PARAMETER");
+        }
+        let to = body["DestinationPhoneNumber"].as_str().unwrap_or_default().to_owned();
+        match self.moods.get_mut(&to).and_then(VecDeque::pop_front) {
+            Some(Mood::Limited) => sms_refusal("400 Bad Request", "ThrottlingException", ""),
+            Some(Mood::Blocked) => {
+                sms_refusal("400 Bad Request", "ConflictException", "DESTINATION_PHONE_NUMBER_OPTED_OUT")
+            }
+            Some(Mood::NotServed) => sms_refusal("400 Bad Request", "ValidationException", "COUNTRY_NOT_ENABLED"),
+            mood => {
+                let id = format!("eum-{}", self.taken.len() + 1);
+                self.taken.push(Taken { to, body });
+                match mood {
+                    None => says("200 OK", &json!({ "MessageId": id })),
+                    Some(Mood::TakesAndIsSilent) => Reply::Silent,
+                    Some(_) => Reply::HangsUp,
+                }
+            }
+        }
+    }
+
     fn reply(&mut self, call: &Delivered) -> Reply {
         if call.path.starts_with("/web_push/") {
             return self.push(call);
+        }
+        if call.path == "/sms" {
+            return self.sms(call);
         }
         let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
         let header = |name: &str| call.headers.get(name).map(String::as_str).unwrap_or_default();
@@ -169,11 +208,11 @@ impl World {
             }
             (Some(Mood::Limited), Channel::Viber) => viber(12, "tooManyRequests"),
             (Some(Mood::Limited), _) => whatsapp("429 Too Many Requests", 130_429, "Rate limit hit"),
-            (Some(Mood::Blocked), Channel::Telegram) => {
+            (Some(Mood::Blocked | Mood::NotServed), Channel::Telegram) => {
                 telegram(403, "Forbidden: bot was blocked by the user", json!({}))
             }
-            (Some(Mood::Blocked), Channel::Viber) => viber(6, "notSubscribed"),
-            (Some(Mood::Blocked), _) => whatsapp("400 Bad Request", 131_026, "Message undeliverable"),
+            (Some(Mood::Blocked | Mood::NotServed), Channel::Viber) => viber(6, "notSubscribed"),
+            (Some(Mood::Blocked | Mood::NotServed), _) => whatsapp("400 Bad Request", 131_026, "Message undeliverable"),
             (mood, _) => {
                 let number = self.taken.len() + 1;
                 self.taken.push(Taken { to: to.clone(), body });
@@ -199,6 +238,15 @@ impl World {
 
 fn says(status: &'static str, body: &Value) -> Reply {
     Reply::Says(status, body.to_string())
+}
+
+/// An error in AWS JSON 1.0.
+fn sms_refusal(status: &'static str, code: &str, reason: &str) -> Reply {
+    let mut body = json!({ "__type": format!("com.amazonaws.pinpointsmsvoicev2#{code}"), "Message": "as it says it" });
+    if !reason.is_empty() {
+        body["Reason"] = reason.into();
+    }
+    says(status, &body)
 }
 
 fn telegram(code: u16, description: &str, parameters: Value) -> Reply {

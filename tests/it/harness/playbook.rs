@@ -104,6 +104,7 @@ fn abandoned_cart() -> Play {
         steps: vec![Step::Send {
             message: "cart-reminder".into(),
             channels: vec![Channel::Sms, Channel::Email, Channel::Webhook],
+            order: Default::default(),
         }],
         ..Play::default()
     }
@@ -119,7 +120,11 @@ fn welcome() -> Play {
         entry: Entry::Once,
         valid_for: Span::from_hours(24),
         caps: Vec::new(),
-        steps: vec![Step::Send { message: "welcome".into(), channels: vec![Channel::Email, Channel::Sms] }],
+        steps: vec![Step::Send {
+            message: "welcome".into(),
+            channels: vec![Channel::Email, Channel::Sms],
+            order: Default::default(),
+        }],
         ..Play::default()
     }
 }
@@ -159,7 +164,11 @@ fn asked_the_chatbot() -> Play {
         trigger: Trigger::Event(vec![EventMatch::all(asked)]),
         event_properties: vec!["question".into(), "n".into()],
         valid_for: Span::from_hours(1),
-        steps: vec![Step::Send { message: "answer".into(), channels: vec![Channel::Webhook] }],
+        steps: vec![Step::Send {
+            message: "answer".into(),
+            channels: vec![Channel::Webhook],
+            order: Default::default(),
+        }],
         ..Play::default()
     }
 }

@@ -60,11 +60,13 @@ pub enum Mutation {
     PutOffIsLost,
     /// The write that empties the outbox tells the commit's facts again.
     FactsAreToldAgain,
+    /// A provider of SMS that did not answer is taken to have refused.
+    DoubtIsANo,
 }
 
 impl Mutation {
     /// Everything that must be found.
-    pub const TO_BE_FOUND: [Self; 17] = [
+    pub const TO_BE_FOUND: [Self; 18] = [
         Self::EffectsBeforeWrite,
         Self::AcknowledgeBeforeSending,
         Self::NoSendBefore,
@@ -82,6 +84,7 @@ impl Mutation {
         Self::NobodyAsksForConsent,
         Self::PutOffIsLost,
         Self::FactsAreToldAgain,
+        Self::DoubtIsANo,
     ];
 }
 

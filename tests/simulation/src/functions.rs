@@ -221,15 +221,15 @@ fn deliver(world: &World, batch: Vec<Entry>) {
     let of_task = world.clone();
     world.spawn(name.clone(), lives_ms(world, DELIVERY_LIVES_MS), async move {
         let world = of_task;
-        let breaker = {
+        let [breaker, other_of_sms] = {
             let inner = world.lock();
-            Rc::clone(&inner.breakers[usize::from(number.is_multiple_of(2))])
+            inner.breakers[usize::from(number.is_multiple_of(2))].clone()
         };
         let ports = delivery::Ports {
             records: &SimRecords(world.clone()),
             permissions: &SimPermissions(world.clone()),
             composer: &SimComposer(world.clone()),
-            provider: &SimProvider { world: world.clone(), breaker },
+            provider: &SimProvider { world: world.clone(), breaker, other_of_sms },
             later: &SimLater(world.clone()),
             clock: &SimClock::restless(&world),
         };

@@ -116,6 +116,7 @@ fn playbook() -> Playbook {
                 steps: vec![Step::Send {
                     message: "abandoned_cart".into(),
                     channels: vec![Channel::Sms, Channel::Email, Channel::Webhook],
+                    order: Default::default(),
                 }],
                 ..Play::default()
             },
@@ -131,7 +132,11 @@ fn playbook() -> Playbook {
                 entry: Entry::Once,
                 valid_for: WELCOME_VALID_FOR,
                 caps: Vec::new(),
-                steps: vec![Step::Send { message: "welcome".into(), channels: vec![Channel::Email, Channel::Sms] }],
+                steps: vec![Step::Send {
+                    message: "welcome".into(),
+                    channels: vec![Channel::Email, Channel::Sms],
+                    order: Default::default(),
+                }],
                 ..Play::default()
             },
         ],

@@ -11,7 +11,7 @@ use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{
     AlarmMessage, DeliveryMessage, DeliveryOrder, Effect, Input, InterestNote, MailboxMessage,
 };
-use kairos_engine::playbook::SmsSettings;
+use kairos_engine::playbook::{Channel, SmsProvider, SmsSettings};
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::alarms::AlarmIndex;
 use kairos_protocol::delivery::breaker::Breaker;
@@ -321,7 +321,9 @@ pub struct SimComposer(pub World);
 
 impl Composer for SimComposer {
     async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
-        let content = || Content::Sms { sender: SmsSettings::default(), text: order.why.clone() };
+        let fallback = (order.channel == Channel::Sms).then_some(SmsProvider::EndUserMessaging);
+        let sender = SmsSettings { fallback, ..SmsSettings::default() };
+        let content = || Content::Sms { sender, text: order.why.clone() };
         match self.0.call(Port::Compose, |_| content(), |_| ()).await {
             Ok(content) => Ok(content),
             Err(_) => Err(Answer::new(AnswerClass::Retryable, "playbook_not_read")),
@@ -399,17 +401,38 @@ pub struct SimProvider {
     pub world: World,
     /// Whether this process leaves them alone.
     pub breaker: Rc<Breaker>,
+    /// Whether it leaves the other provider of SMS alone.
+    pub other_of_sms: Rc<Breaker>,
 }
 
 impl Provider for SimProvider {
-    fn wait(&self, _order: &DeliveryOrder) -> Option<Span> {
-        self.breaker.wait(self.world.lock().time())
+    fn wait(&self, order: &DeliveryOrder) -> Option<Span> {
+        let now = self.world.lock().time();
+        if order.channel == Channel::Sms {
+            return Some(self.breaker.would_wait(now)?.min(self.other_of_sms.would_wait(now)?));
+        }
+        self.breaker.wait(now)
     }
 
     async fn send(&self, order: &DeliveryOrder, content: &Content) -> Answer {
-        let answer = self.call(order, content).await;
+        let sms_by = match content {
+            Content::Sms { sender, .. } if order.channel == Channel::Sms => Some(sender.provider),
+            _ => None,
+        };
+        let breaker = match sms_by {
+            Some(SmsProvider::EndUserMessaging) => &self.other_of_sms,
+            _ => &self.breaker,
+        };
+        if sms_by.is_some() && breaker.wait(self.world.lock().time()).is_some() {
+            self.world.lock().statistics.count("SMS whose provider was left alone");
+            return Answer::new(AnswerClass::Retryable, "left_alone");
+        }
+        let answer = self.call(order).await;
+        if sms_by == Some(SmsProvider::EndUserMessaging) && answer.class == AnswerClass::Sent {
+            self.world.lock().statistics.count("SMS sent by the other provider");
+        }
         let now = self.world.lock().time();
-        if self.breaker.heard(&answer, now) {
+        if breaker.heard(&answer, now) {
             self.world.lock().statistics.count("providers left alone");
         }
         answer
@@ -417,7 +440,7 @@ impl Provider for SimProvider {
 }
 
 impl SimProvider {
-    async fn call(&self, order: &DeliveryOrder, _content: &Content) -> Answer {
+    async fn call(&self, order: &DeliveryOrder) -> Answer {
         // In an outage, mostly nothing of a request leaves.
         let is_unreachable = {
             let mut inner = self.world.lock();
@@ -429,6 +452,10 @@ impl SimProvider {
         }
         let accept = |inner: &mut Inner| {
             let refused = inner.storm && inner.random.chance(500);
+            if refused && inner.random.chance(2_000) {
+                inner.statistics.count("provider: not served");
+                return Answer::new(AnswerClass::Configuration, "not_served").not_served();
+            }
             if refused {
                 inner.statistics.count("provider: not now");
                 return Answer::new(AnswerClass::Retryable, "throttled");
@@ -457,6 +484,9 @@ impl SimProvider {
         };
         match self.world.call(Port::Provider, accept, |inner| drop(accept(inner))).await {
             Ok(answer) => answer,
+            Err(_) if order.channel == Channel::Sms && self.world.lock().mutation == Some(Mutation::DoubtIsANo) => {
+                Answer::new(AnswerClass::Retryable, "timeout")
+            }
             Err(_) => Answer::new(AnswerClass::Unknown, "timeout"),
         }
     }

@@ -114,7 +114,7 @@ pub struct Inner {
     /// What the providers know.
     pub provider: ProviderBooks,
     /// Whether the processes that send leave the providers alone.
-    pub breakers: [Rc<Breaker>; SENDERS],
+    pub breakers: [[Rc<Breaker>; 2]; SENDERS],
     /// Who has refused what, and since when.
     pub refusals: Refusals,
     /// What should have happened.

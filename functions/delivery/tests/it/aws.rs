@@ -11,12 +11,17 @@ use aws_types::SdkConfig;
 use kairos_delivery::email::{Email, Parts};
 use kairos_delivery::providers::provider_config;
 use kairos_delivery::sms::Sms;
-use kairos_engine::playbook::{EmailSettings, SmsSettings};
+use kairos_delivery::sms::end_user_messaging::EndUserMessaging;
+use kairos_delivery::sms::sns::Sns;
+use kairos_engine::playbook::{EmailSettings, SmsProvider, SmsSettings};
+use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::delivery::{Answer, AnswerClass};
 use tokio::net::TcpListener;
 
 use crate::example_order;
 use crate::receiver::{Behaviour, Receiver};
+
+const SENT_AT: Timestamp = Timestamp::from_millis(1_795_262_400_750);
 
 /// The configuration that the function has for providers, with another endpoint.
 pub(crate) fn config(endpoint: &str) -> SdkConfig {
@@ -30,9 +35,22 @@ pub(crate) fn config(endpoint: &str) -> SdkConfig {
     provider_config(&config)
 }
 
+async fn sms_by(config: &SdkConfig, sender: &SmsSettings) -> Answer {
+    let (sender_id, max_price) = (Some("SHOP".to_owned()), Some("0.50".to_owned()));
+    let sms = Sms {
+        sns: Sns::new(aws_sdk_sns::Client::new(config), sender_id.clone(), max_price.clone()),
+        end_user_messaging: EndUserMessaging::new(config, None, sender_id, max_price)
+            .with_timeout(Span::from_millis(300)),
+    };
+    sms.send(&example_order("sms"), sender, "Your mug & you", SENT_AT).await
+}
+
 async fn sms(config: &SdkConfig) -> Answer {
-    let sms = Sms::new(aws_sdk_sns::Client::new(config), Some("SHOP".into()), Some("0.50".into()));
-    sms.send(&example_order("sms"), &SmsSettings::default(), "Your mug & you").await
+    sms_by(config, &SmsSettings::default()).await
+}
+
+fn end_user_messaging() -> SmsSettings {
+    SmsSettings { provider: SmsProvider::EndUserMessaging, ..SmsSettings::default() }
 }
 
 async fn email(config: &SdkConfig) -> Answer {
@@ -66,6 +84,109 @@ async fn an_sms_is_published_with_sender_kind_and_highest_price() {
         "Value.StringValue=0.50",
     ] {
         assert!(body.contains(part), "{part} is not in {body}");
+    }
+}
+
+#[tokio::test]
+async fn an_sms_by_sns_keeps_to_the_playbooks_price_and_number() {
+    let accepted = "<PublishResponse><PublishResult><MessageId>sns-1</MessageId></PublishResult></PublishResponse>";
+    let receiver = Receiver::start(Receiver::answers("200 OK", "", accepted)).await;
+    let sender = SmsSettings {
+        origination_identity: Some("+12065550152".into()),
+        max_price: Some("0.10".into()),
+        ..SmsSettings::default()
+    };
+    assert_eq!(sms_by(&config(&receiver.url("127.0.0.1")), &sender).await.class, AnswerClass::Sent);
+    let body = String::from_utf8(receiver.requests()[0].body.clone()).unwrap();
+    for part in ["AWS.MM.SMS.OriginationNumber", "Value.StringValue=%2B12065550152", "Value.StringValue=0.10"] {
+        assert!(body.contains(part), "{part} is not in {body}");
+    }
+}
+
+#[tokio::test]
+async fn an_sms_by_end_user_messaging_carries_its_delivery_and_all_settings() {
+    let receiver = Receiver::start(Receiver::answers("200 OK", "", r#"{"MessageId":"eum-1"}"#)).await;
+    let config = config(&receiver.url("127.0.0.1"));
+    let answer = sms_by(&config, &end_user_messaging()).await;
+    assert_eq!((seen(&answer), answer.provider_id.as_deref()), ((AnswerClass::Sent, "accepted"), Some("eum-1")));
+    let sender = SmsSettings {
+        sender_id: Some("Shop".into()),
+        origination_identity: Some("pool-1".into()),
+        configuration_set: Some("kairos-sms".into()),
+        max_price: Some("0.1".into()),
+        ..end_user_messaging()
+    };
+    sms_by(&config, &sender).await;
+    let delivery = example_order("sms").delivery.to_string();
+    let common = serde_json::json!({
+        "DestinationPhoneNumber": "+33612345678", "MessageBody": "Your mug & you", "MessageType": "PROMOTIONAL",
+        "Context": { "delivery": delivery },
+    });
+    let headers = &receiver.requests()[0].headers;
+    assert_eq!(headers["x-amz-target"], "PinpointSMSVoiceV2.SendTextMessage");
+    assert_eq!(headers["content-type"], "application/x-amz-json-1.0");
+    assert_eq!(headers["x-amz-date"], "20261121T120000Z");
+    let signed = "AWS4-HMAC-SHA256 Credential=id/20261121/us-east-1/sms-voice/aws4_request, \
+        SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature=";
+    assert!(headers["authorization"].starts_with(signed), "{}", headers["authorization"]);
+    for (request, more) in receiver.requests().iter().zip([
+        serde_json::json!({ "OriginationIdentity": "SHOP", "MaxPrice": "0.50000" }),
+        serde_json::json!({ "OriginationIdentity": "pool-1", "ConfigurationSetName": "kairos-sms", "MaxPrice": "0.10000" }),
+    ]) {
+        let mut expected = common.clone();
+        expected.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&request.body).unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn refusals_of_end_user_messaging_are_read_from_its_own_form() {
+    for (status, code, more, class, shown) in [
+        (
+            "400 Bad Request",
+            "ConflictException",
+            r#""Reason":"DESTINATION_PHONE_NUMBER_OPTED_OUT""#,
+            AnswerClass::PermanentAddress,
+            "DESTINATION_PHONE_NUMBER_OPTED_OUT",
+        ),
+        (
+            "400 Bad Request",
+            "ValidationException",
+            r#""Reason":"INVALID_PARAMETER","Fields":[{"Name":"DestinationPhoneNumber","Message":"is no number"}]"#,
+            AnswerClass::PermanentAddress,
+            "INVALID_PARAMETER",
+        ),
+        (
+            "400 Bad Request",
+            "ValidationException",
+            r#""Reason":"PRICE_OVER_THRESHOLD""#,
+            AnswerClass::PermanentMessage,
+            "PRICE_OVER_THRESHOLD",
+        ),
+        (
+            "400 Bad Request",
+            "ServiceQuotaExceededException",
+            r#""Reason":"MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT""#,
+            AnswerClass::Configuration,
+            "MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT",
+        ),
+        ("400 Bad Request", "ThrottlingException", r#""x":1"#, AnswerClass::Retryable, "ThrottlingException"),
+        (
+            "500 Internal Server Error",
+            "InternalServerException",
+            r#""x":1"#,
+            AnswerClass::Unknown,
+            "InternalServerException",
+        ),
+    ] {
+        let body = format!(
+            r#"{{"__type":"com.amazonaws.pinpointsmsvoicev2#{code}","Message":"as the service says it",{more}}}"#
+        );
+        let headers = "content-type: application/x-amz-json-1.0\r\n";
+        let receiver = Receiver::start(Receiver::answers(status, headers, &body)).await;
+        let answer = sms_by(&config(&receiver.url("127.0.0.1")), &end_user_messaging()).await;
+        assert_eq!(seen(&answer), (class, shown));
+        assert_eq!(receiver.connections.load(Ordering::SeqCst), 1, "the client never tries again by itself");
     }
 }
 
@@ -130,6 +251,22 @@ async fn only_what_certainly_was_not_sent_counts_as_not_sent() {
     let unreachable = config(&format!("http://{nobody}"));
     assert_eq!(seen(&sms(&unreachable).await), (AnswerClass::Retryable, "no_connection"));
     assert_eq!(seen(&email(&unreachable).await), (AnswerClass::Retryable, "no_connection"));
+
+    let unsent = sms_by(&unreachable, &end_user_messaging()).await;
+    assert_eq!(seen(&unsent), (AnswerClass::Retryable, "no_connection"));
+
+    for (behaviour, code) in [
+        (Behaviour::HangsUp, "connection_lost"),
+        (Behaviour::Silent, "timeout"),
+        // It has taken something, and nobody knows what.
+        (Receiver::answers("200 OK", "", "<html>"), "no_message_id"),
+        (Behaviour::Answers(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{".to_vec()), "connection_lost"),
+    ] {
+        let receiver = Receiver::start(behaviour).await;
+        let answer = sms_by(&config(&receiver.url("127.0.0.1")), &end_user_messaging()).await;
+        assert_eq!(seen(&answer), (AnswerClass::Unknown, code));
+        assert_eq!(receiver.requests().len(), 1);
+    }
 
     let receiver = Receiver::start(Behaviour::HangsUp).await;
     assert_eq!(seen(&sms(&config(&receiver.url("127.0.0.1"))).await), (AnswerClass::Unknown, "connection_lost"));

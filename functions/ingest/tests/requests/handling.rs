@@ -136,7 +136,7 @@ struct WithMessages;
 
 impl Playbooks for WithMessages {
     async fn current(&self) -> Result<Arc<Playbook>, Fault> {
-        let send = Step::Send { message: "hello".into(), channels: vec![Channel::OnSite] };
+        let send = Step::Send { message: "hello".into(), channels: vec![Channel::OnSite], order: Default::default() };
         let play = Play {
             trigger: Trigger::Event(vec![EventMatch::all(EventPattern::Page)]),
             steps: vec![send],

@@ -10,11 +10,12 @@ use super::{Explanation, condition, leaf, time, unwatched, when};
 use crate::bounds::STEPS_PER_INSTANT_MAX;
 use crate::check::View;
 use crate::describe::{self, Time};
+use crate::engagement;
 use crate::identifiers::UserKey;
 use crate::limits::{Quiet, draws, lot};
 use crate::name::Name;
 use crate::outcome::{OutcomeRecord, PlayOutcome, Reason};
-use crate::playbook::{Channel, Condition, Entry, InQuietHours, Play, Purpose, Share, Step, Trigger};
+use crate::playbook::{Channel, ChannelOrder, Condition, Entry, InQuietHours, Play, Purpose, Share, Step, Trigger};
 use crate::plays::Start;
 use crate::program::{Instruction, PlayProgram, Program};
 use crate::register::RegisterValue;
@@ -446,11 +447,16 @@ impl<'a> About<'a> {
         let engine = self.engine(&mut copy);
         let mut seen = Vec::new();
         for (_, instruction) in &self.built.instructions {
-            let Instruction::Send { message, channels, .. } = instruction else { continue };
-            if seen.contains(&(message, channels)) {
+            let Instruction::Send { message, channels, order, .. } = instruction else { continue };
+            if seen.contains(&(message, channels, order)) {
                 continue;
             }
-            seen.push((message, channels));
+            seen.push((message, channels, order));
+            let channels = engagement::ordered(&self.state.engagement, *order, channels, self.at);
+            if *order == ChannelOrder::MostEngaged {
+                let answers: Vec<String> = channels.iter().map(|channel| self.answers(*channel)).collect();
+                points.push(point("answers to", None, format!("{message}: {}", answers.join("; "))));
+            }
             let purpose = self.program.playbook().purpose(message);
             let mut why = Vec::new();
             let way = channels.iter().find_map(|channel| {
@@ -468,6 +474,18 @@ impl<'a> About<'a> {
             });
             let reachable = way.is_some();
             points.push(point("reachable", reachable, way.unwrap_or_else(|| format!("{message}: {}", why.join("; ")))));
+        }
+    }
+
+    /// How the user has answered on a channel, and what that lets expect: `email 21.4% (1.0 of 3.0 messages answered)`.
+    fn answers(&self, channel: Channel) -> String {
+        let expected = 100.0 * engagement::expected(&self.state.engagement, channel, self.at);
+        let known = self.state.engagement.iter().find(|known| known.channel() == channel);
+        match known.map(|known| known.counts_at(self.at)) {
+            Some((messages, answers)) => {
+                format!("{channel} {expected:.1}% ({answers:.1} of {messages:.1} messages answered)")
+            }
+            None => format!("{channel} {expected:.1}% (no message yet)"),
         }
     }
 

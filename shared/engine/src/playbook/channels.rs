@@ -90,6 +90,50 @@ pub struct SmsSettings {
     /// The sender id shown on the phone, where the country allows one (at most 11 letters and digits).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender_id: Option<String>,
+    /// Which service sends it first.
+    #[serde(default, skip_serializing_if = "SmsProvider::is_usual")]
+    pub provider: SmsProvider,
+    /// Which one sends what the first one could not take; never what it perhaps took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<SmsProvider>,
+    /// The number, sender id or pool of AWS End User Messaging that it comes from; the sender id without it. SNS takes a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origination_identity: Option<String>,
+    /// The configuration set of AWS End User Messaging, by which receipts come back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration_set: Option<String>,
+    /// What an SMS may cost at most, all segments together, in US dollars, as in `0.10`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_price: Option<String>,
+}
+
+/// A service that sends SMS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmsProvider {
+    /// Amazon SNS.
+    #[default]
+    Sns,
+    /// AWS End User Messaging.
+    EndUserMessaging,
+}
+
+impl SmsProvider {
+    /// Every provider, with its name in files.
+    pub const ALL: [(&str, Self); 2] = [("sns", Self::Sns), ("end_user_messaging", Self::EndUserMessaging)];
+
+    /// Its name in files and reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sns => "sns",
+            Self::EndUserMessaging => "end_user_messaging",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How the shop's Telegram bot writes. Which bot it is, its token says, which stands in no file.

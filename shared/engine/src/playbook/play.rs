@@ -291,16 +291,40 @@ pub struct Cap {
     pub per: Span,
 }
 
+/// In which order a step tries its channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelOrder {
+    /// As they are listed.
+    #[default]
+    Listed,
+    /// That which the user answers to most first ([`crate::engagement`]); as listed, where nothing tells them apart.
+    MostEngaged,
+}
+
+impl ChannelOrder {
+    /// The key of files that asks for the order by engagement.
+    pub const MOST_ENGAGED: &str = "most_engaged";
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    fn is_as_listed(&self) -> bool {
+        *self == Self::Listed
+    }
+}
+
 /// One thing a play does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Send a message on the first of these channels that the user has an address for.
+    /// Send a message on the first of these channels on which the user can be reached.
     Send {
         /// The message's name.
         message: String,
         /// Preferred first.
         channels: Vec<Channel>,
+        /// In which order they are tried.
+        #[serde(default, skip_serializing_if = "ChannelOrder::is_as_listed")]
+        order: ChannelOrder,
     },
     /// Wait for so long.
     Wait(Span),

@@ -13,7 +13,7 @@ use super::build::{self, ProgramError, own_check};
 use crate::check::{Check, RegisterIndex};
 use crate::identifiers::digest;
 use crate::local_time::LocalClock;
-use crate::playbook::{Channel, LocalHours, Step};
+use crate::playbook::{Channel, ChannelOrder, LocalHours, Step};
 use crate::time::Span;
 
 /// A play, ready to run.
@@ -40,6 +40,7 @@ pub(crate) enum Instruction {
     Send {
         message: String,
         channels: Vec<Channel>,
+        order: ChannelOrder,
         held_out: Option<String>,
     },
     Wait(Span),
@@ -103,7 +104,7 @@ pub(super) fn play(program: &Program, play: usize) -> Result<PlayProgram, Progra
 }
 
 /// Whether one of the steps, however deep, is so.
-pub(super) fn any_step(steps: &[Step], is: &impl Fn(&Step) -> bool) -> bool {
+pub(crate) fn any_step(steps: &[Step], is: &impl Fn(&Step) -> bool) -> bool {
     steps.iter().any(|step| {
         is(step)
             || match step {
@@ -153,9 +154,10 @@ impl List<'_> {
 
     fn step(&mut self, step: &Step, path: &str, held_out: Option<&str>) -> Result<(), ProgramError> {
         match step {
-            Step::Send { message, channels } => {
+            Step::Send { message, channels, order } => {
+                let (message, channels, order) = (message.clone(), channels.clone(), *order);
                 let held_out = held_out.map(Into::into);
-                self.push(path, Instruction::Send { message: message.clone(), channels: channels.clone(), held_out });
+                self.push(path, Instruction::Send { message, channels, order, held_out });
             }
             Step::Wait(span) => drop(self.push(path, Instruction::Wait(*span))),
             Step::WaitForHours(hours) => drop(self.push(path, Instruction::WaitForHours(*hours))),

@@ -202,6 +202,7 @@ fn need(program: &mut Program) {
         viewed: program.playbook.shows("viewed") || program.playbook.shows("related"),
         bought: program.playbook.shows("related"),
         interests: catalogue,
+        engagement: program.playbook.asks_for_engagement(),
         messaged: program.playbook.policy.caps.iter().map(|cap| cap.at_most as usize).max().unwrap_or(0),
     };
 }

@@ -19,12 +19,13 @@ use kairos_engine::money::{Currency, Micros, Money};
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use kairos_engine::place::Position;
 use kairos_engine::playbook::{
-    AppLink, Channel, ChannelCap, ChannelConsent, ChannelSettings, ChatTemplate, ConsentSettings, ContextFact,
-    Destination, Discount, EventMatch, EventPattern, Holder, Interest, LinkButton, LinkSettings, LocalizedMessage,
-    Message, MobilePlatform, MobilePushSettings, Moment, OnSiteKind, OnSiteMessage, OnSitePosition, OnSiteSettings,
-    OptIn, PageOrPlace, PlaceSelector, Playbook, PlaybookVersion, Policy, Promotion, Purpose, PushMessage,
-    SINGLE_WEBHOOK, Share, TelegramSettings, TraitValue, Trigger, Urgency, Utm, ViberSettings, WebPushSettings,
-    WebhookHeader, WebhookSettings, WebhookTemplate, WhatsappSettings, WhatsappTemplate, Wording,
+    AppLink, Channel, ChannelCap, ChannelConsent, ChannelOrder, ChannelSettings, ChatTemplate, ConsentSettings,
+    ContextFact, Destination, Discount, EventMatch, EventPattern, Holder, Interest, LinkButton, LinkSettings,
+    LocalizedMessage, Message, MobilePlatform, MobilePushSettings, Moment, OnSiteKind, OnSiteMessage, OnSitePosition,
+    OnSiteSettings, OptIn, PageOrPlace, PlaceSelector, Play, Playbook, PlaybookVersion, Policy, Promotion, Purpose,
+    PushMessage, SINGLE_WEBHOOK, Share, SmsProvider, SmsSettings, Step, TelegramSettings, TraitValue, Trigger, Urgency,
+    Utm, ViberSettings, WebPushSettings, WebhookHeader, WebhookSettings, WebhookTemplate, WhatsappSettings,
+    WhatsappTemplate, Wording,
 };
 use kairos_engine::product::products_of;
 use kairos_engine::program::Program;
@@ -337,6 +338,32 @@ fn playbooks_of_every_age_are_read_and_mean_what_they_meant() {
     assert_eq!(playbook.policy, Policy::default());
     assert_eq!(serde_json::from_str::<Playbook>(&serde_json::to_string(&playbook).unwrap()).unwrap(), playbook);
     assert!(Program::new(playbook).unwrap().registers().is_empty());
+}
+
+#[test]
+fn settings_of_sms_are_written_as_ever() {
+    let sms = SmsSettings {
+        sender_id: Some("Shop".into()),
+        provider: SmsProvider::EndUserMessaging,
+        fallback: Some(SmsProvider::Sns),
+        origination_identity: Some("+12065550152".into()),
+        configuration_set: Some("kairos-sms".into()),
+        max_price: Some("0.10".into()),
+    };
+    let channels = ChannelSettings { sms: Some(sms), ..ChannelSettings::default() };
+    json_is_golden("playbook_v1_sms.json", &Playbook { channels, ..Playbook::default() });
+}
+
+#[test]
+fn the_order_of_channels_is_written_as_ever() {
+    let send = |order: ChannelOrder| Step::Send {
+        message: "hello".into(),
+        channels: vec![Channel::Email, Channel::Telegram],
+        order,
+    };
+    let steps = vec![send(ChannelOrder::MostEngaged), send(ChannelOrder::Listed)];
+    let play = Play { name: "hello".into(), title: "Hello".into(), steps, ..Play::default() };
+    json_is_golden("playbook_v1_most_engaged.json", &Playbook { plays: vec![play], ..Playbook::default() });
 }
 
 #[test]
@@ -758,6 +785,14 @@ fn states_of_every_age_are_read() {
         }
     }
     assert!(read >= 1, "the golden states are gone");
+}
+
+#[test]
+fn states_with_answers_by_channel_are_stored_as_ever() {
+    let state = UserState { engagement: crate::engagement::of_two_channels(), ..full_state() };
+    let today = hex(&state.encode());
+    let text = golden("state_v1_engagement.hex", &today);
+    assert_eq!(UserState::decode(&unhex(&text)).unwrap(), state);
 }
 
 #[test]

@@ -146,6 +146,8 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
     }
     state.time_zone = Some(long(0, FACT_BYTES_MAX));
     state.position = Position::new(1.0 / 3.0, 1.0 / 3.0);
+    // Messages on every channel, and an answer, as many as can be counted.
+    state.engagement = crate::engagement::most();
     for number in 0..PLACES_INSIDE_MAX {
         state.inside.push(Inside { place: long(number, PLAY_NAME_BYTES), since: far, until: far });
     }

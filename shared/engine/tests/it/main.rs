@@ -5,6 +5,7 @@
 
 mod commits;
 mod consent;
+mod engagement;
 mod explain;
 mod facts;
 mod golden;

@@ -40,7 +40,11 @@ pub(crate) fn playbook() -> Playbook {
         who: Condition::Cart(CartTest::NotEmpty),
         valid_for: Span::from_hours(6),
         caps: vec![Cap { at_most: 1, per: Span::from_hours(24) }],
-        steps: vec![Step::Send { message: "abandoned_cart".into(), channels: vec![Channel::Email, Channel::Sms] }],
+        steps: vec![Step::Send {
+            message: "abandoned_cart".into(),
+            channels: vec![Channel::Email, Channel::Sms],
+            order: Default::default(),
+        }],
         ..Play::default()
     };
     let welcome = Play {
@@ -51,7 +55,11 @@ pub(crate) fn playbook() -> Playbook {
         unless: Some(Condition::Trait { name: "createdAt".into(), is: ValueTest::OlderThan(Span::from_hours(24)) }),
         entry: Entry::Once,
         valid_for: Span::from_hours(1),
-        steps: vec![Step::Send { message: "welcome".into(), channels: vec![Channel::Email, Channel::Sms] }],
+        steps: vec![Step::Send {
+            message: "welcome".into(),
+            channels: vec![Channel::Email, Channel::Sms],
+            order: Default::default(),
+        }],
         ..Play::default()
     };
     Playbook {

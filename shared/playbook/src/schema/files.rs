@@ -10,7 +10,8 @@ use kairos_engine::bounds::{
     WEB_PUSH_TOPIC_CHARS_MAX, WEBHOOK_HEADER_BYTES_MAX, WEBHOOK_HEADER_NAME_BYTES_MAX,
 };
 use kairos_engine::playbook::{
-    Channel, Interest, MobilePlatform, Moment, OnSiteKind, OnSitePosition, OptIn, Purpose, Urgency,
+    Channel, ChannelOrder, Interest, MobilePlatform, Moment, OnSiteKind, OnSitePosition, OptIn, Purpose, SmsProvider,
+    Urgency,
 };
 
 use super::conditions;
@@ -85,7 +86,20 @@ fn sources() -> Value {
 fn channels() -> Value {
     let nothing = json!({ "type": "null" });
     let sender_id = json!({ "type": "string", "pattern": "^(?=.*[A-Za-z])[A-Za-z0-9]{1,11}$" });
-    let sms = group(&[], vec![("sender_id", sender_id, "Shown on the phone, where the country allows one")]);
+    let providers: Vec<&str> = SmsProvider::ALL.into_iter().map(|(name, _)| name).collect();
+    let identity = json!({ "type": "string", "pattern": "^[A-Za-z0-9_:/+-]{1,256}$" });
+    let price = json!({ "type": ["string", "number"], "pattern": r"^[0-9]{1,2}(\.[0-9]{1,5})?$" });
+    let sms = group(
+        &[],
+        vec![
+            ("sender_id", sender_id, "Shown on the phone, where the country allows one"),
+            ("provider", json!({ "enum": providers }), "Which service sends first; `sns` without it"),
+            ("fallback", json!({ "enum": providers }), "Sends what the first one could not take"),
+            ("origination_identity", identity.clone(), "The number, sender id or pool that it comes from"),
+            ("configuration_set", identity, "Of AWS End User Messaging: receipts come back by it"),
+            ("max_price", price, "US dollars that an SMS may cost at most, all segments together"),
+        ],
+    );
     let url = json!({ "type": "string", "pattern": "^(https://[^/?#:@\\s][^@\\s]*|http://(localhost|127\\.0\\.0\\.1)([/?#:][^@\\s]*)?)$" });
     let header = json!({ "type": "string", "pattern": "^[ -~]*[!-~][ -~]*$", "maxLength": WEBHOOK_HEADER_BYTES_MAX });
     let secret =
@@ -226,6 +240,16 @@ fn cap_keys<'a>(mut keys: Vec<Key<'a>>) -> Vec<Key<'a>> {
 
 fn channel() -> Value {
     words(&Channel::ALL.map(Channel::as_str))
+}
+
+/// A list, preferred first, or by how the user answers.
+fn channels_in_order() -> Value {
+    let two = json!({ "type": "array", "items": channel(), "minItems": 2 });
+    let best = group(
+        &[ChannelOrder::MOST_ENGAGED],
+        vec![(ChannelOrder::MOST_ENGAGED, two, "That of these which the user answers to most")],
+    );
+    any_of(vec![one_or_more(channel()), json!({ "const": ChannelOrder::MOST_ENGAGED }), best])
 }
 
 fn moments() -> Value {
@@ -638,7 +662,7 @@ fn steps() -> Map<String, Value> {
                 &["message", "channels"],
                 vec![
                     ("message", text(), "A file of messages/, without .yaml"),
-                    ("channels", one_or_more(channel()), "The first on which the user can be reached"),
+                    ("channels", channels_in_order(), "The first on which the user can be reached"),
                 ],
             ),
             "Send a message",

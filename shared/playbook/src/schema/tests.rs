@@ -84,6 +84,8 @@ valid_for: 1h
 caps: [{at_most: 1, per: 1d}]
 steps:
   - send: {message: hi, channels: email}
+  - send: {message: hi, channels: most_engaged}
+  - send: {message: hi, channels: {most_engaged: [email, sms]}}
   - wait_until: {condition: {cart: empty}, at_most: 1d}
   - branch: {if: {cart: empty}, then: [stop]}
   - split: {name: x, variants: [{name: a, steps: [stop]}, {name: b, steps: [stop]}]}
@@ -103,7 +105,9 @@ steps:
         ("sources.yaml", "sources: {web: {write_key: aaaaaaaaaaaaaaaa}}"),
         (
             "channels.yaml",
-            "email: {from: a@shop.example}\nsms: {sender_id: Shop}\nwebhooks: {shop: {url: \"https://shop.example/\", headers: {X-Shop: x, Authorization: {secret: x, prefix: x}}}}\n\
+            "email: {from: a@shop.example}\nsms: {sender_id: Shop, provider: end_user_messaging, fallback: sns, max_price: 0.1,\
+             origination_identity: \"+12065550152\", configuration_set: kairos-sms}\n\
+             webhooks: {shop: {url: \"https://shop.example/\", headers: {X-Shop: x, Authorization: {secret: x, prefix: x}}}}\n\
              telegram: {silent: true}\nviber: {sender: Shop}\nwhatsapp: {phone_number_id: \"1\"}\n\
              on_site: {verify_identity: false}\nweb_push: {contact: \"mailto:web@shop.example\"}\n\
              mobile_push: {fcm: \"arn:aws:sns:eu-central-1:123456789012:app/GCM/shop\"}",

@@ -3,6 +3,7 @@
 
 mod condition_problems;
 mod conditions;
+mod engagement;
 mod hostile;
 mod messengers;
 mod on_site;

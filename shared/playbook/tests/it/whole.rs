@@ -151,7 +151,7 @@ fn every_step_becomes_what_it_says() {
   - stop
 ",
     );
-    let send = |channel| Step::Send { message: "hi".into(), channels: vec![channel] };
+    let send = |channel| Step::Send { message: "hi".into(), channels: vec![channel], order: Default::default() };
     let variant =
         |name: &str, weight, holdout| Variant { name: name.into(), weight, holdout, steps: vec![send(Channel::Email)] };
     assert_eq!(
@@ -237,7 +237,10 @@ steps:
     assert_eq!(play.unless, Some(asks("createdAt", ValueTest::OlderThan(Span::from_hours(24)))));
     assert_eq!((play.entry, play.valid_for), (Entry::Once, Span::from_hours(6)));
     assert_eq!(play.caps[1], Cap { at_most: 3, per: Span::from_hours(168) });
-    assert_eq!(play.steps[0], Step::Send { message: "hi".into(), channels: vec![Channel::Sms] });
+    assert_eq!(
+        play.steps[0],
+        Step::Send { message: "hi".into(), channels: vec![Channel::Sms], order: Default::default() }
+    );
     assert!(playbook.channels.has(Channel::Sms) && !playbook.channels.has(Channel::Webhook));
     // What is not said means everybody, every time.
     let hello = playbook.play("hello").unwrap();

@@ -21,6 +21,10 @@ pub struct Answer {
     /// How long it asked to be left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<Span>,
+    /// Whether nothing was sent because this provider does not serve the number or country, which another one may do. It is of
+    /// use at once or not at all, and not stored.
+    #[serde(skip)]
+    pub is_not_served: bool,
 }
 
 /// What an answer means for the message.
@@ -67,6 +71,7 @@ impl Answer {
             detail: None,
             provider_id: None,
             retry_after_ms: None,
+            is_not_served: false,
         }
     }
 
@@ -81,6 +86,17 @@ impl Answer {
     #[must_use]
     pub fn with_provider_id(self, id: &str) -> Self {
         Self { provider_id: Some(shortened(id, ANSWER_TEXT_BYTES_MAX).to_owned()), ..self }
+    }
+
+    /// The same of a provider that does not serve the number or country.
+    #[must_use]
+    pub fn not_served(self) -> Self {
+        Self { is_not_served: true, ..self }
+    }
+
+    /// Whether another provider of the channel may send it: this one has certainly not, and says nothing against it.
+    pub fn leaves_it_to_another(&self) -> bool {
+        self.class == AnswerClass::Retryable || self.is_not_served
     }
 
     /// The same, with the time the provider asked for.

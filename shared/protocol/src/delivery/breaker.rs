@@ -60,6 +60,13 @@ impl Breaker {
         }
     }
 
+    /// The same without trying: others may still do so.
+    pub fn would_wait(&self, now: Timestamp) -> Option<Span> {
+        let state = self.state();
+        let until = [state.open_until, state.probe_until].into_iter().flatten().max()?;
+        (now < until).then(|| until.since(now))
+    }
+
     /// Whether it is open, or being tried.
     pub fn is_open(&self) -> bool {
         self.state().open_until.is_some()
@@ -184,8 +191,9 @@ mod tests {
         let breaker = opened(NOON);
         let over = NOON.plus(BREAKER_OPEN);
         assert_eq!(breaker.wait(over.minus(Span::from_millis(1))), Some(Span::from_millis(1)));
+        assert_eq!((breaker.would_wait(over), breaker.would_wait(over)), (None, None), "who only asks holds up nobody");
         assert_eq!(breaker.wait(over), None);
-        assert_eq!(breaker.wait(over), Some(BREAKER_PROBE), "one at a time");
+        assert_eq!((breaker.wait(over), breaker.would_wait(over)), (Some(BREAKER_PROBE), Some(BREAKER_PROBE)));
         assert!(!breaker.heard(&answer(AnswerClass::Sent), over));
         assert!(!breaker.is_open() && breaker.wait(over).is_none() && breaker.wait(over).is_none());
     }

@@ -3,7 +3,7 @@
 use futures_util::FutureExt;
 use kairos_engine::bounds::DELIVERY_TEXT_BYTES_KEPT_MAX;
 use kairos_engine::consent::SuppressionReason;
-use kairos_engine::playbook::Channel;
+use kairos_engine::playbook::{Channel, SmsProvider};
 use kairos_engine::time::Span;
 
 use super::*;
@@ -473,6 +473,65 @@ fn a_message_whose_provider_is_left_alone_goes_back_to_the_queue_untouched() {
         world.now.set(order(Channel::Sms).expires_at);
         assert_eq!((world.deliver(Channel::Sms), world.status()), (Outcome::Expired, Status::Expired));
     }
+}
+
+#[test]
+fn the_other_provider_of_sms_gets_what_the_first_one_has_certainly_not_taken() {
+    use SmsProvider::{EndUserMessaging, Sns};
+    let both = &[Sns, EndUserMessaging][..];
+    for (first, providers, expected) in [
+        (AnswerClass::Sent, &[Sns][..], Status::Sent),
+        (AnswerClass::Retryable, both, Status::Sent),
+        // Perhaps taken: never twice.
+        (AnswerClass::Unknown, &[Sns], Status::Unconfirmed),
+        (AnswerClass::PermanentAddress, &[Sns], Status::Refused),
+        (AnswerClass::PermanentMessage, &[Sns], Status::Refused),
+        (AnswerClass::Configuration, &[Sns], Status::Waiting),
+    ] {
+        let world = World::at_noon();
+        world.answers(first);
+        *world.fallback.borrow_mut() = Some(Answer::new(AnswerClass::Sent, "accepted"));
+        world.deliver(Channel::Sms);
+        assert_eq!((world.sent_by.borrow().as_slice(), world.status()), (providers, expected), "{first:?}");
+        assert_eq!(world.record.borrow().as_ref().unwrap().attempts, 1);
+    }
+    // It does not serve that country, and perhaps the other one does.
+    for class in [AnswerClass::Configuration, AnswerClass::PermanentMessage] {
+        let world = World::at_noon();
+        *world.answer.borrow_mut() = Some(Answer::new(class, "COUNTRY_NOT_ENABLED").not_served());
+        *world.fallback.borrow_mut() = Some(Answer::new(AnswerClass::Sent, "accepted"));
+        world.deliver(Channel::Sms);
+        assert_eq!((world.sent_by.borrow().as_slice(), world.status()), (both, Status::Sent));
+    }
+    // Both say no: it waits. The other one perhaps has it: that is the end.
+    for (second, expected) in [(AnswerClass::Retryable, Status::Waiting), (AnswerClass::Unknown, Status::Unconfirmed)] {
+        let world = World::at_noon();
+        world.answers(AnswerClass::Retryable);
+        *world.fallback.borrow_mut() = Some(Answer::new(second, "code"));
+        world.deliver(Channel::Sms);
+        assert_eq!(world.status(), expected);
+    }
+}
+
+#[test]
+fn the_other_provider_of_sms_is_not_asked_when_time_or_consent_is_over() {
+    let by = |change: &dyn Fn(&World)| {
+        let world = World::at_noon();
+        world.answers(AnswerClass::Retryable);
+        *world.fallback.borrow_mut() = Some(Answer::new(AnswerClass::Sent, "accepted"));
+        change(&world);
+        world.deliver(Channel::Sms);
+        assert_eq!(*world.sent_by.borrow(), [SmsProvider::Sns]);
+        world.status()
+    };
+    let late = Span::from_millis(SMS_FALLBACK_WITHIN.as_millis() + 1);
+    assert_eq!(by(&|world| world.provider_takes.set(late)), Status::Waiting);
+    let moment_ends = order(Channel::Sms).expires_at;
+    let over = |world: &World| {
+        world.now.set(moment_ends.minus(Span::from_millis(10)));
+        world.provider_takes.set(Span::from_millis(10));
+    };
+    assert_eq!(by(&over), Status::Waiting);
 }
 
 #[test]

@@ -2,7 +2,7 @@ use super::*;
 use crate::golden::is_golden;
 use kairos_engine::bounds::CLAIM_LEASE;
 use kairos_engine::identifiers::UserKey;
-use kairos_engine::playbook::{EventMatch, EventPattern, Play, Trigger};
+use kairos_engine::playbook::{ChannelOrder, EventMatch, EventPattern, Play, Step, Trigger};
 use kairos_engine::time::Span;
 
 const NOON: Timestamp = Timestamp::from_millis(1_763_726_400_000);
@@ -138,6 +138,10 @@ fn good_news_matters_when_the_playbook_asks_for_it_and_bad_news_always() {
         assert!(!matters(&event, &asks_for(EventName::EmailBounced)), "{event}");
         assert!(matters(&event, &asks_for(event.clone())), "{event}");
     }
+    // Which channel its user answers to, what was read tells, too.
+    let send = Step::Send { message: "x".into(), channels: vec![Channel::Viber], order: ChannelOrder::MostEngaged };
+    let engaged = Playbook { plays: vec![Play { steps: vec![send], ..Play::default() }], ..Playbook::default() };
+    assert!(matters(&EventName::MessageRead, &engaged) && !matters(&EventName::MessageDelivered, &engaged));
     for event in [EventName::EmailBounced, EventName::EmailMarkedAsSpam, EventName::MessageFailed] {
         assert!(matters(&event, &Playbook::default()), "{event}");
     }

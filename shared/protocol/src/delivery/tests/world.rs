@@ -6,7 +6,7 @@ use std::future::pending;
 use futures_util::FutureExt;
 use kairos_engine::identifiers::{DeliveryId, UserKey};
 use kairos_engine::mailbox::MessageData;
-use kairos_engine::playbook::{Channel, PlaybookVersion, Purpose};
+use kairos_engine::playbook::{Channel, PlaybookVersion, Purpose, SmsProvider};
 use kairos_engine::time::{Span, Timestamp};
 
 use super::*;
@@ -44,6 +44,9 @@ pub(super) struct World {
     /// What was put off, and for how long; and whether the queue takes nothing.
     pub(super) put_off: RefCell<Vec<(DeliveryId, Span)>>,
     pub(super) queue_is_down: Cell<bool>,
+    /// What the other provider of SMS answers; there is none without it.
+    pub(super) fallback: RefCell<Option<Answer>>,
+    pub(super) sent_by: RefCell<Vec<SmsProvider>>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -114,7 +117,11 @@ impl Composer for World {
                     html: None,
                     unsubscribe: None,
                 },
-                Channel::Sms => Content::Sms { sender: SmsSettings::default(), text: "Your mug is waiting.".into() },
+                Channel::Sms => {
+                    let fallback = self.fallback.borrow().as_ref().map(|_| SmsProvider::EndUserMessaging);
+                    let sender = SmsSettings { fallback, ..SmsSettings::default() };
+                    Content::Sms { sender, text: "Your mug is waiting.".into() }
+                }
                 Channel::Webhook => Content::Webhook {
                     name: "shop".into(),
                     receiver: WebhookSettings { url: "https://shop.example/hook".into(), ..WebhookSettings::default() },
@@ -183,9 +190,15 @@ impl Provider for World {
         self.wait.get()
     }
 
-    async fn send(&self, order: &DeliveryOrder, _content: &Content) -> Answer {
-        self.sends.borrow_mut().push(order.delivery);
+    async fn send(&self, order: &DeliveryOrder, content: &Content) -> Answer {
         self.now.set(self.now.get().plus(self.provider_takes.get()));
+        if let Content::Sms { sender, .. } = content {
+            self.sent_by.borrow_mut().push(sender.provider);
+            if sender.provider == SmsProvider::EndUserMessaging {
+                return self.fallback.borrow().clone().expect("only asked when there is one");
+            }
+        }
+        self.sends.borrow_mut().push(order.delivery);
         if self.dies_in_call.get() {
             pending::<()>().await;
         }
