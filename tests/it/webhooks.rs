@@ -9,6 +9,7 @@ use sha2::Sha256;
 use crate::harness::playbook::{CHATBOT_ASKED, CHATBOT_SECRET};
 use crate::harness::shopper::{left_so_that_due_in, now};
 use crate::harness::{Shopper, Stage, run};
+use kairos_engine::time::Span;
 
 #[test]
 fn a_receiver_can_verify_and_understand_what_it_gets() {
@@ -60,8 +61,10 @@ fn a_chatbot_gets_a_body_and_headers_of_its_own_whatever_values_say() {
         let mallory = Shopper::new("by-chatbot");
         let name = r#"Eve", "admin": true, "x": "\"#;
         let asks = json!({ "question": "is it\nthere\"", "n": 3 });
-        let asked = mallory.track(now(), CHATBOT_ASKED, asks);
-        stage.accept(&[mallory.identifies(now(), json!({ "first_name": name })), asked]).await;
+        // Who they are comes first: what is sent together is applied in the order of its times.
+        let at = now();
+        let known = mallory.identifies(at.minus(Span::from_millis(1)), json!({ "first_name": name }));
+        stage.accept(&[known, mallory.track(at, CHATBOT_ASKED, asks)]).await;
         let [record] = stage.sent(mallory.key(), 1).await.try_into().unwrap();
 
         let [delivered] = stage.receiver.received_with(&mallory.user_id).try_into().unwrap();
