@@ -124,7 +124,11 @@ proptest! {
     }
 
     #[test]
-    fn each_users_inputs_keep_the_order_of_their_time_and_of_sending(batch in any_batch()) {
+    fn each_users_inputs_keep_the_order_of_their_time_and_of_sending(mut batch in any_batch()) {
+        // Which event an input comes from is told by its id: here no two have the same.
+        for (index, event) in batch.iter_mut().enumerate() {
+            event["messageId"] = json!(format!("{index}"));
+        }
         let messages = packed(&batch, None, at(RECEIVED));
         let mut users: BTreeMap<UserKey, Vec<(Timestamp, usize)>> = BTreeMap::new();
         let place = |id: &InputId| {
