@@ -2,7 +2,7 @@
 //! other one gets what it could not take.
 
 use kairos_engine::mailbox::DeliveryOrder;
-use kairos_engine::playbook::{SmsProvider, SmsSettings};
+use kairos_engine::playbook::{Purpose, SmsProvider, SmsSettings};
 use kairos_engine::time::Timestamp;
 use kairos_protocol::delivery::Answer;
 
@@ -29,6 +29,11 @@ impl Sms {
             SmsProvider::EndUserMessaging => self.end_user_messaging.send(order, sender, text, now).await,
         }
     }
+}
+
+/// Whether its receiver expects it because of what they did: networks let such messages through where they hold up advertising.
+fn is_expected(order: &DeliveryOrder) -> bool {
+    order.purpose == Purpose::Transactional
 }
 
 /// The lower one of two prices, when there is any. What is no number is no price.

@@ -38,7 +38,7 @@ use reqwest::Client;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use super::lower;
+use super::{is_expected, lower};
 use crate::aws_answer::{Refusal, accepted, common, not_built};
 use crate::https::{beginning, builder, client, unanswered};
 
@@ -131,7 +131,7 @@ impl EndUserMessaging {
         let mut body = json!({
             "DestinationPhoneNumber": order.address,
             "MessageBody": text,
-            "MessageType": "PROMOTIONAL",
+            "MessageType": if is_expected(order) { "TRANSACTIONAL" } else { "PROMOTIONAL" },
             "Context": { CONTEXT: order.delivery.to_string() },
         });
         let identities = [&sender.origination_identity, &sender.sender_id, &self.sender_id];

@@ -1,7 +1,7 @@
 //! SMS through SNS `Publish` (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>).
 //!
-//! At most once: SNS knows no idempotency key for SMS. Sent as promotional messages, which is what
-//! plays are; never dearer than the price that the template and the playbook allow.
+//! At most once: SNS knows no idempotency key for SMS. Sent as a promotional message, or as a transactional one where that is its
+//! purpose; never dearer than the price that the template and the playbook allow.
 //!
 //! | code | class | what happens |
 //! |---|---|---|
@@ -21,7 +21,7 @@ use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::playbook::SmsSettings;
 use kairos_protocol::delivery::{Answer, AnswerClass};
 
-use super::lower;
+use super::{is_expected, lower};
 use crate::aws_answer::{Refusal, accepted, common, failed, not_built};
 
 /// Sends SMS by SNS.
@@ -57,6 +57,7 @@ impl Sns {
         sender: &SmsSettings,
         text: &str,
     ) -> Result<PublishFluentBuilder, aws_sdk_sns::error::BuildError> {
+        let kind = if is_expected(order) { "Transactional" } else { "Promotional" };
         let attribute =
             |kind: &str, value: &str| MessageAttributeValue::builder().data_type(kind).string_value(value).build();
         let mut request = self
@@ -64,7 +65,7 @@ impl Sns {
             .publish()
             .phone_number(&order.address)
             .message(text)
-            .message_attributes("AWS.SNS.SMS.SMSType", attribute("String", "Promotional")?);
+            .message_attributes("AWS.SNS.SMS.SMSType", attribute("String", kind)?);
         if let Some(sender_id) = sender.sender_id.as_ref().or(self.sender_id.as_ref()) {
             request = request.message_attributes("AWS.SNS.SMS.SenderID", attribute("String", sender_id)?);
         }

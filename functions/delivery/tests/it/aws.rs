@@ -13,7 +13,8 @@ use kairos_delivery::providers::provider_config;
 use kairos_delivery::sms::Sms;
 use kairos_delivery::sms::end_user_messaging::EndUserMessaging;
 use kairos_delivery::sms::sns::Sns;
-use kairos_engine::playbook::{EmailSettings, SmsProvider, SmsSettings};
+use kairos_engine::mailbox::DeliveryOrder;
+use kairos_engine::playbook::{EmailSettings, Purpose, SmsProvider, SmsSettings};
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::delivery::{Answer, AnswerClass};
 use tokio::net::TcpListener;
@@ -36,13 +37,17 @@ pub(crate) fn config(endpoint: &str) -> SdkConfig {
 }
 
 async fn sms_by(config: &SdkConfig, sender: &SmsSettings) -> Answer {
+    sms_of(config, sender, &example_order("sms")).await
+}
+
+async fn sms_of(config: &SdkConfig, sender: &SmsSettings, order: &DeliveryOrder) -> Answer {
     let (sender_id, max_price) = (Some("SHOP".to_owned()), Some("0.50".to_owned()));
     let sms = Sms {
         sns: Sns::new(aws_sdk_sns::Client::new(config), sender_id.clone(), max_price.clone()),
         end_user_messaging: EndUserMessaging::new(config, None, sender_id, max_price)
             .with_timeout(Span::from_millis(300)),
     };
-    sms.send(&example_order("sms"), sender, "Your mug & you", SENT_AT).await
+    sms.send(order, sender, "Your mug & you", SENT_AT).await
 }
 
 async fn sms(config: &SdkConfig) -> Answer {
@@ -84,6 +89,22 @@ async fn an_sms_is_published_with_sender_kind_and_highest_price() {
         "Value.StringValue=0.50",
     ] {
         assert!(body.contains(part), "{part} is not in {body}");
+    }
+}
+
+#[tokio::test]
+async fn an_sms_that_somebody_expects_goes_as_transactional_by_both_services() {
+    let order = DeliveryOrder { purpose: Purpose::Transactional, ..example_order("sms") };
+    let sns = "<PublishResponse><PublishResult><MessageId>sns-1</MessageId></PublishResult></PublishResponse>";
+    for (accepted, sender, said) in [
+        (sns, SmsSettings::default(), "Value.StringValue=Transactional"),
+        (r#"{"MessageId":"eum-1"}"#, end_user_messaging(), r#""MessageType":"TRANSACTIONAL""#),
+    ] {
+        let receiver = Receiver::start(Receiver::answers("200 OK", "", accepted)).await;
+        let answer = sms_of(&config(&receiver.url("127.0.0.1")), &sender, &order).await;
+        assert_eq!(answer.class, AnswerClass::Sent);
+        let body = String::from_utf8(receiver.requests()[0].body.clone()).unwrap();
+        assert!(body.contains(said), "{said} is not in {body}");
     }
 }
 
