@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::path::PathBuf;
+use std::iter;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use kairos_cloud::archive::ArchiveBucket;
+use kairos_engine::bounds::ARCHIVE_DAYS_MAX;
 use kairos_engine::facts::{Fact, Row};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::Input;
@@ -62,10 +64,7 @@ pub async fn run(arguments: &Arguments) -> Done {
     match &arguments.what {
         What::Get { from, to, into } => {
             let (from, to) = (day(from)?, day(to)?);
-            if to < from {
-                return Err("--to is before --from".into());
-            }
-            get(&bucket().await?, from, to, into).await?;
+            get(&bucket().await?, &days(from, to)?, into).await?;
         }
         What::Erase { user_id, anonymous_id, yes } => {
             let known = user_id.iter().map(|id| UserKey::known(id));
@@ -98,19 +97,26 @@ fn day(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| format!("{text:?} is no day: write one like 2026-11-01"))
 }
 
-async fn get(
-    bucket: &ArchiveBucket,
-    from: Timestamp,
-    to: Timestamp,
-    into: &std::path::Path,
-) -> Result<(), Box<dyn Error + Send + Sync>> {
+/// Every day from one to another.
+fn days(from: Timestamp, to: Timestamp) -> Result<Vec<Timestamp>, String> {
+    if to < from {
+        return Err("--to is before --from".to_owned());
+    }
+    let next = |day: &Timestamp| Some(day.plus(Span::from_hours(24)));
+    let days: Vec<_> =
+        iter::successors(Some(from), next).take_while(|day| *day <= to).take(ARCHIVE_DAYS_MAX + 1).collect();
+    match days.len() > ARCHIVE_DAYS_MAX {
+        true => Err(format!("these are more than {ARCHIVE_DAYS_MAX} days: no archive keeps so many")),
+        false => Ok(days),
+    }
+}
+
+async fn get(bucket: &ArchiveBucket, days: &[Timestamp], into: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut names = Vec::new();
-    let mut day = from;
-    while day <= to {
-        let hour = partition(day);
+    for day in days {
+        let hour = partition(*day);
         let prefix = hour.split_once("/hour=").map_or(hour.as_str(), |(day, _)| day);
         names.extend(all_names(bucket, &format!("{prefix}/")).await?);
-        day = day.plus(Span::from_hours(24));
     }
     let progress = Progress::counted(names.len(), "files");
     tokio::fs::create_dir_all(into).await?;
@@ -229,6 +235,16 @@ fn without(rows: &str, users: &BTreeSet<UserKey>) -> (String, usize) {
 mod tests {
     use super::*;
     use kairos_engine::facts::row;
+
+    #[test]
+    fn days_are_whole_in_their_order_and_not_without_end() {
+        let of = |from: &str, to: &str| days(day(from).unwrap(), day(to).unwrap()).map(|days| days.len());
+        assert_eq!(of("2026-11-01", "2026-11-01"), Ok(1));
+        assert_eq!(of("2026-02-27", "2026-03-01"), Ok(3));
+        assert!(of("2026-11-02", "2026-11-01").unwrap_err().contains("before"));
+        assert!(of("1970-01-01", "9000-12-31").unwrap_err().contains("more than 3650 days"));
+        assert!(day("yesterday").unwrap_err().contains("2026-11-01"));
+    }
 
     #[test]
     fn an_erased_person_s_rows_go_with_those_of_who_became_them_and_nobody_else_s() {

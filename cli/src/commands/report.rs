@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments) -> Done {
     // The order of their names is that of time.
     files.sort();
     let mut tally = Tally::default();
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
     let progress = Progress::counted(files.len(), "files");
     for file in &files {
         count(file, &mut tally, &mut problems);
@@ -77,11 +77,9 @@ pub fn run(arguments: &Arguments) -> Done {
     }
     drop(progress);
     let bad = Style::stderr().bad("error:");
-    for problem in problems.iter().take(PROBLEMS_SHOWN_MAX) {
-        note(format!("{bad} {problem}"));
-    }
-    if problems.len() > PROBLEMS_SHOWN_MAX {
-        note(format!("{bad} … and {} more", thousands((problems.len() - PROBLEMS_SHOWN_MAX) as u64)));
+    problems.first.iter().for_each(|problem| note(format!("{bad} {problem}")));
+    if problems.more > 0 {
+        note(format!("{bad} … and {} more", thousands(problems.more)));
     }
     let mut report = tally.report();
     let mut experiments = experiments(arguments, &tally);
@@ -94,10 +92,26 @@ pub fn run(arguments: &Arguments) -> Done {
     } else {
         lines(&report, &experiments, Style::stdout()).iter().for_each(line);
     }
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_BAD_INPUT) })
+    Ok(if problems.first.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_BAD_INPUT) })
 }
 
-fn count(file: &Path, tally: &mut Tally, problems: &mut Vec<String>) {
+/// What was not understood: the first of it, and how much more there is.
+#[derive(Debug, Default)]
+struct Problems {
+    first: Vec<String>,
+    more: u64,
+}
+
+impl Problems {
+    fn push(&mut self, problem: String) {
+        match self.first.len() < PROBLEMS_SHOWN_MAX {
+            true => self.first.push(problem),
+            false => self.more += 1,
+        }
+    }
+}
+
+fn count(file: &Path, tally: &mut Tally, problems: &mut Problems) {
     let name = file.display();
     let opened = File::open(file).and_then(|file| {
         let mut file = BufReader::new(file);

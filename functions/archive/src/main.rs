@@ -1,6 +1,7 @@
 //! `archive`: keeps what commits make known, in S3.
 //!
-//! Triggered by the stream of the users table, each minute at least. What happens is `kairos_protocol::archive`.
+//! Triggered by the stream of the users table, half a minute after the first write of a batch at most. What happens is
+//! `kairos_protocol::archive`.
 
 use kairos_cloud::archive::ArchiveBucket;
 use kairos_cloud::clock::SystemClock;

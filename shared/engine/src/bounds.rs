@@ -329,6 +329,8 @@ pub const ITEM_WITH_FACTS_BYTES_MAX: usize = 390 * 1024;
 pub const FACTS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// An object of the archive takes no further record when that would make it larger, in bytes before compression.
 pub const ARCHIVE_OBJECT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most days that are fetched from the archive at once: as many as it keeps (`ArchiveRetentionDays`) at most.
+pub const ARCHIVE_DAYS_MAX: usize = 3_650;
 /// Most bytes that are read of an object of the archive, decompressed: a full one and the record that filled it.
 pub const ARCHIVE_OBJECT_READ_BYTES_MAX: usize = 32 * 1024 * 1024;
 
