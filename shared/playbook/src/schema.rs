@@ -4,6 +4,7 @@
 mod conditions;
 mod files;
 mod parts;
+mod sending;
 
 use std::collections::BTreeMap;
 

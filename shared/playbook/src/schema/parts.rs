@@ -206,3 +206,14 @@ pub(super) fn tests() -> Vec<Key<'static>> {
         })
         .collect()
 }
+
+/// Languages: BCP 47 tags.
+pub(super) const LOCALE: &str = "^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*$";
+
+/// A file that may be empty.
+pub(super) fn or_nothing(mut schema: Value) -> Value {
+    if let Value::Object(schema) = &mut schema {
+        schema.insert("type".into(), json!(["object", "null"]));
+    }
+    schema
+}
