@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use kairos_cloud::clock::SystemClock;
-use kairos_engine::bounds::{TEST_LOOK_EVERY, TEST_WAITED_MAX};
+use kairos_engine::bounds::{TEST_LOOK_EVERY, TEST_VALID_FOR, TEST_WAITED_MAX};
 use kairos_engine::identifiers::{DeliveryId, UserKey};
 use kairos_engine::mailbox::{DeliveryMessage, DeliveryOrder};
 use kairos_engine::playbook::{Channel, Play, Playbook, Purpose};
@@ -21,9 +21,6 @@ use crate::target::{Target, TargetArguments};
 use crate::terminal::{COLUMNS, Progress, Style, line, note, wrapped};
 
 type Problem = Box<dyn std::error::Error + Send + Sync>;
-
-/// How long a test makes sense.
-const VALID_FOR: Span = Span::from_mins(15);
 
 /// What to send, and where.
 #[derive(Debug, clap::Args)]
@@ -180,7 +177,7 @@ fn order(playbook: &Playbook, wanted: &Wanted<'_>, message: &str, address: Strin
         locale: wanted.language.map(str::to_owned).or(shopper.locale),
         due_at: now,
         decided_at: now,
-        expires_at: now.plus(VALID_FOR),
+        expires_at: now.plus(TEST_VALID_FOR),
         why: "a test, sent by an operator".to_owned(),
         data: shopper.data,
     }

@@ -9,7 +9,7 @@ use std::future::Future;
 
 use kairos_cloud::catalogue::CatalogueTable;
 use kairos_engine::bought::key;
-use kairos_engine::bounds::{BOUGHT_MAX, MESSAGE_ITEMS_MAX, RELATED_MAX, RELATED_SPARE, STORE_DISTANCE_M_MAX};
+use kairos_engine::bounds::{RELATED_ASKED_MAX, RELATED_MAX, RELATED_SPARE, STORE_DISTANCE_M_MAX};
 use kairos_engine::mailbox::MessageData;
 use kairos_engine::playbook::{Channel, LocalizedMessage, Place, PlaceSelector, Playbook};
 use kairos_engine::product::Product;
@@ -132,9 +132,6 @@ pub async fn related(
     let offered = offered.filter(|listing| listing.offered_in() == Some(&*category)).map(|listing| listing.product);
     Ok(offered.take(RELATED_MAX).collect())
 }
-
-/// So many of a category are asked for: as many as are left when everything that may be left out is among them.
-const RELATED_ASKED_MAX: usize = RELATED_MAX + RELATED_SPARE + 1 + MESSAGE_ITEMS_MAX + BOUGHT_MAX;
 
 /// The data with what the catalogue knows of its products and the decision did not; of products to look at again it knows
 /// better.

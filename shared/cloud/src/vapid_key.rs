@@ -7,7 +7,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
-use kairos_engine::bounds::VAPID_EXPIRES_AFTER;
+use kairos_engine::bounds::{SECRET_BYTES_MIN, VAPID_EXPIRES_AFTER};
 use kairos_engine::time::Timestamp;
 use p256::SecretKey;
 use p256::ecdsa::signature::Signer;
@@ -15,9 +15,6 @@ use p256::ecdsa::{Signature, SigningKey};
 use p256::elliptic_curve::sec1::ToSec1Point;
 use serde_json::json;
 use sha2::Sha256;
-
-/// Shortest text that a key is made of, in bytes.
-const SECRET_BYTES_MIN: usize = 32;
 
 /// The key.
 #[derive(Clone)]

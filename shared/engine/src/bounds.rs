@@ -289,6 +289,8 @@ pub const INBOX_KEY_REFRESH: Span = Span::from_mins(5);
 pub const RELATED_MAX: usize = 6;
 /// Related products looked at beyond those that are shown: some are sold out since the index was asked.
 pub const RELATED_SPARE: usize = 6;
+/// So many products of a category are asked for: as many as are left when everything that may be left out is among them.
+pub const RELATED_ASKED_MAX: usize = RELATED_MAX + RELATED_SPARE + 1 + MESSAGE_ITEMS_MAX + BOUGHT_MAX;
 /// Shards of a category in the catalogue's index; each is one index partition key.
 pub const CATEGORY_SHARDS: u32 = 4;
 /// Longest first line of a notification, in characters: devices show fewer.
@@ -458,6 +460,10 @@ pub const BACKTEST_PROBLEMS_SHOWN_MAX: usize = 10;
 pub const TEST_LOOK_EVERY: Span = Span::from_millis(500);
 /// How long `kairos send-test` waits for its message.
 pub const TEST_WAITED_MAX: Span = Span::from_mins(2);
+/// How long the message of `kairos send-test` makes sense.
+pub const TEST_VALID_FOR: Span = Span::from_mins(15);
+/// Shortest secret that keys are made of, in bytes: as many as the hashes have that make them.
+pub const SECRET_BYTES_MIN: usize = 32;
 
 // ---- Time ----
 
@@ -687,6 +693,7 @@ const _: () = {
     // What a message shows of the catalogue comes with one call.
     assert!(MESSAGE_ITEMS_MAX + VIEWED_MAX < READ_BATCH_KEYS_MAX);
     assert!(RELATED_MAX + RELATED_SPARE <= READ_BATCH_KEYS_MAX);
+    assert!(TEST_WAITED_MAX.as_millis() < TEST_VALID_FOR.as_millis());
     // A made code with its prefix reads back, also with a separator behind every symbol.
     assert!(PROMO_CODE_PREFIX_CHARS_MAX + 12 <= PROMO_CODE_CHARS_MAX);
     assert!(2 * PROMO_CODE_CHARS_MAX <= PROMO_CODE_TEXT_BYTES_MAX);

@@ -17,7 +17,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
-use kairos_engine::bounds::SIGNED_LINK_PAYLOAD_BYTES_MAX;
+use kairos_engine::bounds::{SECRET_BYTES_MIN, SIGNED_LINK_PAYLOAD_BYTES_MAX};
 use sha2::Sha256;
 
 /// What is signed begins with this, so that no other use of the same key makes a token.
@@ -25,9 +25,6 @@ const LABEL: &[u8] = b"kairos link";
 
 /// The version that is written; another one is refused.
 const VERSION: u8 = 1;
-
-/// Shortest secret, in bytes: as many as its hash has.
-const SECRET_BYTES_MIN: usize = 32;
 
 /// The most bytes of a mac that any purpose has.
 const MAC_BYTES_MAX: usize = 16;
