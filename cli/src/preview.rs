@@ -190,6 +190,7 @@ fn order(
         decided_at: wanted.at,
         expires_at: wanted.at.plus(wanted.play.valid_for),
         why: String::new(),
+        correlation: None,
         data: shopper.data.clone(),
     }
 }

@@ -215,6 +215,43 @@ fn only_delivery_may_send_sms_by_end_user_messaging_and_only_in_the_own_account(
 }
 
 #[test]
+fn a_person_is_told_when_a_function_fails_a_letter_is_dead_or_a_queue_gets_old() {
+    let template = template();
+    let resources = block(&template, 0, "Resources");
+    let watching = |resource: &str, metric: &str| {
+        let watches = |alarm: &String| {
+            let alarm = block(&resources.join("\n"), 2, alarm).join("\n");
+            alarm.contains("Type: AWS::CloudWatch::Alarm")
+                && alarm.contains("AlarmActions: [!Ref OperationsTopic]")
+                && alarm.contains(&format!("MetricName: {metric}\n"))
+                && (alarm.contains(&format!("!Ref {resource}}}]"))
+                    || alarm.contains(&format!("!GetAtt {resource}.QueueName")))
+        };
+        names(&resources, 2).iter().filter(|name| watches(name)).count()
+    };
+    for function in folders() {
+        let logical = format!("{}{}Function", function[..1].to_uppercase(), &function[1..]);
+        assert_eq!(watching(&logical, "Errors"), 1, "{logical}");
+    }
+    let queues = names(&resources, 2)
+        .into_iter()
+        .filter(|name| block(&resources.join("\n"), 2, name).iter().any(|line| line.trim() == "Type: AWS::SQS::Queue"));
+    for queue in queues {
+        let metric = match queue.ends_with("DeadLetters") {
+            true => "ApproximateNumberOfMessagesVisible",
+            false => "ApproximateAgeOfOldestMessage",
+        };
+        assert_eq!(watching(&queue, metric), 1, "{queue}");
+    }
+    // What the functions' own metrics are called, as alarms name them.
+    let timers = fs::read_to_string(root().join("functions/timers/src/main.rs")).unwrap();
+    for (call, metric) in [("measure", "alarm_lateness"), ("count", "sweeps")] {
+        assert!(timers.contains(&format!("telemetry::{call}(\"{metric}\"")), "{metric}");
+        assert_eq!(watching("TimersFunction", metric), 1, "{metric}");
+    }
+}
+
+#[test]
 fn the_template_gives_what_the_protocols_count_on() {
     assert_eq!(figure("DeliveriesQueue", "maxReceiveCount"), i64::from(bounds::DELIVERY_ATTEMPTS_MAX));
     assert_eq!(figure("FeedbackQueue", "maxReceiveCount"), i64::from(bounds::FEEDBACK_RECEIVES_MAX));

@@ -64,13 +64,18 @@ fn a_chatbot_gets_a_body_and_headers_of_its_own_whatever_values_say() {
         // Who they are comes first: what is sent together is applied in the order of its times.
         let at = now();
         let known = mallory.identifies(at.minus(Span::from_millis(1)), json!({ "first_name": name }));
-        stage.accept(&[known, mallory.track(at, CHATBOT_ASKED, asks)]).await;
+        let accepted = stage.post(&[known, mallory.track(at, CHATBOT_ASKED, asks)]).await;
+        assert_eq!(accepted.status, 200);
         let [record] = stage.sent(mallory.key(), 1).await.try_into().unwrap();
 
         let [delivered] = stage.receiver.received_with(&mallory.user_id).try_into().unwrap();
         assert_eq!(delivered.path, "/kairos/chatbot");
         assert_eq!(delivered.headers["authorization"], "Bearer s3cret");
         assert_eq!(delivered.headers["x-shop"], "tests");
+        // From the request to the provider, one id.
+        let caused_by = accepted.headers["x-correlation-id"].to_str().unwrap();
+        assert_eq!(record.correlation.as_ref().unwrap().as_str(), caused_by);
+        assert_eq!(delivered.headers["x-correlation-id"], caused_by);
         assert_eq!(delivered.headers["webhook-id"], record.delivery.to_string());
         assert!(delivered.headers["webhook-signature"].starts_with("v1,"));
         let body: Value = serde_json::from_slice(&delivered.body).unwrap();

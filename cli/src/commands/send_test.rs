@@ -179,6 +179,7 @@ fn order(playbook: &Playbook, wanted: &Wanted<'_>, message: &str, address: Strin
         decided_at: now,
         expires_at: now.plus(TEST_VALID_FOR),
         why: "a test, sent by an operator".to_owned(),
+        correlation: None,
         data: shopper.data,
     }
 }

@@ -10,13 +10,13 @@ use kairos_cloud::facts::{StreamEvent, StreamRecord};
 use kairos_cloud::{service, telemetry};
 use kairos_protocol::archive::archive;
 use kairos_protocol::port::Clock;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Error, LambdaEvent};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = service::start()?;
     let bucket = ArchiveBucket::new(&config, required("ARCHIVE_BUCKET")?);
-    lambda_runtime::run(service_fn(|event: LambdaEvent<StreamEvent>| handle(&bucket, event.payload))).await
+    service::run(|event: LambdaEvent<StreamEvent>| handle(&bucket, event.payload)).await
 }
 
 async fn handle(bucket: &ArchiveBucket, event: StreamEvent) -> Result<(), Error> {

@@ -16,7 +16,7 @@ use kairos_cloud::users::UsersTable;
 use kairos_cloud::{service, telemetry};
 use kairos_protocol::mailboxes::{Applied, Incoming, Ports};
 use kairos_protocol::port::Clock;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Error, LambdaEvent};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -25,7 +25,7 @@ async fn main() -> Result<(), Error> {
     if let Err(error) = decide.playbooks.current().await {
         tracing::warn!(%error, "no playbook yet");
     }
-    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| decide.handle(event.payload))).await
+    service::run(|event: LambdaEvent<SqsEvent>| decide.handle(event.payload)).await
 }
 
 struct Decide {

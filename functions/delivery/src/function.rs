@@ -24,7 +24,7 @@ use kairos_cloud::users::UsersTable;
 use kairos_cloud::vapid_key::VapidKey;
 use kairos_cloud::{service, telemetry};
 use kairos_engine::bounds::VAPID_KEY_REFRESH;
-use kairos_engine::identifiers::{AddressKey, UserKey};
+use kairos_engine::identifiers::{AddressKey, CorrelationId, UserKey};
 use kairos_engine::mailbox::DeliveryMessage;
 use kairos_engine::playbook::{Channel, Purpose};
 use kairos_protocol::delivery::{AnswerClass, Incoming, Outcome, Ports, Report};
@@ -265,6 +265,7 @@ fn tell(report: &Report) {
     }
     let delivery = report.delivery.map(|delivery| delivery.to_string());
     let channel = report.channel.map(|channel| channel.as_str());
+    let correlation = report.correlation.as_ref().map(CorrelationId::as_str);
     let outcome = report.outcome.as_str();
     let answer = report.answer.as_ref();
     let class = answer.map(|answer| answer.class.as_str());
@@ -272,14 +273,14 @@ fn tell(report: &Report) {
     let fault = report.fault.as_ref().map(ToString::to_string);
     match report.outcome {
         Outcome::Sent | Outcome::Expired | Outcome::PutOff | Outcome::AlreadyDone(_) | Outcome::HeldByOther => {
-            tracing::info!(delivery, channel, outcome, class, code, "delivery");
+            tracing::info!(delivery, correlation, channel, outcome, class, code, "delivery");
         }
         Outcome::Refused | Outcome::Unconfirmed | Outcome::Waiting | Outcome::Unrecorded => {
-            tracing::warn!(delivery, channel, outcome, class, code, fault, "delivery");
+            tracing::warn!(delivery, correlation, channel, outcome, class, code, fault, "delivery");
         }
         Outcome::Failed | Outcome::SentUnrecorded | Outcome::Unreadable => {
             let provider_id = provider_id_to_log(report);
-            tracing::error!(delivery, channel, outcome, class, code, provider_id, fault, "delivery");
+            tracing::error!(delivery, correlation, channel, outcome, class, code, provider_id, fault, "delivery");
         }
     }
 }
@@ -318,6 +319,7 @@ mod tests {
             let report = Report {
                 delivery: None,
                 channel: Some(channel),
+                correlation: None,
                 is_test: false,
                 outcome: Outcome::SentUnrecorded,
                 answer: Some(Answer::new(AnswerClass::Sent, "accepted").with_provider_id("wamid.HBgLMzM2MDAwMDAwNDI=")),

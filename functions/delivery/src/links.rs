@@ -311,6 +311,7 @@ mod tests {
             decided_at: at,
             expires_at: at.plus(Span::from_hours(1)),
             why: String::new(),
+            correlation: None,
             data: MessageData { product: Some(product), position: Position::new(52.5, 13.4), ..MessageData::default() },
         }
     }

@@ -47,6 +47,10 @@ use crate::https::{self, beginning, builder, client, retry_after};
 
 use addresses::Names;
 
+/// What caused a message, so that the receiver's log and the stack's can be read together. A header of this
+/// name in the playbook is the shop's own.
+const CORRELATION_ID: &str = "x-correlation-id";
+
 /// What a webhook is told.
 #[derive(Clone, Copy, Debug)]
 pub enum Said<'a> {
@@ -113,6 +117,7 @@ impl<K: SigningKeys, N: Names> Webhook<K, N> {
             Said::Body(body) => body.to_owned(),
         };
         let signature = key.sign(&id, now, body.as_bytes());
+        let has_own = headers.contains_key(CORRELATION_ID);
         let mut request = client
             .post(url)
             .headers(headers)
@@ -122,6 +127,9 @@ impl<K: SigningKeys, N: Names> Webhook<K, N> {
             .header("webhook-timestamp", now.as_secs())
             .header("webhook-signature", signature)
             .body(body);
+        if let Some(correlation) = order.correlation.as_ref().filter(|_| !has_own) {
+            request = request.header(CORRELATION_ID, correlation.as_str());
+        }
         if order.purpose == Purpose::Test {
             request = request.header("kairos-test", "true");
         }

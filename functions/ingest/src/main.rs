@@ -1,6 +1,7 @@
 //! `ingest` on Lambda: wires the function to AWS and counts what happened.
 
 use aws_lambda_events::event::lambda_function_urls::{LambdaFunctionUrlRequest, LambdaFunctionUrlResponse};
+use aws_lambda_events::http::HeaderValue;
 use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_sqs::Client as Sqs;
 use kairos_cloud::clock::SystemClock;
@@ -11,14 +12,17 @@ use kairos_cloud::{service, telemetry};
 use kairos_ingest::Ingest;
 use kairos_ingest::aws::{RefusalsTable, Sources};
 use kairos_protocol::port::Clock;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Error, LambdaEvent};
+
+/// By which a request is found in the logs of all functions, up to the provider of a message that came of it.
+const CORRELATION_ID: &str = "x-correlation-id";
 
 type OnAws = Ingest<Sources, Mailboxes, RefusalsTable, SystemClock>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let ingest = from_environment()?;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<LambdaFunctionUrlRequest>| answer(&ingest, event.payload))).await
+    service::run(|event: LambdaEvent<LambdaFunctionUrlRequest>| answer(&ingest, event.payload)).await
 }
 
 fn from_environment() -> Result<OnAws, Error> {
@@ -37,7 +41,10 @@ fn from_environment() -> Result<OnAws, Error> {
 }
 
 async fn answer(ingest: &OnAws, request: LambdaFunctionUrlRequest) -> Result<LambdaFunctionUrlResponse, Error> {
-    let handled = Box::pin(ingest.handle(&request)).await;
+    let mut handled = Box::pin(ingest.handle(&request)).await;
+    if let Some(value) = telemetry::invocation().and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
+        handled.response.headers.insert(CORRELATION_ID, value);
+    }
     for (name, how_many) in handled.counts {
         telemetry::count(name, how_many);
     }

@@ -1,10 +1,11 @@
 //! `preferences` on Lambda.
 
+use kairos_cloud::service;
 use kairos_preferences::Function;
-use lambda_runtime::{Error, service_fn};
+use lambda_runtime::Error;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let function = Function::from_environment()?;
-    lambda_runtime::run(service_fn(|event| function.handle(event))).await
+    service::run(|event| function.handle(event)).await
 }

@@ -19,13 +19,13 @@ use kairos_engine::bounds::BACKFILL_TIME_MAX;
 use kairos_engine::time::Timestamp;
 use kairos_protocol::port::{Clock, Fault};
 use kairos_protocol::segmentation::{Advanced, Ports, Watched};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let segmentation = Segmentation::from_environment()?;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Schedule>| segmentation.handle(event.payload))).await
+    service::run(|event: LambdaEvent<Schedule>| segmentation.handle(event.payload)).await
 }
 
 /// The schedule of `template.yaml`.

@@ -17,13 +17,13 @@ use kairos_cloud::{service, telemetry};
 use kairos_engine::mailbox::AlarmMessage;
 use kairos_protocol::alarms::{ring, sweep};
 use kairos_protocol::port::Clock;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let timers = Timers::from_environment()?;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Trigger>| timers.handle(event.payload))).await
+    service::run(|event: LambdaEvent<Trigger>| timers.handle(event.payload)).await
 }
 
 /// What `timers` is called with.
@@ -99,6 +99,7 @@ impl Timers {
         let rung = ring(&self.mailboxes, &self.alarms, &SystemClock, alarms).await;
         telemetry::count("ticks", rung.ticks);
         telemetry::count("alarms_delayed_again", rung.delayed_again);
+        rung.late_by.iter().for_each(|late| telemetry::measure("alarm_lateness", *late));
         telemetry::count("ticks_late_over_1s", rung.late_by.iter().filter(|late| late.as_millis() > 1_000).count());
         for (receipt, error) in rung.failed {
             tracing::warn!(message = receipt, %error, "an alarm comes again");

@@ -78,7 +78,11 @@ impl port::Mailboxes for Mailboxes {
         for message in messages {
             let lane = message.user().shard(u32::try_from(lanes).unwrap_or(1)) as usize;
             let fifo = (message.user().to_string(), message.id().to_string());
-            entries[lane].push(Entry { body: self.0.body(message)?, fifo: Some(fifo), delay: None });
+            let body = match message.correlation() {
+                Some(_) => self.0.body(message)?,
+                None => self.0.body(&message.clone().caused_by(telemetry::invocation()))?,
+            };
+            entries[lane].push(Entry { body, fifo: Some(fifo), delay: None });
         }
         self.0.send(entries).await
     }

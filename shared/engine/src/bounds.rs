@@ -14,6 +14,10 @@ pub const BATCH_BYTES_MAX: usize = 500 * 1024;
 pub const BATCH_EVENTS_MAX: usize = 2_500;
 /// Longest user id, anonymous id, group id or message id, in bytes.
 pub const ID_BYTES_MAX: usize = 255;
+/// Values of one metric in a line of CloudWatch's embedded metric format, which takes no more.
+pub const METRIC_VALUES_MAX: usize = 100;
+/// Bytes of a correlation id: Lambda's request ids have 36.
+pub const CORRELATION_ID_BYTES_MAX: usize = 64;
 /// Longest event, page or screen name, in bytes.
 pub const EVENT_NAME_BYTES_MAX: usize = 200;
 /// Longest single text that is kept from an event (product name, trait, address), in bytes.
@@ -679,7 +683,7 @@ const _: () = {
     );
     assert!(
         OUTBOX_BYTES_SOFT_MAX
-            + MESSAGES_PER_COMMIT_MAX * MESSAGE_ITEMS_MAX * (ID_BYTES_MAX + TEXT_BYTES_MAX + 2 * LINK_BYTES_MAX + 200)
+            + MESSAGES_PER_COMMIT_MAX * MESSAGE_ITEMS_MAX * (ID_BYTES_MAX + TEXT_BYTES_MAX + 2 * LINK_BYTES_MAX + 200 + CORRELATION_ID_BYTES_MAX)
             // Segments entered and left, those that are gone included, and products that the user cares about.
             + (2 * SEGMENTS_MAX + INTERESTS_MAX + CART_ITEMS_MAX) * 200
             + STATE_BYTES_MAX

@@ -137,7 +137,9 @@ pub fn plan(
             if state.messages.contains(received.message.id()) {
                 plan.inputs.add(InputOutcome::Duplicate, inputs.len() as u32);
             } else {
-                let stepped = step(program, user, state, inputs, now);
+                let mut stepped = step(program, user, state, inputs, now);
+                let cause = received.message.correlation();
+                stepped.effects.iter_mut().for_each(|effect| effect.caused_by(cause));
                 facts.note(inputs, &stepped, &program.playbook().version);
                 plan.inputs.add_all(&stepped.inputs());
                 state = stepped.state;

@@ -9,6 +9,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
+use crate::bounds::CORRELATION_ID_BYTES_MAX;
 use crate::playbook::Channel;
 use crate::time::Timestamp;
 
@@ -104,6 +105,34 @@ hex_identifier!(
     /// Which address on which channel, without saying it: what lists of dead addresses are looked up by.
     AddressKey, 16
 );
+
+/// What caused something, for people who follow it through the logs: the id of the request or run of a function that
+/// began it. Drawn by Lambda, so that no decision may depend on it, and nothing is recognised by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct CorrelationId(String);
+
+impl CorrelationId {
+    /// Reads one: letters, digits, hyphens and underscores, at most [`CORRELATION_ID_BYTES_MAX`].
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let is_one = (1..=CORRELATION_ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_allowed);
+        is_one.then(|| Self(text.into()))
+    }
+
+    /// As logs show it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for CorrelationId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text)
+            .ok_or_else(|| de::Error::custom("a correlation id has letters, digits, hyphens and underscores"))
+    }
+}
 
 impl AddressKey {
     /// The key of an address. The case of letters in an email address means nothing.

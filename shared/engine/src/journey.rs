@@ -273,6 +273,7 @@ impl<'a> Run<'a> {
             decided_at: self.now,
             expires_at: first_due_at.plus(play.valid_for),
             why: subject.why.clone(),
+            correlation: None,
             data: MessageData::of(&self.out.state, subject),
         };
         let outcome = PlayOutcome::Sent { delivery: order.delivery, channel, due_at };

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
-use crate::identifiers::{DeliveryId, InputId, UserKey};
+use crate::identifiers::{CorrelationId, DeliveryId, InputId, UserKey};
 use crate::money::{Currency, Micros};
 use crate::name::Name;
 use crate::place::Position;
@@ -30,6 +30,9 @@ pub enum MailboxMessage {
         user: UserKey,
         /// What happened to the user, in the order in which it is applied.
         inputs: Vec<Input>,
+        /// What caused it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        correlation: Option<CorrelationId>,
     },
 }
 
@@ -39,21 +42,22 @@ impl MailboxMessage {
     pub fn of_inputs(user: UserKey, mut inputs: Vec<Input>) -> Self {
         inputs.sort_by_key(Input::at);
         let id = InputId::of_inputs(user, inputs.iter().filter_map(Input::id));
-        Self::V1 { id, user, inputs }
+        Self::V1 { id, user, inputs, correlation: None }
     }
 
     /// What one actor tells another. The id names the hop too: in a circle of links the same input comes
     /// by the same mailbox again, and the queue must not take that for a repetition and drop it.
     pub fn of_told(user: UserKey, input: Input) -> Self {
         let id = InputId::of_told(user, input.id(), input.hops());
-        Self::V1 { id, user, inputs: alloc::vec![input] }
+        Self::V1 { id, user, inputs: alloc::vec![input], correlation: None }
     }
 
     /// A tick for an alarm due at `due_at` that rings `at`. Offers within one minute of lateness are
     /// one message to the queue; an alarm that stays unanswered is offered again each minute.
     pub fn of_tick(user: UserKey, due_at: Timestamp, at: Timestamp) -> Self {
         let minutes_late = at.since(due_at).as_millis().max(0) / 60_000;
-        Self::V1 { id: InputId::of_tick(user, due_at, minutes_late), user, inputs: alloc::vec![Input::Tick { at }] }
+        let id = InputId::of_tick(user, due_at, minutes_late);
+        Self::V1 { id, user, inputs: alloc::vec![Input::Tick { at }], correlation: None }
     }
 
     /// What recognises the message itself.
@@ -67,6 +71,20 @@ impl MailboxMessage {
     pub fn user(&self) -> UserKey {
         match self {
             Self::V1 { user, .. } => *user,
+        }
+    }
+
+    /// The same, caused by this.
+    #[must_use]
+    pub fn caused_by(self, cause: Option<CorrelationId>) -> Self {
+        let Self::V1 { id, user, inputs, .. } = self;
+        Self::V1 { id, user, inputs, correlation: cause }
+    }
+
+    /// What caused it, when that is known.
+    pub fn correlation(&self) -> Option<&CorrelationId> {
+        match self {
+            Self::V1 { correlation, .. } => correlation.as_ref(),
         }
     }
 
@@ -253,6 +271,9 @@ pub struct DeliveryOrder {
     pub expires_at: Timestamp,
     /// Why, in a sentence for a person.
     pub why: String,
+    /// What caused it: the request, or the run of a function, whose message was being applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<CorrelationId>,
     /// What templates can show.
     pub data: MessageData,
 }
@@ -375,6 +396,15 @@ pub enum Effect {
         /// When.
         due_at: Timestamp,
     },
+}
+
+impl Effect {
+    /// Notes what caused a message. (What actors tell each other is caused by the run that tells it.)
+    pub(crate) fn caused_by(&mut self, cause: Option<&CorrelationId>) {
+        if let Self::Deliver(order) = self {
+            order.correlation = cause.cloned();
+        }
+    }
 }
 
 /// A user cares about a product.

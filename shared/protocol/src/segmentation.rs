@@ -195,7 +195,7 @@ impl Backfill {
     fn tick(&self, user: UserKey, at: Timestamp) -> MailboxMessage {
         let run = format!("{:08x} {} {}", self.program, self.seen_at.as_millis(), self.pass);
         let id = InputId::caused_by(InputId::of_message("backfill", &run), "backfill", user);
-        MailboxMessage::V1 { id, user, inputs: vec![Input::Tick { at }] }
+        MailboxMessage::V1 { id, user, inputs: vec![Input::Tick { at }], correlation: None }
     }
 
     /// The record as it is stored: JSON with its version.

@@ -238,6 +238,8 @@ impl Stage {
                 ("MessengersStandIn".into(), messengers.as_ref().map(Messengers::authority).unwrap_or_default()),
                 // So that what cannot be read is set aside within a test's patience.
                 ("MailboxReceivesMax".into(), "10".into()),
+                // So that the alarms are there.
+                ("OperationsEmail".into(), "operations@shop.example".into()),
             ],
             owner: Some(process::id()),
             retry_after_s,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use kairos_engine::consent::{Choice, DeadAddress, Statement, SuppressionReason, Way};
 use kairos_engine::event::{Event, EventKind};
 use kairos_engine::event_name::EventName;
-use kairos_engine::identifiers::{AddressKey, DeliveryId, InputId, UserKey};
+use kairos_engine::identifiers::{AddressKey, CorrelationId, DeliveryId, InputId, UserKey};
 use kairos_engine::mailbox::{
     AlarmMessage, CatalogueChange, DeliveryMessage, DeliveryOrder, Effect, Input, InterestNote, MailboxMessage,
     MessageData, PersonData,
@@ -242,6 +242,7 @@ fn order() -> DeliveryOrder {
         decided_at: at(1_808_400),
         expires_at: at(23_408_000),
         why: "30 min since Product Added at 2025-11-24T00:00:08.000Z, no Order Completed".into(),
+        correlation: None,
         data: MessageData {
             user: PersonData {
                 id: state.user_id.clone(),
@@ -302,6 +303,10 @@ fn mailbox_messages_are_written_as_ever() {
     json_is_golden("mailbox_message_told_v1.json", &told);
     let tick = MailboxMessage::of_tick(UserKey::known("ann"), at(60_000), at(181_000));
     json_is_golden("mailbox_message_tick_v1.json", &tick);
+    let cause = CorrelationId::parse("8f5cbc1d-6f0e-4a54-9b5f-0f9f3c2d1a77");
+    json_is_golden("mailbox_message_v1_correlation.json", &tick.caused_by(cause.clone()));
+    let order = DeliveryOrder { correlation: cause, ..order() };
+    json_is_golden("delivery_message_v1_correlation.json", &DeliveryMessage::V1(Box::new(order)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How the handling of one message of the deliveries queue ended.
 
-use kairos_engine::identifiers::DeliveryId;
+use kairos_engine::identifiers::{CorrelationId, DeliveryId};
 use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::playbook::{Channel, Purpose};
 
@@ -94,6 +94,8 @@ pub struct Report {
     pub delivery: Option<DeliveryId>,
     /// On which channel.
     pub channel: Option<Channel>,
+    /// What caused it, for the logs ([`DeliveryOrder::correlation`]).
+    pub correlation: Option<CorrelationId>,
     /// Whether it was a try of the shop's own.
     pub is_test: bool,
     /// How it ended.
@@ -107,7 +109,15 @@ pub struct Report {
 impl Report {
     pub(super) fn of(order: &DeliveryOrder, outcome: Outcome, answer: Option<Answer>) -> Self {
         let is_test = order.purpose == Purpose::Test;
-        Self { delivery: Some(order.delivery), channel: Some(order.channel), is_test, outcome, answer, fault: None }
+        Self {
+            delivery: Some(order.delivery),
+            channel: Some(order.channel),
+            correlation: order.correlation.clone(),
+            is_test,
+            outcome,
+            answer,
+            fault: None,
+        }
     }
 
     pub(super) fn faulty(order: &DeliveryOrder, outcome: Outcome, answer: Option<Answer>, fault: Fault) -> Self {
@@ -119,6 +129,7 @@ impl Report {
         Self {
             delivery: None,
             channel: None,
+            correlation: None,
             is_test: false,
             outcome: Outcome::Unreadable,
             answer: None,

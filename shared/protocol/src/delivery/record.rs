@@ -1,7 +1,7 @@
 //! The record of a delivery: the claim while it is being sent, and then what became of it.
 
 use kairos_engine::bounds::{CLAIM_LEASE, DELIVERY_RETENTION, DELIVERY_TEXT_BYTES_KEPT_MAX};
-use kairos_engine::identifiers::{DeliveryId, UserKey};
+use kairos_engine::identifiers::{CorrelationId, DeliveryId, UserKey};
 use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::playbook::{Channel, PlaybookVersion};
 use kairos_engine::product::shortened;
@@ -98,6 +98,9 @@ pub struct DeliveryRecord {
     pub address: String,
     /// Why, in a sentence for a person.
     pub why: String,
+    /// What caused it ([`DeliveryOrder::correlation`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<CorrelationId>,
     /// When the moment was due, by the user's own clock.
     pub due_at: Timestamp,
     /// When it was decided.
@@ -239,6 +242,7 @@ impl DeliveryRecord {
             channel: order.channel,
             address: order.address.clone(),
             why: order.why.clone(),
+            correlation: order.correlation.clone(),
             due_at: order.due_at,
             decided_at: order.decided_at,
             moment_ends_at: order.expires_at,

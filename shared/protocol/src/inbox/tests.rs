@@ -153,6 +153,7 @@ fn message(user: UserKey, number: u64) -> InboxMessage {
         decided_at: NOON,
         expires_at: NOON.plus(Span::from_mins(5)),
         why: "Exit Intended".into(),
+        correlation: None,
         data: MessageData::default(),
     };
     let shown = OnSiteMessage {
@@ -300,6 +301,7 @@ fn a_message_waits_no_longer_than_inboxes_keep_them() {
         decided_at: NOON,
         expires_at: NOON.plus(year),
         why: String::new(),
+        correlation: None,
         data: MessageData::default(),
     };
     let long = InboxMessage::of(&order, OnSiteMessage::default(), "en".into(), 0, NOON);

@@ -36,6 +36,7 @@ fn order(number: u64) -> DeliveryOrder {
         decided_at: START,
         expires_at: START.plus(Span::from_hours(1)),
         why: String::new(),
+        correlation: None,
         data: MessageData::default(),
     }
 }

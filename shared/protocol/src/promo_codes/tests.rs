@@ -236,6 +236,7 @@ fn order(number: u64) -> DeliveryOrder {
         decided_at: START,
         expires_at: START.plus(Span::from_hours(3)),
         why: "because".into(),
+        correlation: None,
         data: MessageData::default(),
     }
 }

@@ -152,6 +152,7 @@ fn refusals_for_an_address_are_told_as_what_they_say_of_it() {
     let report = |channel, class, code: &str, detail: &str, outcome| Report {
         delivery: DeliveryId::parse("00112233445566778899aabbccddeeff"),
         channel: Some(channel),
+        correlation: None,
         is_test: false,
         outcome,
         answer: Some(Answer::new(class, code).with_detail(detail)),

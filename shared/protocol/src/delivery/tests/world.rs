@@ -267,6 +267,7 @@ pub(super) fn order(channel: Channel) -> DeliveryOrder {
         decided_at: NOON.minus(Span::from_secs(2)),
         expires_at: NOON.plus(Span::from_hours(3)),
         why: "Left Mug in the cart 30 min ago".into(),
+        correlation: None,
         data: MessageData::default(),
     }
 }
