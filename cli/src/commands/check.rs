@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use kairos_engine::describe;
-use kairos_engine::playbook::{Channel, InQuietHours, Play, Playbook, Policy, Segment, Share};
+use kairos_engine::playbook::{Channel, Conversions, InQuietHours, Play, Playbook, Policy, Segment, Share};
 use kairos_engine::program::Program;
 use kairos_playbook::{Cost, Diagnostic, Severity, cost};
 
@@ -51,6 +51,7 @@ pub fn run(arguments: &Arguments) -> Done {
             indented(&described(promotion), 6);
         });
     }
+    show_conversions(&playbook.conversions, style);
     if !playbook.plays.is_empty() {
         line(style.bold("\nPlays"));
         playbook.plays.iter().for_each(|play| show_play(play, &playbook.policy, arguments.steps, style));
@@ -129,6 +130,24 @@ fn show_policy(policy: &Policy) {
 fn show_segment(segment: &Segment, style: Style) {
     line(format!("   {}", style.bold(&segment.name)));
     indented(&segment.who.to_string(), 6);
+}
+
+fn show_conversions(conversions: &Conversions, style: Style) {
+    if conversions.is_empty() {
+        return;
+    }
+    let show = |name: &str, what: String| {
+        line(format!("   {}", style.bold(name)));
+        indented(&what, 6);
+    };
+    line(style.bold("\nConversions"));
+    conversions.macros.iter().for_each(|one| show(&one.name, one.to_string()));
+    conversions.micros.iter().for_each(|one| show(&one.name, one.to_string()));
+    if !conversions.funnels.is_empty() {
+        line(style.bold("\nFunnels"));
+        conversions.funnels.iter().for_each(|one| show(&one.name, one.to_string()));
+    }
+    indented(&format!("Credited {}.", conversions.attribution), 3);
 }
 
 fn show_play(play: &Play, policy: &Policy, with_steps: bool, style: Style) {

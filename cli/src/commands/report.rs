@@ -7,11 +7,9 @@ use std::process::ExitCode;
 
 use flate2::read::MultiGzDecoder;
 use kairos_engine::facts::Row;
-use kairos_insights::experiments::{Comparison, of_playbook};
+use kairos_insights::experiments::{Comparison, Reading, of_playbook};
 use kairos_insights::{CustomerReport, MessageReport, PlayReport, Report, Tally};
 use kairos_statistics::verdict::VerdictKind;
-use kairos_statistics::{ExperimentResult, Settings};
-use serde::Serialize;
 
 use super::Done;
 use crate::terminal::{COLUMNS, Progress, Style, line, note, shortened, thousands, wrapped};
@@ -46,18 +44,6 @@ pub struct Arguments {
     /// Write the report as JSON to standard output
     #[arg(long)]
     json: bool,
-}
-
-/// A comparison with what it says.
-#[derive(Debug, Serialize)]
-struct Reading {
-    play: String,
-    about: String,
-    mixed: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<ExperimentResult>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cannot_be_read: Option<String>,
 }
 
 /// Counts the files' rows and shows what they say.
@@ -152,18 +138,7 @@ fn experiments(arguments: &Arguments, tally: &Tally) -> Vec<Reading> {
             return Vec::new();
         }
     };
-    of_playbook(&loaded.playbook, &tally.exposures()).into_iter().map(reading).collect()
-}
-
-fn reading(comparison: Comparison) -> Reading {
-    let Comparison { play, title, baseline, experiment, mixed } = comparison;
-    let settings = Settings { baseline, ..Settings::default() };
-    let result = experiment.and_then(|experiment| experiment.read(&settings).map_err(|error| error.to_string()));
-    let (result, cannot_be_read) = match result {
-        Ok(result) => (Some(result), None),
-        Err(why) => (None, Some(why)),
-    };
-    Reading { play: play.to_string(), about: title, mixed, result, cannot_be_read }
+    of_playbook(&loaded.playbook, &tally.exposures()).into_iter().map(Comparison::read).collect()
 }
 
 fn lines(report: &Report, experiments: &[Reading], style: Style) -> Vec<String> {

@@ -196,6 +196,14 @@ pub const PRIORITY_MAX: i32 = 1_000;
 pub const LOW_STOCK_AT_MOST_MAX: u32 = 10_000;
 /// Most messages per cap window; a cap keeps that many timestamps per user.
 pub const CAP_AT_MOST_MAX: u32 = 20;
+/// Most macro-conversions of a playbook.
+pub const MACRO_CONVERSIONS_MAX: usize = 20;
+/// Most micro-conversions of a playbook.
+pub const MICRO_CONVERSIONS_MAX: usize = 50;
+/// Most funnels of a playbook.
+pub const FUNNELS_MAX: usize = 30;
+/// Most steps of a funnel.
+pub const FUNNEL_STEPS_MAX: usize = 10;
 /// Deepest nesting of conditions.
 pub const CONDITION_DEPTH_MAX: usize = 16;
 /// Longest wait, validity or window a play may name.

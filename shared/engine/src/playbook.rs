@@ -6,6 +6,7 @@
 mod channels;
 mod condition;
 mod consent;
+mod conversions;
 mod links;
 mod message;
 mod on_site;
@@ -28,6 +29,10 @@ pub use channels::{
 };
 pub use condition::{CartTest, Condition, ContextFact, HabitSlot, HabitTest, LocalHours, ReachTest, Weekdays};
 pub use consent::{ChannelConsent, ConsentSettings, OptIn, Purpose, Wording};
+pub use conversions::{
+    Attribution, AttributionModel, ConversionValue, Conversions, Funnel, FunnelSplit, FunnelStep, MacroConversion,
+    MessageTouch, MicroConversion, after_within, is_one_of,
+};
 pub use links::{AppLink, Destination, LinkSettings, PageOrPlace, Utm, host};
 pub use message::{ChatTemplate, EmailTemplate, LinkButton, LocalizedMessage, Message, SmsTemplate, WhatsappTemplate};
 pub use on_site::{OnSiteKind, OnSiteMessage, OnSitePosition};
@@ -95,6 +100,9 @@ pub struct Playbook {
     /// What becomes of links in messages; they stay as they stand without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<LinkSettings>,
+    /// What the shop counts as success, and the ways that lead there.
+    #[serde(default, skip_serializing_if = "Conversions::is_empty")]
+    pub conversions: Conversions,
     /// Since when each register is watched, by its id in hexadecimal: filled in by whoever publishes, from
     /// the playbook before. A register that is not named was there from the beginning.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

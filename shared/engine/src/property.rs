@@ -307,6 +307,20 @@ pub(crate) fn worth(event: &Event) -> Option<Micros> {
     ["total", "revenue", "value"].iter().find_map(|name| Micros::from_json(fields?.get(*name)?))
 }
 
+/// The currency that an event says its amounts are in.
+pub(crate) fn currency_of(event: &Event) -> Option<Currency> {
+    currency(fields(event).0?)
+}
+
+/// The amount of money in a detail of an event. Products have many prices: none of them is the event's.
+pub(crate) fn amount(property: &Property, event: &Event) -> Option<Micros> {
+    match property {
+        Property::Own(path) => Micros::from_json(walk(fields(event).0?, path)?),
+        Property::Context(path) => Micros::from_json(walk(&event.context, path)?),
+        Property::Product(_) => None,
+    }
+}
+
 /// The list that a JSON array of texts is remembered as.
 pub(crate) fn texts(list: &[Value], entries_max: usize, bytes_max: usize) -> Vec<String> {
     let texts = list.iter().filter_map(Value::as_str).take(entries_max);

@@ -7,7 +7,8 @@ use kairos_engine::money::Micros;
 use kairos_engine::name::Name;
 use kairos_engine::playbook::{Play, Playbook, Share, Step, Variant as Way};
 use kairos_statistics::incremental::Baseline;
-use kairos_statistics::{Experiment, ExperimentError, Sample, SampleError, Variant};
+use kairos_statistics::{Experiment, ExperimentError, ExperimentResult, Sample, SampleError, Settings, Variant};
+use serde::{Deserialize, Serialize};
 
 /// The name of the play's own holdout in facts.
 const HOLDOUT: &str = "holdout";
@@ -87,6 +88,37 @@ pub struct Comparison {
     /// People who got both: the playbook's shares have changed, or two of their identities are one by now. They are left
     /// out.
     pub mixed: u64,
+}
+
+/// A comparison with what it says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The play.
+    pub play: String,
+    /// What it is about: the holdout, the control group, or the name of a split.
+    pub about: String,
+    /// People who got both and are left out.
+    pub mixed: u64,
+    /// What it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<ExperimentResult>,
+    /// Why it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cannot_be_read: Option<String>,
+}
+
+impl Comparison {
+    /// What it says, with the usual settings.
+    pub fn read(self) -> Reading {
+        let Self { play, title, baseline, experiment, mixed } = self;
+        let settings = Settings { baseline, ..Settings::default() };
+        let result = experiment.and_then(|experiment| experiment.read(&settings).map_err(|error| error.to_string()));
+        let (result, cannot_be_read) = match result {
+            Ok(result) => (Some(result), None),
+            Err(why) => (None, Some(why)),
+        };
+        Reading { play: play.to_string(), about: title, mixed, result, cannot_be_read }
+    }
 }
 
 /// The experiments of a playbook, with who was in them: for each play its holdout and the control group, where it has

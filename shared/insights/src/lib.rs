@@ -14,8 +14,12 @@
 //! order.
 
 pub mod experiments;
+pub mod insights;
 mod report;
+mod stored;
 mod tally;
 
+pub use insights::Insights;
 pub use report::{CustomerReport, MessageReport, Month, OrderReport, PlayReport, Report};
+pub use stored::{LeftOut, Period, STORED_REPORT_VERSION, StoredReport};
 pub use tally::Tally;

@@ -7,10 +7,10 @@ use kairos_engine::money::Micros;
 use kairos_engine::name::Name;
 use kairos_engine::playbook::Channel;
 use kairos_engine::time::{Span, Timestamp};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// What a period's facts say.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The earliest fact.
     pub from: Option<Timestamp>,
@@ -67,8 +67,19 @@ impl Serialize for Month {
     }
 }
 
+impl<'de> Deserialize<'de> for Month {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let read = text.split_once('-').and_then(|(year, month)| Some((year.parse().ok()?, month.parse().ok()?)));
+        match read {
+            Some((year, month @ 1..=12)) => Ok(Self { year, month }),
+            _ => Err(de::Error::custom("a month is written like 2026-11")),
+        }
+    }
+}
+
 /// Who bought how often, and who came back.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomerReport {
     /// How many people have placed so many orders.
     pub by_orders: BTreeMap<u64, u64>,
@@ -89,19 +100,19 @@ impl CustomerReport {
 }
 
 /// What was bought in one currency.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderReport {
     /// Orders.
     pub count: u64,
     /// Those of them that say what they are worth.
     pub with_value: u64,
     /// What those are worth together.
-    #[serde(serialize_with = "units")]
+    #[serde(with = "units")]
     pub value: Micros,
     /// Refunds.
     pub refunds: u64,
     /// What was given back, as far as they say.
-    #[serde(serialize_with = "units")]
+    #[serde(with = "units")]
     pub refunded: Micros,
 }
 
@@ -113,7 +124,7 @@ impl OrderReport {
 }
 
 /// What one play did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayReport {
     /// Moments that came to a decision: sent, held out or not sent.
     pub considered: u64,
@@ -130,12 +141,12 @@ pub struct PlayReport {
     /// Goals reached within the attribution window after a message.
     pub converted: u64,
     /// What they were worth, where the event says so.
-    #[serde(serialize_with = "units")]
+    #[serde(with = "units")]
     pub value: Micros,
     /// Goals reached by those who were held out.
     pub converted_held_out: u64,
     /// What they were worth.
-    #[serde(serialize_with = "units")]
+    #[serde(with = "units")]
     pub value_held_out: Micros,
     /// In half of the cases the goal was reached so soon after the message, or sooner.
     pub median_time_to_goal: Option<Span>,
@@ -145,7 +156,7 @@ pub struct PlayReport {
 
 /// What became of one message on one channel. Of what comes back, every figure is of deliveries: one that is opened twice
 /// counts once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageReport {
     /// The message.
     pub message: String,
@@ -167,6 +178,40 @@ pub struct MessageReport {
     pub complained: u64,
 }
 
-fn units<S: Serializer>(amount: &Micros, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(amount.get() as f64 / 1e6)
+/// An amount in units of its currency. Millionths of less than nine thousand million units are exact as a float, and come back
+/// as they were.
+pub(crate) mod units {
+    use super::{Deserialize, Deserializer, Micros, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(amount: &Micros, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(amount.get() as f64 / 1e6)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Micros, D::Error> {
+        Ok(micros(f64::deserialize(deserializer)?))
+    }
+
+    /// As a number too large stays at the largest there is, nothing overflows.
+    pub(super) fn micros(units: f64) -> Micros {
+        Micros::new((units * 1e6).round() as i64)
+    }
+}
+
+/// The same by currency.
+pub(crate) mod amounts {
+    use super::{BTreeMap, Deserialize, Deserializer, Micros, Serializer, units};
+
+    pub(crate) fn serialize<S: Serializer>(
+        amounts: &BTreeMap<String, Micros>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(amounts.iter().map(|(currency, amount)| (currency, amount.get() as f64 / 1e6)))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<String, Micros>, D::Error> {
+        let read = BTreeMap::<String, f64>::deserialize(deserializer)?;
+        Ok(read.into_iter().map(|(currency, amount)| (currency, units::micros(amount))).collect())
+    }
 }

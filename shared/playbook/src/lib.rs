@@ -9,6 +9,7 @@
 //! places.yaml        shops, cafés, showrooms
 //! promotions.yaml    what promo codes are good for
 //! links.yaml         which links are counted, and where they lead
+//! conversions.yaml   what counts as success, and the ways that lead there
 //! tracking_plan.yaml which events and traits the shop sends
 //! segments/NAME.yaml who belongs together
 //! plays/NAME.yaml    what to do when, for whom, how often at most
@@ -22,7 +23,7 @@
 //! **Invariant:** a playbook that loads refers to nothing that is not there, and every template in it renders.
 //!
 //! Reading order: `folder`, `node` (YAML with places), `fields` (typed reading); `values`, `hours`, `events`,
-//! `conditions`, `behaviour` (what all files are made of); `settings`, `consent`, `policy`, `moments`, `places`, `promotions`, `links`,
+//! `conditions`, `behaviour` (what all files are made of); `settings`, `consent`, `policy`, `moments`, `places`, `promotions`, `links`, `conversions`,
 //! `segments`, `blocks`, `mjml`, `text_part`, `messages`, `plays` with `triggers` and `steps` (the files); `tracking`, `possible`, `relations` and `checks` (what
 //! can be told only of the whole); `diagnostic`; `cost`; `schema` (what editors know of the files).
 
@@ -31,6 +32,7 @@ mod blocks;
 mod checks;
 mod conditions;
 mod consent;
+mod conversions;
 mod cost;
 mod diagnostic;
 mod events;
@@ -180,6 +182,7 @@ enum Role<'a> {
     Places,
     Promotions,
     Links,
+    Conversions,
     Segment(&'a str),
     Play(&'a str),
     Message(&'a str),
@@ -200,6 +203,7 @@ fn role(path: &str) -> Role<'_> {
         "places.yaml" => Role::Places,
         "promotions.yaml" => Role::Promotions,
         "links.yaml" => Role::Links,
+        "conversions.yaml" => Role::Conversions,
         _ => match (named("plays/"), named("messages/"), named("segments/")) {
             (Some(name), ..) => Role::Play(name),
             (_, Some(name), _) => Role::Message(name),
@@ -287,6 +291,11 @@ fn read(files: &BTreeMap<String, String>, found: &mut Found) -> (Playbook, BTree
             Role::Links => {
                 playbook.links =
                     yaml(path, text, found).and_then(|root| links::links(&mut Report::new(path, text, found), &root));
+            }
+            Role::Conversions => {
+                if let Some(root) = yaml(path, text, found) {
+                    playbook.conversions = conversions::conversions(&mut Report::new(path, text, found), &root);
+                }
             }
             Role::Segment(name) => {
                 check_name(path, name, "segment", found);

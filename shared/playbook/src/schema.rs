@@ -2,6 +2,7 @@
 //! like; what its parts mean together, only `kairos check` can tell.
 
 mod conditions;
+mod conversions;
 mod files;
 mod parts;
 mod sending;

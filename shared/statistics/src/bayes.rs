@@ -9,7 +9,7 @@
 //! These figures say what to bet on. They do not bound how often one is wrong when stopping at the first good moment: that
 //! is what [`sequential`](crate::sequential) does.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::distributions::{normal_cdf, normal_density, normal_sf};
 use crate::effect::{Effect, Interval, Level};
@@ -44,7 +44,7 @@ pub struct Beliefs {
 }
 
 /// What is believed of an effect with a Normal posterior.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EffectBelief {
     /// How likely the variant is better than the control.
     pub chance_to_beat_control: f64,

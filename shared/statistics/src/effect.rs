@@ -1,12 +1,12 @@
 //! What a difference is, how sure, and what it is in proportion.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::distributions::{normal_upper_quantile, student_upper_quantile};
 use crate::sample::Moments;
 
 /// How often an interval holds the truth: between one half and certainty, as in 0.95.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Level(f64);
 
@@ -40,7 +40,7 @@ impl Level {
 }
 
 /// What the truth lies between, at some level.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The lower end.
     pub low: f64,

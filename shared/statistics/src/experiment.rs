@@ -1,7 +1,7 @@
 //! An experiment, from the samples of its variants to what may be said of it.
 
 use kairos_engine::bounds::{EXPERIMENT_CONVERSIONS_MIN, EXPERIMENT_NAME_BYTES_MAX, EXPERIMENT_VARIANTS_MAX};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::bayes::{self, EffectBelief, Posterior};
 use crate::effect::{Effect, Interval, Level, degrees_of_freedom};
@@ -27,7 +27,7 @@ pub struct Variant {
 }
 
 /// What the experiment was made for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// How many of the users convert.
@@ -38,7 +38,7 @@ pub enum Metric {
 }
 
 /// When somebody looks at the figures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Looks {
     /// Whenever they like. The verdict goes by figures that allow for it.
@@ -119,7 +119,7 @@ pub enum ExperimentError {
 }
 
 /// All that is said of an experiment.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExperimentResult {
     /// What may be said, first of all.
     pub verdict: Verdict,
@@ -142,7 +142,7 @@ pub struct ExperimentResult {
 }
 
 /// What is said of one metric.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricResult {
     /// Each variant by itself, in the order in which they were given.
     pub variants: Vec<VariantResult>,
@@ -151,7 +151,7 @@ pub struct MetricResult {
 }
 
 /// One variant by itself.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VariantResult {
     /// What it is called.
     pub name: String,
@@ -170,7 +170,7 @@ pub struct VariantResult {
 }
 
 /// One variant against the control.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// What it is called.
     pub variant: String,
@@ -199,7 +199,7 @@ pub struct Comparison {
 }
 
 /// A figure and what it lies between.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     /// The figure.
     pub estimate: f64,

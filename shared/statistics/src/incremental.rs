@@ -4,12 +4,12 @@
 //! (2019): in a randomised experiment, the effect on those who were exposed is the difference of means times
 //! their number. The users who were exposed are taken as they are; what is unsure is the difference.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::effect::Interval;
 
 /// With whom users are compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Baseline {
     /// Users of a play who would have got its message, and were held out: what the play earned.
@@ -33,7 +33,7 @@ impl Baseline {
 }
 
 /// What came on top.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Incremental {
     /// With whom it was compared.
     pub against: Baseline,

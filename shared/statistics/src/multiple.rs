@@ -1,9 +1,9 @@
 //! Several variants against one control: the more questions, the more answers by chance.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What is done about it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Correction {
     /// Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6 (1979): with it,

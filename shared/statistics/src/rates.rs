@@ -1,13 +1,13 @@
 //! Rates of conversion: one with its interval, and the difference of two, for one look that was planned beforehand.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::distributions::normal_sf;
 use crate::effect::{Interval, Level};
 use crate::sample::Sample;
 
 /// What a test says of a difference, when it is asked once.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Test {
     /// How many standard errors the difference is away from none: z for rates, t for means.
     pub statistic: f64,

@@ -5,7 +5,7 @@
 //! 2019, recommend; with the threshold 0.001 of Kohavi, Tang and Xu, Trustworthy Online Controlled Experiments (2020),
 //! chapter 21, which is GrowthBook's, too: the test is asked of every experiment, often, and must not cry wolf.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::distributions::{chi_squared_sf, poisson_at_least};
 
@@ -16,7 +16,7 @@ pub const THRESHOLD: f64 = 0.001;
 const EXPECTED_MIN: f64 = 5.0;
 
 /// What the test says.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampleRatio {
     /// How often numbers at least as uneven would come by chance, by the chi-squared test.
     pub p_value: f64,

@@ -7,13 +7,13 @@
 //! [`Experiment`](crate::experiment::Experiment) concludes nothing before
 //! [`EXPERIMENT_CONVERSIONS_MIN`](kairos_engine::bounds::EXPERIMENT_CONVERSIONS_MIN).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::effect::{Effect, Interval, Level};
 
 /// How many users both groups together are expected to have when it matters: there the intervals are tightest. It has to
 /// be chosen before anybody looks; with another number intervals are wider, never wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tuning(f64);
 

@@ -1,13 +1,13 @@
 //! What may be said of an experiment, in words that a person can act on and that claim no more than the figures.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::effect::Interval;
 use crate::experiment::{Comparison, Figure, Looks, Metric, Settings};
 use crate::ratio_mismatch::SampleRatio;
 
 /// What is found of one variant.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Finding {
     /// Users were not divided as declared: nothing else may be read.
@@ -41,7 +41,7 @@ pub enum Finding {
 }
 
 /// What may be said of the whole experiment.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// In a word.
     pub kind: VerdictKind,
@@ -50,7 +50,7 @@ pub struct Verdict {
 }
 
 /// That, in a word. With several variants, the first that is true of any.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictKind {
     /// Users were not divided as declared: nothing else may be read.

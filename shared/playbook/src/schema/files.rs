@@ -11,6 +11,7 @@ use kairos_engine::bounds::{
 use kairos_engine::playbook::{Channel, ChannelOrder, Interest, Moment, OptIn};
 
 use super::conditions;
+use super::conversions::conversions;
 use super::parts::{
     Key, LOCALE, NAME, above_zero, any_of, flag, group, name, named, number, one_or_more, only_one, or_nothing, part,
     shared, text, whole, with_at_least, words,
@@ -27,6 +28,7 @@ pub(super) fn all() -> BTreeMap<&'static str, Value> {
         ("places", file("places.yaml: shops, cafés, showrooms", places())),
         ("promotions", file("promotions.yaml: what promo codes are good for", promotions())),
         ("links", file("links.yaml: which links are counted, and where they lead", links())),
+        ("conversions", file("conversions.yaml: what counts as success, and the ways that lead there", conversions())),
         ("tracking_plan", file("tracking_plan.yaml: which events and traits the shop sends", tracking_plan())),
         ("segment", file("segments/NAME.yaml: who belongs together", segment())),
         ("play", file("plays/NAME.yaml: what to do when", play())),

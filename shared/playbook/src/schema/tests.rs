@@ -132,6 +132,12 @@ steps:
             "hosts: shop.example\nutm: {source: x, medium: {email: x}}\ndestinations: {x: {desktop: \"https://shop.example/\", \
              phone: {nearest: any}, ios_app: {deep_link: \"x://\", store: \"https://shop.example/\"}}}",
         ),
+        (
+            "conversions.yaml",
+            "macro: {x: {title: X, event: page}}\nmicro: {y: {title: X, event: page, within: 1d}}\n\
+             funnels: {x: {title: X, steps: [{name: a, event: page}, {name: b, event: screen}], within: 1d}}\n\
+             attribution: {window: 1d}",
+        ),
         ("tracking_plan.yaml", "events: {page: }"),
         ("segments/x.yaml", "title: X\nwho: {cart: empty}"),
         (

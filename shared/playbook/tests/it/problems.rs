@@ -105,6 +105,21 @@ fn destination(keys: &str) -> Files {
 pub(super) const SEND: &str = "{send: {message: hi, channels: email}}";
 const PLAN: &str = "tracking_plan.yaml";
 
+/// With conversions: what stands below `macro`, and what else.
+fn conversions(of_order: &str, more: &str) -> Files {
+    also("conversions.yaml", &format!("macro:\n  order: {{{of_order}}}\n{more}"))
+}
+
+/// With an order, and something below `micro`, `funnels` or `attribution`.
+fn leading(more: &str) -> Files {
+    conversions("title: Order, event: Order Completed", more)
+}
+
+/// With a funnel of these keys.
+fn funnel(keys: &str) -> Files {
+    leading(&format!("funnels:\n  checkout: {{title: Checkout, {keys}}}\n"))
+}
+
 /// The small playbook with a wait.
 fn absence(wait: &str) -> Files {
     with(PLAY, "event: identify", &format!("absence: {wait}"))
@@ -186,6 +201,29 @@ pub(super) fn cases() -> Vec<(&'static str, Files)> {
         ("a channel twice", with(PLAY, "[email, sms]", "[sms, sms]")),
         ("a channel that is not set up", with(PLAY, "[email, sms]", "[email, webhook]")),
         ("a message without a template for the channel", with(MESSAGE, "    sms:\n      text: Hi\n", "")),
+        // Conversions.
+        ("a slip in conversions", leading("micros:\n  viewed: {}\n")),
+        ("a macro-conversion without its event", conversions("title: Order", "")),
+        ("a macro-conversion worth nothing", conversions("title: Order, event: Order Completed, value: 0 EUR", "")),
+        ("an amount without a currency", conversions("title: Order, event: Order Completed, value: 5", "")),
+        ("an amount that is some product's", conversions("title: Order, event: Order Completed, value: product.price", "")),
+        ("a currency that is none", conversions("title: Order, event: Order Completed, currency: euros", "")),
+        ("two currencies of one amount", conversions("title: Order, event: Order Completed, value: 5 EUR, currency: EUR", "")),
+        ("a micro-conversion that leads nowhere", also("conversions.yaml", "micro:\n  viewed: {title: Viewed, event: Product Viewed, within: 7d}\n")),
+        ("a micro-conversion to something else", leading("micro:\n  viewed: {title: Viewed, event: Product Viewed, leads_to: orders, within: 7d}\n")),
+        ("a micro-conversion that could lead to either", leading("  lead: {title: Lead, event: Signed Up}\nmicro:\n  viewed: {title: Viewed, event: Product Viewed, within: 7d}\n")),
+        ("a micro-conversion without a time", leading("micro:\n  viewed: {title: Viewed, event: Product Viewed}\n")),
+        ("a micro-conversion with the name of a macro-conversion", leading("micro:\n  order: {title: Viewed, event: Product Viewed, within: 7d}\n")),
+        ("a conversion's name with blanks", leading("micro:\n  Looked at it: {title: Viewed, event: Product Viewed, within: 7d}\n")),
+        ("a funnel of one step", funnel("steps: [{name: viewed, event: Product Viewed}], within: 7d")),
+        ("a funnel whose steps have one name", funnel("steps: [{name: a, event: page}, {name: a, event: screen}], within: 7d")),
+        ("a step without a name", funnel("steps: [{event: page}, {name: a, event: screen}], within: 7d")),
+        ("a funnel without a time", funnel("steps: [{name: a, event: page}, {name: b, event: screen}]")),
+        ("a split that there is not", funnel("steps: [{name: a, event: page}, {name: b, event: screen}], within: 7d, by: [device, source]")),
+        ("a split twice", funnel("steps: [{name: a, event: page}, {name: b, event: screen}], within: 7d, by: [source, source]")),
+        ("a model that there is not", leading("attribution: {model: lineal}\n")),
+        ("a half-life of another model", leading("attribution: {model: linear, half_life: 7d}\n")),
+        ("a touch that there is not", leading("attribution: {touch: seen}\n")),
         // Triggers.
         ("a trigger that is only a word", trigger("purchase")),
         ("a sequence of one event", trigger("sequence: {events: [page], within: 1h}")),
