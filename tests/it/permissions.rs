@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 61] = [
+const ATTEMPTS: [&str; 68] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -47,6 +47,11 @@ const ATTEMPTS: [&str; 61] = [
     "UpdateItem InboxTable",
     "DeleteItem InboxTable",
     "Query InboxTable",
+    "BatchGetItem ConsoleTable",
+    "PutItem ConsoleTable",
+    "UpdateItem ConsoleTable",
+    "DeleteItem ConsoleTable",
+    "Query ConsoleTable",
     "GetItem SuppressionsTable",
     "BatchGetItem SuppressionsTable",
     "PutItem SuppressionsTable",
@@ -74,13 +79,15 @@ const ATTEMPTS: [&str; 61] = [
     "GetSecretValue LinkKeyArn",
     "GetSecretValue InboxKeyArn",
     "GetSecretValue VapidKeyArn",
+    "GetSecretValue ConsoleKeyArn",
+    "GetSecretValue ConsolePasswordArn",
     "GetSecretValue viber-token",
     "GetSecretValue whatsapp-verify-token",
     "GetSecretValue telegram-token",
     "GetSecretValue webhook/chatbot-token",
 ];
 
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     (
         "IngestFunction",
         &[
@@ -211,6 +218,19 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "GetSecretValue LinkKeyArn",
         ],
     ),
+    (
+        "ConsoleFunction",
+        &[
+            "GetItem PlaybookTable",
+            "BatchGetItem ConsoleTable",
+            "PutItem ConsoleTable",
+            "UpdateItem ConsoleTable",
+            "DeleteItem ConsoleTable",
+            "Query ConsoleTable",
+            "GetSecretValue ConsoleKeyArn",
+            "GetSecretValue ConsolePasswordArn",
+        ],
+    ),
 ];
 
 #[test]
@@ -253,6 +273,8 @@ async fn wake_every_function(stage: &Stage) {
     stage.engine.invoke("PreferencesFunction", &serde_json::from_str::<Value>(request).unwrap()).await.unwrap();
     let request = include_str!("../../functions/callbacks/events/viber.json");
     stage.engine.invoke("CallbacksFunction", &serde_json::from_str::<Value>(request).unwrap()).await.unwrap();
+    let request = include_str!("../../functions/console/events/overview.json");
+    stage.engine.invoke("ConsoleFunction", &serde_json::from_str::<Value>(request).unwrap()).await.unwrap();
     stage.engine.invoke("SegmentationFunction", &json!({"action": "backfill"})).await.unwrap();
 }
 
@@ -288,6 +310,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
     let keys: &[&str] = match on {
         "PromoCodesTable" | "LinksTable" => &["id"],
         "InboxTable" => &["user", "delivery"],
+        "ConsoleTable" => &["kind", "id"],
         "AddressesTable" => &["address", "user"],
         "InterestsTable" => &["product", "user"],
         _ => std::slice::from_ref(&key),
@@ -297,8 +320,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
     match action {
         "GetItem" => verdict(dynamodb.get_item().table_name(table).set_key(Some(keys)).send().await),
         "BatchGetItem" => {
-            let keys =
-                KeysAndAttributes::builder().keys([(key.to_owned(), text("permission"))].into()).build().unwrap();
+            let keys = KeysAndAttributes::builder().keys(keys).build().unwrap();
             verdict(dynamodb.batch_get_item().request_items(table, keys).send().await)
         }
         // Under a condition that cannot hold, so that nothing is written.
@@ -310,6 +332,8 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .item("source", text("permission"))
                 .item("refused_at", text("permission"))
                 .item("product", text("permission"))
+                .item("kind", text("permission"))
+                .item("id", text("permission"))
                 .item("delivery", text("permission"))
                 .item("address", text("permission"))
                 .condition_expression("attribute_exists(never)")
@@ -345,6 +369,15 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .key_condition_expression("#user = :user")
                 .expression_attribute_names("#user", "user")
                 .expression_attribute_values(":user", text("permission"))
+                .send()
+                .await,
+        ),
+        "Query" if on == "ConsoleTable" => verdict(
+            dynamodb
+                .query()
+                .table_name(table)
+                .key_condition_expression("kind = :kind")
+                .expression_attribute_values(":kind", text("permission"))
                 .send()
                 .await,
         ),

@@ -269,6 +269,7 @@ fn the_template_gives_what_the_protocols_count_on() {
         "LinksFunction",
         "InboxFunction",
         "CallbacksFunction",
+        "ConsoleFunction",
     ];
     for function in functions {
         assert!(figure(function, "Timeout") * 1_000 > calls_ms, "{function}");

@@ -666,6 +666,30 @@ pub const EXPERIMENT_FILE_ROWS_MAX: u64 = 100_000_000;
 /// Largest file with one line per variant, in bytes.
 pub const EXPERIMENT_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
+// ---- The console ----
+
+/// How long somebody stays logged in.
+pub const CONSOLE_SESSION_MAX: Span = Span::from_hours(12);
+/// Attempts to log in are counted in windows of this length.
+pub const CONSOLE_LOGIN_WINDOW: Span = Span::from_mins(15);
+/// Most attempts to log in from one address in a window.
+pub const CONSOLE_LOGINS_MAX: u32 = 10;
+/// Most attempts to log in from everywhere in a window: so many guesses at a password of 32 random letters come to nothing, and
+/// fewer would let anybody lock out the shop.
+pub const CONSOLE_LOGINS_ALL_MAX: u32 = 300;
+/// Largest form that is read, in bytes.
+pub const CONSOLE_FORM_BYTES_MAX: usize = 16 * 1024;
+/// Longest query that is read, in bytes.
+pub const CONSOLE_QUERY_BYTES_MAX: usize = 4 * 1024;
+/// Most fields of a form or a query.
+pub const CONSOLE_FIELDS_MAX: usize = 64;
+/// Most days for which figures are shown at once.
+pub const CONSOLE_DAYS_MAX: u16 = 400;
+/// How long what was changed by way of the console stays written down.
+pub const CONSOLE_CHANGE_RETENTION: Span = Span::from_secs(400 * 24 * 60 * 60);
+/// The console's secrets are asked for again after this time.
+pub const CONSOLE_KEY_REFRESH: Span = Span::from_mins(5);
+
 const _: () = {
     // The square of any single value fits into a sum of squares.
     assert!((i64::MIN as i128 * i64::MIN as i128) as u128 <= EXPERIMENT_SQUARES_MAX);
@@ -780,4 +804,9 @@ const _: () = {
     // Three links, each byte of which JSON may write as two.
     assert!(VIBER_TEXT_BYTES_MAX + 6 * CHAT_LINK_BYTES_MAX + 16 * BUTTON_CHARS_MAX <= VIBER_BYTES_MAX);
     assert!(3 * PROVIDER_TIMEOUT.as_millis() < CLAIM_LEASE.as_millis());
+    // Whoever guesses is stopped by their address long before everybody is; and a session outlives its windows.
+    assert!(CONSOLE_LOGINS_MAX * 10 <= CONSOLE_LOGINS_ALL_MAX);
+    assert!(CONSOLE_LOGIN_WINDOW.as_millis() < CONSOLE_SESSION_MAX.as_millis());
+    assert!(CONSOLE_QUERY_BYTES_MAX <= CONSOLE_FORM_BYTES_MAX);
+    assert!(SECRET_ASKED_AGAIN_AFTER.as_millis() < CONSOLE_KEY_REFRESH.as_millis());
 };

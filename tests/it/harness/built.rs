@@ -10,7 +10,7 @@ use super::root;
 const OVERRIDE: &str = "KAIROS_BINARIES";
 
 /// The binaries that the template's functions are made of.
-pub(crate) const FUNCTIONS: [&str; 13] = [
+pub(crate) const FUNCTIONS: [&str; 14] = [
     "ingest",
     "decide",
     "timers",
@@ -24,6 +24,7 @@ pub(crate) const FUNCTIONS: [&str; 13] = [
     "callbacks",
     "feedback",
     "archive",
+    "console",
 ];
 
 /// The directory with the built functions.
