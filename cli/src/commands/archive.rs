@@ -13,6 +13,7 @@ use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::Input;
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::archive::partition;
+use kairos_protocol::figures::ArchivedObjects;
 
 use super::Done;
 use crate::target::{Target, TargetArguments};
@@ -116,7 +117,7 @@ async fn get(bucket: &ArchiveBucket, days: &[Timestamp], into: &Path) -> Result<
     for day in days {
         let hour = partition(*day);
         let prefix = hour.split_once("/hour=").map_or(hour.as_str(), |(day, _)| day);
-        names.extend(all_names(bucket, &format!("{prefix}/")).await?);
+        names.extend(bucket.all_names(&format!("{prefix}/")).await?);
     }
     let progress = Progress::counted(names.len(), "files");
     tokio::fs::create_dir_all(into).await?;
@@ -132,17 +133,6 @@ async fn get(bucket: &ArchiveBucket, days: &[Timestamp], into: &Path) -> Result<
     drop(progress);
     note(format!("{} rows in {} files in {}", thousands(rows as u64), thousands(names.len() as u64), into.display()));
     Ok(())
-}
-
-async fn all_names(bucket: &ArchiveBucket, prefix: &str) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
-    let mut all: Vec<String> = Vec::new();
-    loop {
-        let names = bucket.names(prefix, all.last().cloned()).await?;
-        if names.is_empty() {
-            return Ok(all);
-        }
-        all.extend(names);
-    }
 }
 
 /// What was erased, or would be.
@@ -165,7 +155,7 @@ pub async fn erase(
     mut users: BTreeSet<UserKey>,
     really: bool,
 ) -> Result<Erased, Box<dyn Error + Send + Sync>> {
-    let names = all_names(bucket, "facts/").await?;
+    let names = bucket.all_names("facts/").await?;
     // Somebody may have become somebody who became them: until a round finds nobody new.
     loop {
         let before = users.len();
@@ -188,7 +178,8 @@ pub async fn erase(
             erased.rows += gone;
             erased.files += 1;
             if really {
-                bucket.rewrite(&kairos_protocol::archive::Object { rows: kept, ..object }).await?;
+                let erased = object.erased + gone;
+                bucket.rewrite(&kairos_protocol::archive::Object { rows: kept, erased, ..object }).await?;
             }
         }
         progress.advance(1);

@@ -11,12 +11,15 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use kairos_engine::bounds::ARCHIVE_OBJECT_READ_BYTES_MAX;
 use kairos_protocol::archive::{ArchiveStore, Object, Put};
+use kairos_protocol::figures::ArchivedObjects;
 use kairos_protocol::port::Fault;
 
 use crate::faults::fault;
 
 /// The metadata that tells an object's last record.
 const LAST: &str = "last-record";
+/// The metadata that tells how many rows were taken out of an object since it was written.
+const ERASED: &str = "erased-rows";
 
 /// The bucket.
 #[derive(Clone, Debug)]
@@ -67,11 +70,13 @@ impl ArchiveBucket {
         const READ: &str = "ArchiveBucket GetObject";
         let answer = self.client.get_object().bucket(&self.bucket).key(name).send().await;
         let answer = answer.map_err(|error| fault(READ, &error))?;
-        let last = answer.metadata().and_then(|metadata| metadata.get(LAST)).cloned().unwrap_or_default();
+        let metadata = |name: &str| answer.metadata().and_then(|metadata| metadata.get(name));
+        let last = metadata(LAST).cloned().unwrap_or_default();
+        let erased = metadata(ERASED).and_then(|erased| erased.parse().ok()).unwrap_or_default();
         let retryable = |why: String| Fault::Retryable { what: READ, why };
         let body = answer.body.collect().await.map_err(|error| retryable(error.to_string()))?.into_bytes();
         let rows = unpacked(&body).map_err(|error| Fault::Permanent { what: READ, why: format!("{name}: {error}") })?;
-        Ok(Object { name: name.to_owned(), last, rows })
+        Ok(Object { name: name.to_owned(), last, rows, erased })
     }
 
     /// Writes an object in the place of the one of its name: the same without some of its rows.
@@ -84,13 +89,32 @@ impl ArchiveBucket {
     }
 
     fn request(&self, object: &Object) -> aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder {
-        self.client
+        let request = self
+            .client
             .put_object()
             .bucket(&self.bucket)
             .key(&object.name)
             .content_type("application/gzip")
             .metadata(LAST, &object.last)
-            .body(ByteStream::from(packed(&object.rows)))
+            .body(ByteStream::from(packed(&object.rows)));
+        if object.erased > 0 { request.metadata(ERASED, object.erased.to_string()) } else { request }
+    }
+}
+
+impl ArchivedObjects for ArchiveBucket {
+    async fn all_names(&self, prefix: &str) -> Result<Vec<String>, Fault> {
+        let mut all: Vec<String> = Vec::new();
+        loop {
+            let names = self.names(prefix, all.last().cloned()).await?;
+            if names.is_empty() {
+                return Ok(all);
+            }
+            all.extend(names);
+        }
+    }
+
+    async fn read(&self, name: &str) -> Result<Object, Fault> {
+        Self::read(self, name).await
     }
 }
 

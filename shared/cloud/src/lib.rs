@@ -6,6 +6,7 @@
 //!   who was written to where; [`items`]: what those in DynamoDB have in common.
 //! - [`secrets`]: keys from Secrets Manager; [`link_keys`]: those that sign links; [`requests`]: what is asked of who has one.
 //! - [`facts`], [`archive`]: what commits make known, on its way to S3 and there.
+//! - [`figures`]: the counts of each hour and day.
 //! - [`batches`]: SQS events in and partial batch failures out.
 //! - [`telemetry`]: structured logs and counters, without personal data.
 //! - [`clock`]: the one place where the time of day is read.
@@ -21,6 +22,7 @@ pub mod deliveries;
 pub mod environment;
 pub mod facts;
 pub mod faults;
+pub mod figures;
 pub mod inbox;
 pub mod interests;
 pub mod items;

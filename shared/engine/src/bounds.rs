@@ -348,6 +348,35 @@ pub const ARCHIVE_DAYS_MAX: usize = 3_650;
 /// Most bytes that are read of an object of the archive, decompressed: a full one and the record that filled it.
 pub const ARCHIVE_OBJECT_READ_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+// ---- Figures ----
+
+/// Longest name that figures are cut by, in bytes; a longer one is counted by its beginning.
+pub const FIGURES_LABEL_BYTES_MAX: usize = 48;
+/// Plays that have figures of their own; further ones (of earlier playbooks) are counted together.
+pub const FIGURES_PLAYS_MAX: usize = PLAYS_MAX;
+/// Messages, and drawn variants, of one play that have figures of their own.
+pub const FIGURES_PER_PLAY_MAX: usize = 24;
+/// Sources of traffic, and countries, that have figures of their own, and as many custom events.
+pub const FIGURES_SOURCES_MAX: usize = 48;
+/// The same within one play.
+pub const FIGURES_SOURCES_PER_PLAY_MAX: usize = 12;
+/// Segments that have figures of their own within one play.
+pub const FIGURES_SEGMENTS_PER_PLAY_MAX: usize = 16;
+/// Currencies, and kinds of devices, that have figures of their own.
+pub const FIGURES_CURRENCIES_MAX: usize = 6;
+/// Objects of the archive that one hour's figures can hold: each is named there by eight bytes. Those beyond are not counted.
+pub const FIGURES_OBJECTS_MAX: usize = 15_000;
+/// Most bytes of an hour's figures, compressed: they are one DynamoDB item (400 KB) with the names of their objects.
+pub const FIGURES_BYTES_MAX: usize = 260 * 1024;
+/// Most bytes of figures that are read from one item, decompressed.
+pub const FIGURES_READ_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How often figures are read again when others write them at the same time: there are fewer shards of the streams.
+pub const FIGURES_WRITE_ROUNDS_MAX: usize = 64;
+/// How long the figures of hours are kept; those of days stay.
+pub const FIGURES_HOURS_RETENTION: Span = Span::from_secs(100 * 24 * 60 * 60);
+/// An order counts as one after a message when one was sent to its user so short a time before.
+pub const FIGURES_AFTER_MESSAGE: Span = Span::from_secs(7 * 24 * 60 * 60);
+
 // ---- The catalogue ----
 
 /// Largest body of one request with a feed of products, in bytes: Lambda takes 6 MB, and Base64 needs a third more.
@@ -803,6 +832,9 @@ const _: () = {
     assert!(LINK_BYTES_MAX <= CHAT_LINK_BYTES_MAX);
     // Three links, each byte of which JSON may write as two.
     assert!(VIBER_TEXT_BYTES_MAX + 6 * CHAT_LINK_BYTES_MAX + 16 * BUTTON_CHARS_MAX <= VIBER_BYTES_MAX);
+    // An hour's figures fit into their item with the names of all their objects and what stands beside them.
+    assert!(FIGURES_BYTES_MAX + 8 * FIGURES_OBJECTS_MAX + 4 * 1024 < 400 * 1024);
+    assert!(FIGURES_BYTES_MAX < FIGURES_READ_BYTES_MAX);
     assert!(3 * PROVIDER_TIMEOUT.as_millis() < CLAIM_LEASE.as_millis());
     // Whoever guesses is stopped by their address long before everybody is; and a session outlives its windows.
     assert!(CONSOLE_LOGINS_MAX * 10 <= CONSOLE_LOGINS_ALL_MAX);

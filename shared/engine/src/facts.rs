@@ -5,6 +5,7 @@
 //! front ([`row`]) and keeps them. Golden files hold a line of each kind ever written: an old archive always reads.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -12,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::identifiers::{DeliveryId, UserKey};
 use crate::mailbox::{Effect, Input};
-use crate::money::Micros;
+use crate::money::{Currency, Micros};
 use crate::name::Name;
 use crate::outcome::{InputOutcome, OutcomeRecord, PlayOutcome, Reason};
-use crate::playbook::{Channel, PlaybookVersion};
+use crate::playbook::{Channel, Moment, PlaybookVersion};
 use crate::step::Stepped;
 use crate::time::{Span, Timestamp};
 
@@ -31,6 +32,9 @@ pub enum Fact {
         outcome: InputOutcome,
         /// What.
         input: Box<Input>,
+        /// Who did it: of those events alone that figures are cut by it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        who: Option<Box<Dimensions>>,
     },
     /// What was remembered of a visitor became part of this user. What that was, the visitor's own facts tell.
     Merged {
@@ -50,6 +54,17 @@ pub enum Fact {
         /// Entered, or left.
         entered: bool,
     },
+    /// The user has come into a micro-moment.
+    Moment {
+        /// When.
+        at: Timestamp,
+        /// Which.
+        moment: Moment,
+        /// How strong it is.
+        strength: f64,
+    },
+    /// What has become of a delivery, by its own record.
+    Delivery(Box<DeliveryFact>),
     /// There was no room for so many facts.
     Omitted {
         /// Of the commit.
@@ -115,6 +130,113 @@ pub struct Decision {
     /// What cancelled it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// The currency of `value`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
+    /// Who: of a message that was sent or held out, and of a goal that was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<Box<Dimensions>>,
+}
+
+/// What has become of a delivery. Most of it never reaches the user's mailbox.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeliveryFact {
+    /// When.
+    pub at: Timestamp,
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// What.
+    pub outcome: DeliveryOutcome,
+    /// The play that decided it.
+    pub play: String,
+    /// The message of the playbook.
+    pub message: String,
+    /// The channel.
+    pub channel: Channel,
+    /// Why not, as the provider says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// To whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<Box<Dimensions>>,
+}
+
+/// What can become of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryOutcome {
+    /// Its provider has taken it.
+    Accepted,
+    /// Its moment had passed.
+    Expired,
+    /// Its provider, the templates or its receiver will never let it through.
+    Refused,
+    /// Perhaps sent; never tried again.
+    Unconfirmed,
+    /// Not sent in all attempts: it waits for a person.
+    Failed,
+    /// It has reached its receiver.
+    Delivered,
+    /// It was read.
+    Read,
+    /// It came back for now.
+    Bounced,
+    /// It was taken, and will not arrive.
+    Undeliverable,
+    /// Its receiver has called it unwanted.
+    Complained,
+}
+
+impl DeliveryOutcome {
+    /// Each of them.
+    pub const ALL: [Self; 10] = [
+        Self::Accepted,
+        Self::Expired,
+        Self::Refused,
+        Self::Unconfirmed,
+        Self::Failed,
+        Self::Delivered,
+        Self::Read,
+        Self::Bounced,
+        Self::Undeliverable,
+        Self::Complained,
+    ];
+}
+
+/// What figures are cut by: what was known of the user then.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dimensions {
+    /// Where they came from last: the campaign's source (`utm_source`), or the host of the page that led to the shop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The campaign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<String>,
+    /// `phone`, `tablet`, `desktop` or `tv`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// The country, as two letters (ISO 3166-1), as clients tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The segments they were in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<Name>,
+    /// The variants they have drawn in the play's experiments, by the name of the split.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variants: BTreeMap<String, String>,
+    /// How long they have been known; with orders only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_first: Option<Span>,
+    /// How long ago the newest message was sent to them; with orders only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_message: Option<Span>,
+}
+
+impl Dimensions {
+    /// Whether nothing is known.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Decision {
@@ -140,6 +262,8 @@ impl Decision {
             per: None,
             late_by: None,
             by: None,
+            currency: None,
+            who: None,
         };
         match &record.outcome {
             PlayOutcome::Waiting { due_at } => fact.due_at = Some(*due_at),
@@ -190,7 +314,9 @@ impl Fact {
             Self::Input { at, .. } | Self::Merged { at, .. } | Self::Segment { at, .. } | Self::Omitted { at, .. } => {
                 *at
             }
+            Self::Moment { at, .. } => *at,
             Self::Decision(decision) => decision.at,
+            Self::Delivery(delivery) => delivery.at,
         }
     }
 
@@ -212,7 +338,7 @@ impl Fact {
         }
         Some(match input {
             Input::Merge { at, from, .. } => Self::Merged { at: *at, from: *from },
-            input => Self::Input { at: input.at(), outcome, input: Box::new(input.clone()) },
+            input => Self::Input { at: input.at(), outcome, input: Box::new(input.clone()), who: None },
         })
     }
 }

@@ -1,10 +1,12 @@
 //! What plays have done and earned, counted from facts.
 //!
 //! ```text
-//! rows of the archive ──▶ Tally ──▶ Report: orders, plays with their messages
+//! rows of the archive ──▶ Counts of an hour ──▶ of a day, of a period
+//!                     ──▶ Tally ──▶ Report: orders, plays with their messages
 //!                           └─────▶ experiments: holdouts, the control group, splits
 //! ```
 //!
+//! - [`counts::Counts`] are what can be added up: live, by the hour.
 //! - [`Tally`] takes rows, those of each user in their order, and counts; a row that comes again counts once.
 //! - [`Report`] is what there is to show.
 //! - [`experiments`] compares those who got a message with those who did not, or got another one: users, each once, from
@@ -13,7 +15,9 @@
 //! **Invariant:** the same rows give the same report, however they are split into files; parts of users may come in any
 //! order.
 
+pub mod counts;
 pub mod experiments;
+pub mod figures;
 pub mod insights;
 mod report;
 mod stored;

@@ -65,7 +65,7 @@ impl Tally {
             Fact::Input { input, outcome, .. } => self.input(row.user, input, *outcome),
             Fact::Merged { from, .. } => drop(self.became.insert(*from, row.user)),
             Fact::Decision(decision) => self.decision(row.user, decision),
-            Fact::Segment { .. } => {}
+            Fact::Segment { .. } | Fact::Moment { .. } | Fact::Delivery(_) => {}
             Fact::Omitted { facts, .. } => self.report.omitted += *facts as u64,
         }
     }

@@ -37,6 +37,8 @@ pub struct Object {
     pub last: String,
     /// Its rows: lines of JSON, each with its end.
     pub rows: String,
+    /// How many rows were taken out since it was written, because somebody was erased.
+    pub erased: usize,
 }
 
 /// How writing an object ended.
@@ -87,7 +89,7 @@ pub async fn archive(store: &impl ArchiveStore, batch: Vec<Told>) -> Result<Arch
     while let Some((first, at, _)) = waiting.front() {
         let partition = partition(*at);
         let name = format!("{partition}/{first:0>40}.ndjson.gz");
-        let mut object = Object { name, last: String::new(), rows: String::new() };
+        let mut object = Object { name, last: String::new(), rows: String::new(), erased: 0 };
         let (mut records, mut rows) = (0, 0);
         for (sequence, at, lines) in &waiting {
             let bytes: usize = lines.iter().map(|line| line.len() + 1).sum();

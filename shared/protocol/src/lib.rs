@@ -7,6 +7,7 @@
 //! - [`mailboxes`]: `decide` applies a batch of mailbox messages, one conditional write per user.
 //! - [`alarms`]: `timers` finds due alarms, delays each to its second and puts a tick into the mailbox.
 //! - [`archive`]: `archive` keeps what the stream of the users table tells, each row once.
+//! - [`figures`]: `archive` counts what it keeps, live; `reports` counts it again and makes each day's sum.
 //! - [`delivery`]: `delivery` claims, renders, sends and records.
 //! - [`catalogue`]: `catalogue` takes feeds of products and tells the users who care.
 //! - [`inbox`]: `delivery` puts messages for the shop's pages there, `inbox` gives them and hears what became of them.
@@ -21,6 +22,7 @@ pub mod archive;
 pub mod catalogue;
 pub mod consent_links;
 pub mod delivery;
+pub mod figures;
 #[cfg(test)]
 mod golden;
 pub mod inbox;

@@ -61,7 +61,7 @@ fn facts_are_written_as_ever() {
     let Value::Object(properties) = added else { panic!("it is an object") };
     let product = products_of(&properties).remove(0);
     let ann = UserKey::known("ann");
-    let told = |outcome, input: Input| Fact::Input { at: input.at(), outcome, input: Box::new(input) };
+    let told = |outcome, input: Input| Fact::Input { at: input.at(), outcome, input: Box::new(input), who: None };
     let catalogue = Input::Catalogue {
         id: input_id(7),
         at: at(3),

@@ -234,7 +234,11 @@ fn what_comes_back_is_counted_once_per_delivery() {
             Facts { source: "links", received_at: START, sent_at: None, call: None, index: 0, historical: true };
         let event = decode(call, &facts).unwrap().event;
         let input = Box::new(Input::event(event));
-        told("ann", revision, Fact::Input { at: START, outcome: kairos_engine::outcome::InputOutcome::Applied, input })
+        told(
+            "ann",
+            revision,
+            Fact::Input { at: START, outcome: kairos_engine::outcome::InputOutcome::Applied, input, who: None },
+        )
     };
     let rows = [
         decided("ann", 1, sent),

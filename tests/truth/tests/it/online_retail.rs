@@ -399,7 +399,7 @@ fn revenue_repeat_purchases_and_retention_are_those_of_the_invoices() {
     for (customer, invoices) in &customers {
         for (revision, event) in events(customer, invoices).into_iter().enumerate() {
             let input = Box::new(Input::event(event));
-            let fact = Fact::Input { at: input.at(), outcome: InputOutcome::Applied, input };
+            let fact = Fact::Input { at: input.at(), outcome: InputOutcome::Applied, input, who: None };
             tally.note(&Row { v: 1, user: UserKey::known(customer), revision: revision as u64, number: 0, fact });
         }
         for invoice in invoices {
