@@ -15,7 +15,7 @@ use kairos_engine::playbook::Playbook;
 use kairos_protocol::port::Clock;
 
 use crate::calls::{Limits, pack};
-use crate::commands::check::{checked, summary};
+use crate::commands::check::checked;
 use crate::commands::replay;
 use crate::local::{Engine, UpOptions};
 use crate::rees46::Recording;
@@ -76,7 +76,7 @@ pub async fn show(engine: &Engine, up: &UpOptions, options: &Options) -> Result<
 
     stage(2, "Publishing the playbook");
     target.playbooks(None).await?.publish(&playbook).await?;
-    note(format!("  {}", summary(&playbook)));
+    note(format!("  {}", kairos_playbook::summary(&playbook)));
 
     let verdict = match &recording {
         None => generated_day(&target, &destination, &playbook, &browsers, options.seed).await?,

@@ -1,31 +1,39 @@
 //! What is recorded of users and deliveries, as tools read it.
 
 use aws_sdk_dynamodb::Client;
+use kairos_cloud::addresses::AddressesTable;
 use kairos_cloud::faults::fault;
 use kairos_cloud::items::{Item, text, text_in};
+use kairos_cloud::people::People;
 use kairos_cloud::users::{UsersTable, read_item};
 use kairos_engine::commit::StoredUser;
 use kairos_engine::identifiers::{DeliveryId, UserKey};
 use kairos_protocol::delivery::DeliveryRecord;
 use kairos_protocol::port::Fault;
 
-/// The tables of users and deliveries, to read only.
+/// The tables of users, deliveries and addresses, to read only.
 #[derive(Clone, Debug)]
 pub struct Records {
     client: Client,
     users: String,
     deliveries: String,
+    addresses: String,
 }
 
 impl Records {
     /// Reads these tables.
-    pub fn new(client: Client, users: String, deliveries: String) -> Self {
-        Self { client, users, deliveries }
+    pub fn new(client: Client, users: String, deliveries: String, addresses: String) -> Self {
+        Self { client, users, deliveries, addresses }
     }
 
     /// The table of users, with its index of alarms.
     pub fn users(&self) -> UsersTable {
         UsersTable::new(self.client.clone(), self.users.clone())
+    }
+
+    /// Users by what a person knows of them.
+    pub fn people(&self) -> People {
+        People::new(self.users(), AddressesTable::new(self.client.clone(), self.addresses.clone()))
     }
 
     /// What became of a delivery; none when it was not taken up yet, or was forgotten.

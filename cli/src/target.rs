@@ -9,6 +9,7 @@ use kairos_cloud::configuration::http_client;
 use kairos_cloud::interests::InterestsTable;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
+use kairos_cloud::refusals::RefusalsTable;
 use kairos_cloud::suppressions::SuppressionsTable;
 use kairos_protocol::port::Fault;
 
@@ -190,22 +191,23 @@ impl Target {
         format!("{stack}/catalogue-key")
     }
 
-    /// What is recorded of users and deliveries.
+    /// What is recorded of users, deliveries and addresses.
     ///
     /// # Errors
     /// When a table cannot be found.
     pub async fn records(&self) -> Result<Records, TargetError> {
         let users = self.table("UsersTable", false).await?;
         let deliveries = self.table("DeliveriesTable", false).await?;
-        Ok(Records::new(self.dynamodb(), users, deliveries))
+        let addresses = self.table("AddressesTable", false).await?;
+        Ok(Records::new(self.dynamodb(), users, deliveries, addresses))
     }
 
-    /// The table of refused events, and the client to read it with.
+    /// The refused events.
     ///
     /// # Errors
     /// When the table cannot be found.
-    pub async fn refusals(&self) -> Result<(aws_sdk_dynamodb::Client, String), TargetError> {
-        Ok((self.dynamodb(), self.table("RefusalsTable", false).await?))
+    pub async fn refusals(&self) -> Result<RefusalsTable, TargetError> {
+        Ok(RefusalsTable::new(self.dynamodb(), self.table("RefusalsTable", false).await?))
     }
 
     /// The address of a queue of the stack, by the output that the local engine gives it and its name in template.yaml.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use kairos_engine::describe;
 use kairos_engine::playbook::{Channel, Conversions, InQuietHours, Play, Playbook, Policy, Segment, Share};
 use kairos_engine::program::Program;
-use kairos_playbook::{Cost, Diagnostic, Severity, cost};
+use kairos_playbook::{Cost, Diagnostic, Severity, cost, summary};
 
 use super::Done;
 use super::promo_codes::described;
@@ -63,12 +63,21 @@ pub fn run(arguments: &Arguments) -> Done {
 
 /// The compiled playbook, or none after its problems were shown. Warnings are shown in either case.
 pub fn checked(folder: &Path) -> Option<Playbook> {
-    let (playbook, found) = match kairos_playbook::load(folder) {
-        Ok(loaded) => (Some(loaded.playbook), loaded.warnings),
-        Err(found) => (None, found),
-    };
-    tell(folder, &found);
-    playbook
+    checked_with_warnings(folder).map(|(playbook, _)| playbook)
+}
+
+/// The same, with the warnings that were shown.
+pub fn checked_with_warnings(folder: &Path) -> Option<(Playbook, Vec<Diagnostic>)> {
+    match kairos_playbook::load(folder) {
+        Ok(loaded) => {
+            tell(folder, &loaded.warnings);
+            Some((loaded.playbook, loaded.warnings))
+        }
+        Err(found) => {
+            tell(folder, &found);
+            None
+        }
+    }
 }
 
 /// Shows what was found in a playbook.
@@ -95,22 +104,6 @@ fn coloured(problem: &Diagnostic, style: Style) -> String {
 
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// One line about a playbook.
-pub fn summary(playbook: &Playbook) -> String {
-    let mut parts = vec![counted(playbook.plays.len(), "play"), counted(playbook.messages.len(), "message")];
-    if !playbook.segments.is_empty() {
-        parts.push(counted(playbook.segments.len(), "segment"));
-    }
-    if !playbook.places.is_empty() {
-        parts.push(counted(playbook.places.len(), "place"));
-    }
-    if !playbook.promotions.is_empty() {
-        parts.push(counted(playbook.promotions.len(), "promotion"));
-    }
-    parts.push(counted(playbook.sources.len(), "source"));
-    format!("version {}: {}", playbook.version, parts.join(", "))
 }
 
 fn show_policy(policy: &Policy) {

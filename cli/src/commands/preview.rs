@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use kairos_cloud::clock::SystemClock;
+use kairos_engine::explain;
 use kairos_engine::money::Micros;
 use kairos_engine::playbook::{Play, Playbook};
 use kairos_messages::closest;
@@ -127,7 +128,7 @@ async fn shopper(
     let Some(user) = &arguments.user else { return Ok(Some(Shopper::sample(playbook, play))) };
     let target = Target::find(&arguments.target).await?;
     let Some((_, state)) = why::found(&target.records().await?, user).await? else { return Ok(None) };
-    let name = why::name(&state).unwrap_or_else(|| user.clone());
+    let name = explain::name(&state).unwrap_or_else(|| user.clone());
     let catalogue = Catalogue::Installed(target.catalogue().await?);
     Ok(Some(Shopper::known(&name, &state, playbook, play, catalogue)))
 }

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use kairos_engine::bounds::PLAYBOOK_REFRESH;
+use kairos_playbook::summary;
 
 use super::Done;
-use super::check::{checked, summary};
+use super::check::checked_with_warnings;
 use crate::target::{Target, TargetArguments};
 use crate::terminal::{Style, line};
 
@@ -28,11 +29,12 @@ pub struct Arguments {
 /// # Errors
 /// When the installation cannot be found or written to. A playbook with problems is exit code 1.
 pub async fn run(arguments: &Arguments) -> Done {
-    let Some(playbook) = checked(&arguments.playbook) else {
+    let Some((playbook, warnings)) = checked_with_warnings(&arguments.playbook) else {
         return Ok(ExitCode::FAILURE);
     };
+    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     let target = Target::find(&arguments.target).await?;
-    let publication = target.playbooks(arguments.table.as_deref()).await?.publish(&playbook).await?;
+    let publication = target.playbooks(arguments.table.as_deref()).await?.publish_checked(&playbook, &warnings).await?;
     line(format!("{} {}", Style::stdout().good("published"), summary(&playbook)));
     line(format!("It is in force everywhere within {PLAYBOOK_REFRESH}."));
     if publication.watches_anew {

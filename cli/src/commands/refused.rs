@@ -2,9 +2,6 @@
 
 use std::process::ExitCode;
 
-use kairos_cloud::faults::fault;
-use kairos_cloud::items::{self, text_in};
-
 use super::Done;
 use crate::target::{Target, TargetArguments};
 use crate::terminal::{COLUMNS, Style, line, shortened, wrapped};
@@ -26,25 +23,13 @@ pub struct Arguments {
 /// # Errors
 /// When the installation cannot be found or read.
 pub async fn run(arguments: &Arguments) -> Done {
-    let (client, table) = Target::find(&arguments.target).await?.refusals().await?;
-    let request = client
-        .query()
-        .table_name(table)
-        .key_condition_expression("#source = :source")
-        .expression_attribute_names("#source", "source")
-        .expression_attribute_values(":source", items::text(&arguments.source))
-        .scan_index_forward(false)
-        .limit(arguments.newest.into());
-    let answer = request.send().await.map_err(|error| fault("RefusalsTable Query", &error))?;
+    let table = Target::find(&arguments.target).await?.refusals().await?;
+    let refused = table.newest(&arguments.source, arguments.newest).await?;
     let style = Style::stdout();
-    let refused = answer.items();
-    for item in refused {
-        let text = |name: &str| text_in(item, name).unwrap_or_default();
-        // What tells it from others of the same moment is for programs.
-        let at = text("refused_at").split('#').next().unwrap_or_default();
-        line(format!("{at}  {}", style.bold(text("code"))));
-        wrapped(text("message"), COLUMNS - 4).iter().for_each(|text| line(format!("    {text}")));
-        line(format!("    {}", style.dim(shortened(text("excerpt"), COLUMNS - 4))));
+    for refusal in &refused {
+        line(format!("{}  {}", refusal.at, style.bold(&refusal.code)));
+        wrapped(&refusal.message, COLUMNS - 4).iter().for_each(|text| line(format!("    {text}")));
+        line(format!("    {}", style.dim(shortened(&refusal.excerpt, COLUMNS - 4))));
     }
     match refused.len() {
         0 => line(format!("No event of {} has been refused lately.", arguments.source)),

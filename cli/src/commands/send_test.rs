@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kairos_cloud::clock::SystemClock;
 use kairos_engine::bounds::{TEST_LOOK_EVERY, TEST_VALID_FOR, TEST_WAITED_MAX};
+use kairos_engine::explain;
 use kairos_engine::identifiers::{DeliveryId, UserKey};
 use kairos_engine::mailbox::{DeliveryMessage, DeliveryOrder};
 use kairos_engine::playbook::{Channel, Play, Playbook, Purpose};
@@ -112,7 +113,7 @@ pub async fn send(target: &Target, wanted: &Wanted<'_>) -> Result<Option<SentTes
         None => Shopper::sample(&playbook, play),
         Some(user) => {
             let Some((_, state)) = why::found(&target.records().await?, user).await? else { return Ok(None) };
-            let name = why::name(&state).unwrap_or_else(|| user.to_owned());
+            let name = explain::name(&state).unwrap_or_else(|| user.to_owned());
             Shopper::known(&name, &state, &playbook, play, Catalogue::Installed(target.catalogue().await?))
         }
     };

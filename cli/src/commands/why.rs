@@ -12,14 +12,13 @@ use std::sync::Arc;
 
 use kairos_backtest::Format;
 use kairos_cloud::clock::SystemClock;
-use kairos_engine::bounds::FORWARD_HOPS_MAX;
-use kairos_engine::commit::StoredUser;
 use kairos_engine::describe::Time;
-use kairos_engine::explain::{self, Considered, MomentsExplanation, PlayExplanation, SegmentExplanation};
+use kairos_engine::explain::{
+    self, Considered, MomentsExplanation, PlayExplanation, SegmentExplanation, facts, name, under_way,
+};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::money::Currency;
 use kairos_engine::outcome::{OutcomeRecord, PlayOutcome};
-use kairos_engine::product::Product;
 use kairos_engine::program::Program;
 use kairos_engine::state::UserState;
 use kairos_engine::time::Timestamp;
@@ -42,7 +41,7 @@ Times are UTC. A moment of the past is explained from recorded events, which are
   kairos why ann --at \"2026-11-20 10:00\" --events november.ndjson.gz --play abandoned_cart
 Formats are those of `kairos backtest`: Segment calls, GA4's export, REES46, purchases.")]
 pub struct Arguments {
-    /// The user's id in the shop (userId), or a visitor's (anonymousId)
+    /// The user's id in the shop (userId), a visitor's (anonymousId), or an address that they were written to at
     pub user: String,
     /// Explain one play: each condition with its value and threshold, caps, quiet hours, and what would happen now
     #[arg(long, value_name = "PLAY", conflicts_with = "segment")]
@@ -125,7 +124,9 @@ pub async fn run(arguments: &Arguments) -> Done {
             paint::segment(segment, known.at, style).iter().for_each(line);
         }
         (None, segments) => {
-            paint::facts(&facts(known.key, &known.state)).iter().for_each(line);
+            let mut known_facts = facts(known.key, &known.state);
+            known_facts.extend(under_way(&known.state));
+            paint::facts(&known_facts).iter().for_each(line);
             if let Some(moments) = &answer.moments {
                 paint::moments(moments, known.at, style).iter().for_each(line);
             }
@@ -230,29 +231,18 @@ async fn now(arguments: &Arguments, target: &Target, records: &Records) -> Resul
     Ok(Some(Known { key, at, program, considered, rests_on: Vec::new(), state }))
 }
 
-/// Who has this userId or anonymousId, by way of the visitors that proved to be them; says so when nobody has.
+/// Whom this text means ([`People::find`]), the likeliest first; says so when nobody is found.
 pub(super) async fn found(records: &Records, user: &str) -> Result<Option<(UserKey, UserState)>, Problem> {
-    let Some((mut key, mut stored)) = look_up(records, user).await? else {
+    let Some(person) = records.people().find(user).await?.into_iter().next() else {
         line(format!("Nothing is known of {user}."));
         line("Either no event with this userId or anonymousId has come yet, or it was too long ago.");
         return Ok(None);
     };
-    for _ in 0..FORWARD_HOPS_MAX {
-        let Some(to) = stored.state.forwarded_to else { break };
-        let Some(next) = records.users().get(to).await? else { break };
-        note(format!("This visitor proved to be {}.", name(&next.state).unwrap_or_else(|| to.to_string())));
-        (key, stored) = (to, next);
+    let (key, state) = (person.key, person.stored.state);
+    if !person.visitors.is_empty() {
+        note(format!("This visitor proved to be {}.", name(&state).unwrap_or_else(|| key.to_string())));
     }
-    Ok(Some((key, stored.state)))
-}
-
-async fn look_up(records: &Records, user: &str) -> Result<Option<(UserKey, StoredUser)>, Problem> {
-    for key in [UserKey::known(user), UserKey::anonymous(user)] {
-        if let Some(stored) = records.users().get(key).await? {
-            return Ok(Some((key, stored)));
-        }
-    }
-    Ok(None)
+    Ok(Some((key, state)))
 }
 
 /// What was considered, oldest first, with the messages themselves where there are any.
@@ -301,64 +291,6 @@ async fn considered(
         }
     }
     Ok(())
-}
-
-/// How a person would call the user.
-pub fn name(state: &UserState) -> Option<String> {
-    let profile = &state.profile;
-    let names: Vec<&str> =
-        [&profile.first_name, &profile.last_name].into_iter().flatten().map(String::as_str).collect();
-    match (names.is_empty(), &state.user_id) {
-        (false, _) => Some(names.join(" ")),
-        (true, Some(user_id)) => Some(user_id.clone()),
-        (true, None) => state.anonymous_id.as_ref().map(|id| format!("visitor {id}")),
-    }
-}
-
-fn facts(key: UserKey, state: &UserState) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("key", key.to_string()), ("clock", Time(state.clock).to_string())];
-    let known = [
-        ("userId", &state.user_id),
-        ("visitor", &state.anonymous_id),
-        ("email", &state.profile.email),
-        ("phone", &state.profile.phone),
-        ("telegram", &state.profile.telegram),
-        ("viber", &state.profile.viber),
-        ("whatsapp", &state.profile.whatsapp),
-        ("language", &state.profile.locale),
-        ("time zone", &state.time_zone),
-    ];
-    facts.extend(known.into_iter().filter_map(|(what, value)| Some((what, value.clone()?))));
-    match state.cart.items() {
-        [] => facts.push(("cart", "empty".into())),
-        items => facts.extend(items.iter().rev().map(|item| ("cart", product(item)))),
-    }
-    if let Some(last_at) = state.orders.last_at {
-        facts.push(("orders", format!("{}, the last {}", state.orders.count, Time(last_at))));
-    }
-    facts.extend(state.inside.iter().map(|inside| ("in", format!("{} since {}", inside.place, Time(inside.since)))));
-    for (play, standing) in &state.plays {
-        if let Some(waiting) = &standing.waiting {
-            let (due_at, after_at) = (Time(waiting.due_at), Time(waiting.after_at));
-            facts.push(("waits until", format!("{due_at} ({play}), because of {} {after_at}", waiting.after)));
-        }
-        if let Some(run) = &standing.run {
-            let (due_at, why) = (Time(run.due_at), &run.subject.why);
-            facts.push(("under way", format!("{play}, goes on {due_at} at the latest; {why}")));
-        }
-        if let Some(scheduled) = &standing.scheduled {
-            facts.push(("next", format!("{play}, {}", Time(scheduled.due_at))));
-        }
-    }
-    facts
-}
-
-fn product(product: &Product) -> String {
-    let name = product.name.as_ref().unwrap_or(&product.id);
-    let price = product.price.map(|price| format!(", {price}")).unwrap_or_default();
-    let currency = product.currency.map(|currency| format!(" {}", currency.as_str())).unwrap_or_default();
-    let each = if product.quantity > 1 && product.price.is_some() { " each" } else { "" };
-    format!("{} × {name}{price}{currency}{each}", product.quantity)
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kairos_engine::commit::StoredUser;
+use kairos_engine::explain;
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::playbook::Channel;
 use kairos_engine::product::shortened;
@@ -12,7 +13,6 @@ use serde_json::Value;
 
 use super::push_service::PushService;
 use super::{Failure, quiet};
-use crate::commands::why;
 use crate::sender::http_client;
 use crate::target::Target;
 
@@ -58,7 +58,7 @@ impl Findings {
 
     /// How a person would call the user.
     pub(super) fn name(&self, user: UserKey) -> String {
-        self.users.get(&user).and_then(|stored| why::name(&stored.state)).unwrap_or_else(|| user.to_string())
+        self.users.get(&user).and_then(|stored| explain::name(&stored.state)).unwrap_or_else(|| user.to_string())
     }
 
     /// How the records and the providers differ, a line each: nothing when they tell the same.

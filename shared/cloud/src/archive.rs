@@ -24,8 +24,8 @@ const ERASED: &str = "erased-rows";
 /// The bucket.
 #[derive(Clone, Debug)]
 pub struct ArchiveBucket {
-    client: Client,
-    bucket: String,
+    pub(crate) client: Client,
+    pub(crate) bucket: String,
 }
 
 impl ArchiveBucket {

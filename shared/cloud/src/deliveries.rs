@@ -9,14 +9,17 @@
 //! | `status`, `play`, `channel`, `user` (S), `changed_at` (N, ms) | copies out of the record, for people and filters |
 //! | `expires_at` (N) | TTL, in seconds |
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_dynamodb::Client;
+use kairos_engine::bounds::READ_BATCH_KEYS_MAX;
 use kairos_engine::identifiers::DeliveryId;
 use kairos_engine::playbook::Channel;
 use kairos_protocol::delivery::{DeliveryRecord, Put, Records, provider_key};
 use kairos_protocol::port::Fault;
 
 use crate::faults::fault;
-use crate::items::{Condition, Item, PutOutcome, number, put_if, text, text_in};
+use crate::items::{BatchRead, Condition, Item, PutOutcome, number, put_if, read_batch, text, text_in};
 
 /// The sparse index of deliveries by what their provider calls them.
 const PROVIDER_IDS: &str = "provider_ids";
@@ -49,6 +52,29 @@ impl DeliveriesTable {
             .await
             .map_err(|error| fault("DeliveriesTable GetItem", &error))?;
         answer.item.as_ref().map(read_item).transpose()
+    }
+
+    /// The records of these deliveries, at most [`READ_BATCH_KEYS_MAX`]. One that is not there is not in it: it was not taken
+    /// up yet, or is forgotten.
+    ///
+    /// # Errors
+    /// When DynamoDB fails or an item is damaged.
+    pub async fn get_all(
+        &self,
+        deliveries: impl IntoIterator<Item = DeliveryId>,
+    ) -> Result<BTreeMap<DeliveryId, DeliveryRecord>, Fault> {
+        const READ: &str = "DeliveriesTable BatchGetItem";
+        let distinct: BTreeSet<DeliveryId> = deliveries.into_iter().take(READ_BATCH_KEYS_MAX).collect();
+        if distinct.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let keys = distinct.into_iter().map(|delivery| Item::from([("delivery".into(), text(delivery.to_string()))]));
+        let read = read_batch(&self.client, &self.table, keys.collect(), READ).await?;
+        if !read.unread.is_empty() {
+            return Err(BatchRead::left_unread(READ));
+        }
+        let records = read.items.iter().map(read_item);
+        records.map(|record| record.map(|record| (record.delivery, record))).collect()
     }
 
     /// Which delivery a provider calls so. The index is a moment behind the table.

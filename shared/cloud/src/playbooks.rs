@@ -2,21 +2,27 @@
 //!
 //! | item | attributes |
 //! |---|---|
-//! | `current` | `version`; `program_since`: since when what is watched has not changed; `published_at` |
+//! | `current` | `version`; `program_since`: since when what is watched has not changed; `published_at`; `history`: JSON, the newest publications, oldest first, this one the last |
 //! | `version#HASH` | `playbook`: JSON; the same for ever but for what its newest publication fills in |
+//! | `check#HASH` | `warnings`: JSON, what was doubtful when the version was last published from its files |
 //! | `backfill` | see [`crate::backfills`] |
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
-use kairos_engine::bounds::{PLAYBOOK_REFRESH, PLAYBOOK_VERSIONS_KEPT_MAX, SEGMENTS_MAX};
+use kairos_engine::bounds::{
+    PLAYBOOK_REFRESH, PLAYBOOK_VERSIONS_KEPT_MAX, PUBLICATIONS_KEPT_MAX, SEGMENTS_MAX, WARNING_BYTES_MAX,
+    WARNINGS_KEPT_MAX,
+};
 use kairos_engine::name::Name;
 use kairos_engine::playbook::{Playbook, PlaybookVersion};
+use kairos_engine::product::shortened;
 use kairos_engine::program::Program;
 use kairos_engine::register::Register;
 use kairos_engine::time::Timestamp;
 use kairos_protocol::port::{Clock, Fault};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::SystemClock;
 use crate::faults::fault;
@@ -59,6 +65,18 @@ pub struct InForce {
     /// Since when playbooks that watch the same have been in force without a break; unknown of one that an earlier
     /// Kairos has published.
     pub program_since: Option<Timestamp>,
+}
+
+/// A publication that was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastPublication {
+    /// Which version.
+    pub version: PlaybookVersion,
+    /// When, and by which it is told from others ([`InForce::published_at`]).
+    pub published_at: String,
+    /// Whether it put an earlier version in force again.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub rolled_back: bool,
 }
 
 /// What a publication means for users who were there before.
@@ -194,12 +212,67 @@ impl PlaybookStore {
     /// When it cannot run, when DynamoDB fails, or when somebody else publishes at the same time; the playbook in
     /// force then stays so.
     pub async fn publish(&self, playbook: &Playbook) -> Result<Publication, Fault> {
+        let pointer = self.get(CURRENT.to_owned()).await?;
+        self.put_in_force(playbook, pointer, false).await
+    }
+
+    /// Publishes a playbook, and keeps with its version what was doubtful in its files, as far as there is room.
+    ///
+    /// # Errors
+    /// As [`Self::publish`] has them.
+    pub async fn publish_checked(&self, playbook: &Playbook, warnings: &[String]) -> Result<Publication, Fault> {
+        let kept = warnings.iter().take(WARNINGS_KEPT_MAX).map(|warning| shortened(warning, WARNING_BYTES_MAX));
+        let kept = serde_json::to_string(&kept.collect::<Vec<_>>()).map_err(unwritable)?;
+        self.put(format!("check#{}", playbook.version), [("warnings", kept)]).await?;
+        self.publish(playbook).await
+    }
+
+    /// Puts a version in force again that was published before, the same way as a new one. `in_force` is the publication
+    /// that is to be replaced ([`InForce::published_at`]): what somebody else has put in force meanwhile stays so.
+    ///
+    /// # Errors
+    /// As [`Self::publish`] has them, and when there is no such version or it cannot be understood any more.
+    pub async fn roll_back(&self, version: &PlaybookVersion, in_force: &str) -> Result<Publication, Fault> {
+        let pointer = self.get(CURRENT.to_owned()).await?;
+        if pointer.as_ref().and_then(|pointer| text_in(pointer, "published_at")) != Some(in_force) {
+            return Err(overtaken());
+        }
+        let playbook = self.version(version).await?;
+        self.put_in_force(&playbook, pointer, true).await
+    }
+
+    /// The newest publications, the newest first; the first is in force.
+    ///
+    /// # Errors
+    /// When DynamoDB fails or the pointer is damaged.
+    pub async fn history(&self) -> Result<Vec<PastPublication>, Fault> {
+        let Some(pointer) = self.get(CURRENT.to_owned()).await? else { return Ok(Vec::new()) };
+        let mut history = history_in(&pointer)?;
+        history.reverse();
+        Ok(history)
+    }
+
+    /// What was doubtful in the files of a version when it was last published from them; nothing is known of one that was
+    /// published by an earlier Kairos.
+    ///
+    /// # Errors
+    /// When DynamoDB fails or the item is damaged.
+    pub async fn warnings(&self, version: &PlaybookVersion) -> Result<Option<Vec<String>>, Fault> {
+        let Some(item) = self.get(format!("check#{version}")).await? else { return Ok(None) };
+        serde_json::from_str(&text(&item, "warnings")?).map(Some).map_err(unreadable)
+    }
+
+    async fn put_in_force(
+        &self,
+        playbook: &Playbook,
+        pointer: Option<Item>,
+        rolled_back: bool,
+    ) -> Result<Publication, Fault> {
         let program = runnable(playbook)?;
         let now = SystemClock.now();
-        let pointer = self.get(CURRENT.to_owned()).await?;
-        let before = match &pointer {
-            None => Before::Nothing,
-            Some(pointer) => self.before(in_force(pointer)?).await?,
+        let (before, mut history) = match &pointer {
+            None => (Before::Nothing, Vec::new()),
+            Some(pointer) => (self.before(in_force(pointer)?).await?, history_in(pointer)?),
         };
         let watched_since = before.watched_since(program.registers(), now);
         let retired_segments = before.retired_segments(playbook);
@@ -209,13 +282,23 @@ impl PlaybookStore {
             watched_from_now: watched_since.values().filter(|since| **since == now).count(),
         };
         let published = Playbook { watched_since, retired_segments, ..playbook.clone() };
-        let body = serde_json::to_string(&published)
-            .map_err(|error| Fault::Permanent { what: "writing the playbook", why: error.to_string() })?;
-        let version = playbook.version.to_string();
-        let item = [("playbook", body), ("published_at", now.to_string())];
+        let body = serde_json::to_string(&published).map_err(unwritable)?;
+        let (version, published_at) = (playbook.version.to_string(), now.to_string());
+        history.push(PastPublication {
+            version: playbook.version.clone(),
+            published_at: published_at.clone(),
+            rolled_back,
+        });
+        history.drain(..history.len().saturating_sub(PUBLICATIONS_KEPT_MAX));
+        let history = serde_json::to_string(&history).map_err(unwritable)?;
+        let item = [("playbook", body), ("published_at", published_at.clone())];
         self.put(format!("version#{version}"), item).await?;
-        let item =
-            [("version", version), ("program_since", program_since.to_string()), ("published_at", now.to_string())];
+        let item = [
+            ("version", version),
+            ("program_since", program_since.to_string()),
+            ("published_at", published_at),
+            ("history", history),
+        ];
         self.point(item, pointer.as_ref()).await?;
         Ok(publication)
     }
@@ -254,10 +337,7 @@ impl PlaybookStore {
         let new = item(CURRENT.to_owned(), attributes);
         match put_if(&self.client, &self.table, new, condition, "PlaybookTable PutItem").await? {
             PutOutcome::Written { .. } | PutOutcome::Same => Ok(()),
-            PutOutcome::Conflict(_) => Err(Fault::Permanent {
-                what: "publishing the playbook",
-                why: "somebody else has just published one: look what is in force, and publish again".into(),
-            }),
+            PutOutcome::Conflict(_) => Err(overtaken()),
         }
     }
 
@@ -334,6 +414,33 @@ fn in_force(pointer: &Item) -> Result<InForce, Fault> {
         false => None,
     };
     Ok(InForce { version, published_at: text(pointer, "published_at")?, program_since })
+}
+
+/// The publications that the pointer tells of, oldest first. One that an earlier Kairos has written tells of its own alone.
+fn history_in(pointer: &Item) -> Result<Vec<PastPublication>, Fault> {
+    match text_in(pointer, "history") {
+        Some(history) => serde_json::from_str(history).map_err(unreadable),
+        None => {
+            let InForce { version, published_at, .. } = in_force(pointer)?;
+            Ok(vec![PastPublication { version, published_at, rolled_back: false }])
+        }
+    }
+}
+
+fn overtaken() -> Fault {
+    Fault::Permanent {
+        what: "publishing the playbook",
+        why: "somebody else has just published one: look what is in force, and publish again".into(),
+    }
+}
+
+fn unwritable(error: serde_json::Error) -> Fault {
+    Fault::Permanent { what: "writing the playbook", why: error.to_string() }
+}
+
+fn unreadable(error: serde_json::Error) -> Fault {
+    let why = format!("what is noted of publications cannot be understood ({error}): publish the playbook again");
+    Fault::Permanent { what: "reading the playbook", why }
 }
 
 fn item<const N: usize>(name: String, attributes: [(&str, String); N]) -> Item {
@@ -485,5 +592,84 @@ mod tests {
         assert!(error.contains("cannot run"), "{error}");
         store.cached(|cache| cache.program = Some(("before".into(), Arc::clone(&known))));
         assert!(Arc::ptr_eq(&store.current().await.unwrap(), &known));
+    }
+
+    /// A table of playbooks in memory.
+    fn table() -> PlaybookStore {
+        let items = Mutex::new(std::collections::BTreeMap::<String, serde_json::Value>::new());
+        let client = crate::stand_in::client(move |call: &crate::stand_in::Call| {
+            let mut items = items.lock().unwrap();
+            match call.operation.as_str() {
+                "GetItem" => match items.get(call.body["Key"]["name"]["S"].as_str().unwrap()) {
+                    Some(item) => serde_json::json!({ "Item": item }),
+                    None => serde_json::json!({}),
+                },
+                "PutItem" => {
+                    let name = call.body["Item"]["name"]["S"].as_str().unwrap().to_owned();
+                    items.insert(name, call.body["Item"].clone());
+                    serde_json::json!({})
+                }
+                other => panic!("{other} is not asked for"),
+            }
+        });
+        PlaybookStore::new(client, "playbook".into())
+    }
+
+    fn version(name: &str, views: u32) -> Playbook {
+        Playbook { version: PlaybookVersion(name.into()), ..watching(views, &[]).playbook().clone() }
+    }
+
+    #[tokio::test]
+    async fn what_was_in_force_is_told_and_can_be_put_in_force_again() {
+        let store = table();
+        assert!(store.history().await.unwrap().is_empty());
+        store.publish(&version("v1", 2)).await.unwrap();
+        store
+            .publish_checked(&version("v2", 3), &["doubtful".into(), "x".repeat(WARNING_BYTES_MAX + 1)])
+            .await
+            .unwrap();
+        let history = store.history().await.unwrap();
+        let names = |history: &[PastPublication]| -> Vec<String> {
+            history
+                .iter()
+                .map(|past| format!("{}{}", past.version, if past.rolled_back { " again" } else { "" }))
+                .collect()
+        };
+        assert_eq!(names(&history), ["v2", "v1"]);
+        let warnings = store.warnings(&history[0].version).await.unwrap().unwrap();
+        assert_eq!((warnings[0].as_str(), warnings[1].len()), ("doubtful", WARNING_BYTES_MAX));
+        assert_eq!(store.warnings(&history[1].version).await.unwrap(), None);
+
+        // Somebody who saw another one in force replaces nothing.
+        let refused = store.roll_back(&history[1].version, &history[1].published_at).await.unwrap_err().to_string();
+        assert!(refused.contains("somebody else"), "{refused}");
+        let missing = store.roll_back(&PlaybookVersion("v0".into()), &history[0].published_at).await.unwrap_err();
+        assert!(missing.to_string().contains("not in the table"), "{missing}");
+        assert_eq!(store.pointer().await.unwrap().unwrap().version.to_string(), "v2");
+
+        let publication = store.roll_back(&history[1].version, &history[0].published_at).await.unwrap();
+        assert!(publication.watches_anew, "users are brought to it as to a new one");
+        assert_eq!(names(&store.history().await.unwrap()), ["v1 again", "v2", "v1"]);
+        assert_eq!(store.pointer().await.unwrap().unwrap().version.to_string(), "v1");
+    }
+
+    #[tokio::test]
+    async fn the_history_keeps_the_newest_and_begins_with_what_an_earlier_kairos_has_published() {
+        let store = table();
+        store
+            .put("version#v0".into(), [("playbook", serde_json::to_string(&version("v0", 2)).unwrap())])
+            .await
+            .unwrap();
+        store.put(CURRENT.into(), [("version", "v0".into()), ("published_at", "before".into())]).await.unwrap();
+        store.publish(&version("v1", 2)).await.unwrap();
+        let history = store.history().await.unwrap();
+        assert_eq!((history.len(), history[1].published_at.as_str()), (2, "before"));
+        for number in 0..PUBLICATIONS_KEPT_MAX {
+            store.publish(&version(&format!("version-{number:08}"), 2)).await.unwrap();
+        }
+        assert_eq!(store.history().await.unwrap().len(), PUBLICATIONS_KEPT_MAX);
+        let pointer = store.get(CURRENT.into()).await.unwrap().unwrap();
+        let bytes: usize = pointer.iter().map(|(name, value)| name.len() + value.as_s().unwrap().len()).sum();
+        assert!(bytes < 4 * 1024, "{bytes} bytes are more than one read unit");
     }
 }

@@ -678,6 +678,59 @@ pub const MESSENGER_TOKEN_REFRESH: Span = Span::from_mins(15);
 /// How long the signing secret of webhooks is used before it is asked for again.
 pub const WEBHOOK_SECRET_REFRESH: Span = Span::from_mins(15);
 
+// ---- What people look up ----
+
+/// Most users that one search finds.
+pub const PEOPLE_FOUND_MAX: usize = 20;
+/// Most bytes that one look into the archive reads, decompressed.
+pub const ARCHIVE_SEARCH_BYTES_MAX: usize = 48 * 1024 * 1024;
+/// Most objects that one look into the archive reads.
+pub const ARCHIVE_SEARCH_OBJECTS_MAX: usize = 400;
+/// Objects that are read at a time.
+pub const ARCHIVE_SEARCH_LANES: usize = 4;
+/// Most rows of a user that one look into the archive gives.
+pub const ARCHIVE_SEARCH_ROWS_MAX: usize = 1_000;
+/// Most pages of a thousand names that are listed of an hour of the archive.
+pub const ARCHIVE_HOUR_PAGES_MAX: usize = 20;
+/// Deliveries shown on a page.
+pub const DELIVERIES_PER_PAGE: usize = 50;
+/// Publications of the playbook that are remembered: with what stands beside them they fit into one read unit.
+pub const PUBLICATIONS_KEPT_MAX: usize = 25;
+/// Warnings that are kept with a version of the playbook.
+pub const WARNINGS_KEPT_MAX: usize = 100;
+/// Longest warning that is kept, in bytes.
+pub const WARNING_BYTES_MAX: usize = 600;
+/// Differences shown between two versions of the playbook.
+pub const DIFFERENCES_MAX: usize = 500;
+/// Longest text of a difference, in bytes.
+pub const DIFFERENCE_BYTES_MAX: usize = 2_000;
+/// Dead letters of a queue that are shown.
+pub const DEAD_LETTERS_SHOWN_MAX: usize = 20;
+/// How long a dead letter that is shown is kept from others that look: until it is shown.
+pub const DEAD_LETTER_LOOK: Span = Span::from_secs(5);
+/// Longest text of a dead letter that is shown, in bytes.
+pub const DEAD_LETTER_BYTES_MAX: usize = 8 * 1024;
+/// Dead letters that are put back at a time.
+pub const REDRIVE_MAX: usize = 200;
+/// How long a dead letter that is being put back is kept from others.
+pub const REDRIVE_LEASE: Span = Span::from_secs(60);
+/// After how long no further dead letter is put back by one request.
+pub const REDRIVE_RUN_MAX: Span = Span::from_secs(15);
+/// Refusals of a source that are shown.
+pub const REFUSALS_SHOWN_MAX: u16 = 50;
+
+const _: () = {
+    // One object more than the bound may be under way on each lane: memory for them is there with the rest.
+    assert!(ARCHIVE_OBJECT_READ_BYTES_MAX <= ARCHIVE_SEARCH_BYTES_MAX);
+    assert!(PEOPLE_FOUND_MAX <= READ_BATCH_KEYS_MAX && DELIVERIES_PER_PAGE <= READ_BATCH_KEYS_MAX);
+    // The pointer with its history fits into one read unit of 4 KB: about 130 bytes a publication.
+    assert!(PUBLICATIONS_KEPT_MAX * 140 < 4 * 1024);
+    // The warnings of a version fit into one item, whatever JSON escapes.
+    assert!(2 * WARNINGS_KEPT_MAX * WARNING_BYTES_MAX < 400 * 1024);
+    // Nobody else gets a letter while it is being put back.
+    assert!(REDRIVE_RUN_MAX.as_millis() < REDRIVE_LEASE.as_millis());
+};
+
 // ---- What experiments are read from ----
 
 /// Most users of one variant, so that every count is exact as a float, too (2^53).

@@ -4,6 +4,7 @@
 //! and numbers beside it come from what is remembered, and never decide anything.
 
 mod leaf;
+mod person;
 mod play;
 
 use alloc::borrow::ToOwned;
@@ -23,6 +24,7 @@ use crate::seats::Seats;
 use crate::state::UserState;
 use crate::time::{Span, Timestamp};
 
+pub use person::{facts, name, under_way};
 pub use play::{Considered, PlayExplanation, Point, StepLine, play};
 
 /// A condition, or a part of one, with its answer and the reason for it.

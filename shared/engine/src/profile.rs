@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 use serde_json::{Map, Value};
 
@@ -171,6 +172,18 @@ fn phone(text: &str) -> Option<String> {
     ((8..=16).contains(&number.len()) && !number.starts_with("+0")).then_some(number)
 }
 
+/// As which addresses on which channels a text can be read, in the form in which they are kept: one phone number is two.
+pub fn read_as_addresses(text: &str) -> Vec<(Channel, String)> {
+    let readings = [
+        (Channel::Email, email(text)),
+        (Channel::Sms, phone(text)),
+        (Channel::Whatsapp, phone(text)),
+        (Channel::Telegram, telegram_chat_id(text)),
+        (Channel::Viber, viber_id(text)),
+    ];
+    readings.into_iter().filter_map(|(channel, address)| Some((channel, address?))).collect()
+}
+
 /// The id of a private chat: a positive number of at most 52 bits (Bot API, "User"). Groups and channels have
 /// negative ones, and no message of a play is for them.
 fn telegram_chat_id(text: &str) -> Option<String> {
@@ -304,5 +317,22 @@ mod tests {
         assert_eq!(profile.traits.len(), 1);
         profile.apply(json!({"email": null, "plan": null}).as_object().unwrap(), &kept);
         assert_eq!(profile, Profile::default());
+    }
+
+    #[test]
+    fn a_text_is_read_as_every_address_that_it_could_be() {
+        for (text, channels) in [
+            ("ann@shop.example", &[Channel::Email][..]),
+            ("+49 170 123-4567", &[Channel::Sms, Channel::Whatsapp]),
+            ("12345", &[Channel::Telegram]),
+            ("12345678", &[Channel::Telegram, Channel::Viber]),
+            ("01234567890A=", &[Channel::Viber]),
+            ("ann", &[]),
+            ("", &[]),
+        ] {
+            let read: Vec<_> = read_as_addresses(text).into_iter().map(|(channel, _)| channel).collect();
+            assert_eq!(read, channels, "{text}");
+        }
+        assert_eq!(read_as_addresses("+49 170 123-4567")[0].1, "+491701234567");
     }
 }

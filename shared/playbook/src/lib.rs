@@ -25,7 +25,7 @@
 //! Reading order: `folder`, `node` (YAML with places), `fields` (typed reading); `values`, `hours`, `events`,
 //! `conditions`, `behaviour` (what all files are made of); `settings`, `consent`, `policy`, `moments`, `places`, `promotions`, `links`, `conversions`,
 //! `segments`, `blocks`, `mjml`, `text_part`, `messages`, `plays` with `triggers` and `steps` (the files); `tracking`, `possible`, `relations` and `checks` (what
-//! can be told only of the whole); `diagnostic`; `cost`; `schema` (what editors know of the files).
+//! can be told only of the whole); `diagnostic`; `cost`; `difference` (what differs between two); `schema` (what editors know of the files).
 
 mod behaviour;
 mod blocks;
@@ -35,6 +35,7 @@ mod consent;
 mod conversions;
 mod cost;
 mod diagnostic;
+mod difference;
 mod events;
 mod fields;
 mod folder;
@@ -75,6 +76,7 @@ use sha2::{Digest, Sha256};
 
 pub use cost::{Cost, RegisterCost, cost};
 pub use diagnostic::{Diagnostic, Severity};
+pub use difference::{Change, Difference, Differences, Side, ValueDifference, differences};
 pub use schema::schemas;
 
 use diagnostic::{Found, Report};
@@ -89,6 +91,27 @@ pub struct Loaded {
     pub playbook: Playbook,
     /// What is probably not meant, ordered by file and line.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// One line about a playbook: its version, and how many of everything it has.
+pub fn summary(playbook: &Playbook) -> String {
+    let always = ["play", "message", "source"];
+    let parts = contents(playbook).into_iter().filter(|(what, count)| *count > 0 || always.contains(what));
+    let parts: Vec<String> =
+        parts.map(|(what, count)| format!("{count} {what}{}", if count == 1 { "" } else { "s" })).collect();
+    format!("version {}: {}", playbook.version, parts.join(", "))
+}
+
+/// How many of each kind of thing a playbook has.
+pub fn contents(playbook: &Playbook) -> [(&'static str, usize); 6] {
+    [
+        ("play", playbook.plays.len()),
+        ("message", playbook.messages.len()),
+        ("segment", playbook.segments.len()),
+        ("place", playbook.places.len()),
+        ("promotion", playbook.promotions.len()),
+        ("source", playbook.sources.len()),
+    ]
 }
 
 /// Loads the playbook in a folder.
