@@ -93,7 +93,7 @@ pub async fn run(arguments: &Arguments) -> Done {
 }
 
 /// The beginning of a day.
-fn day(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn day(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(&format!("{text}T00:00:00Z"))
         .ok_or_else(|| format!("{text:?} is no day: write one like 2026-11-01"))
 }

@@ -1,5 +1,7 @@
 //! `kairos segments`: who belongs together, and how far users have been brought to what is watched now.
 
+pub mod backfill;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::io::{BufWriter, Write};
@@ -49,6 +51,12 @@ enum What {
     },
     /// Show how far users have been brought to what the playbook in force watches
     Status,
+    /// Tell users, out of the archive, what they did before the playbook in force watched it
+    Backfill {
+        /// The first day of the archive to read, UTC, as in 2026-11-01; all of it without
+        #[arg(long)]
+        from: Option<String>,
+    },
 }
 
 /// Shows what was asked for.
@@ -71,6 +79,11 @@ pub async fn run(arguments: &Arguments) -> Done {
             let mut out = BufWriter::new(std::io::stdout().lock());
             let exported = export(&program, &users, segment, format, &mut out).await?;
             note(format!("{} members of {segment}", thousands(exported)));
+        }
+        Some(What::Backfill { from }) => {
+            let from = from.as_deref().map(super::archive::day).transpose()?;
+            let left = backfill::run(&target, from).await?.map_or(0, |backfilled| backfilled.left);
+            return Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Some(What::Status) => status(target.backfills().await?.load().await?.as_ref()),
     }

@@ -27,6 +27,7 @@ mod order;
 pub mod page;
 mod past;
 mod pieces;
+mod recollector;
 pub mod rees46;
 pub mod report;
 mod run;
@@ -44,6 +45,7 @@ pub use compare::{Gate, Gates};
 pub use counts::{Counts, reason_title};
 pub use formats::{Format, PurchaseColumns};
 pub use past::{Past, past};
+pub use recollector::Recollector;
 pub use report::Report;
 pub use run::run;
 

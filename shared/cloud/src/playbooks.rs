@@ -303,6 +303,43 @@ impl PlaybookStore {
         Ok(publication)
     }
 
+    /// Notes that users' registers know what was since then, because the archive has told it; from the beginning, when
+    /// it is `None`. `registers` are their keys ([`Register::watch_key`]). What is known from earlier on stays so.
+    ///
+    /// # Errors
+    /// When DynamoDB fails, or the playbook has been published anew meanwhile.
+    pub async fn note_recollected(
+        &self,
+        version: &PlaybookVersion,
+        registers: &[String],
+        since: Option<Timestamp>,
+    ) -> Result<(), Fault> {
+        let name = format!("version#{version}");
+        let missing =
+            || Fault::Permanent { what: "reading the playbook", why: format!("there is no version {version}") };
+        let read = self.get(name.clone()).await?.ok_or_else(missing)?;
+        let damaged =
+            |error: serde_json::Error| Fault::Permanent { what: "reading the playbook", why: error.to_string() };
+        let mut playbook: Playbook = serde_json::from_str(&text(&read, "playbook")?).map_err(damaged)?;
+        for register in registers {
+            match (playbook.watched_since.get(register), since) {
+                (Some(known), Some(since)) if since < *known => {
+                    playbook.watched_since.insert(register.clone(), since);
+                }
+                (Some(_), None) => drop(playbook.watched_since.remove(register)),
+                _ => {}
+            }
+        }
+        let body = serde_json::to_string(&playbook).map_err(damaged)?;
+        let published_at = text(&read, "published_at")?;
+        let condition = Condition::Equal("published_at", items::text(&published_at));
+        let new = item(name, [("playbook", body), ("published_at", published_at)]);
+        match put_if(&self.client, &self.table, new, condition, "PlaybookTable PutItem").await? {
+            PutOutcome::Written { .. } | PutOutcome::Same => Ok(()),
+            PutOutcome::Conflict(_) => Err(overtaken()),
+        }
+    }
+
     /// The playbook before. One that cannot be read any more tells nothing.
     async fn before(&self, in_force: InForce) -> Result<Before, Fault> {
         let program = match self.version(&in_force.version).await {

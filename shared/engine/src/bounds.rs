@@ -339,6 +339,12 @@ pub const FACTS_BYTES_SOFT_MAX: usize = 64 * 1024;
 /// Most bytes of a user's item with which its facts are written; where they would make it larger, it says how many are
 /// missing. (Facts are compressed, and an item may have 400 KB.)
 pub const ITEM_WITH_FACTS_BYTES_MAX: usize = 390 * 1024;
+/// Users who are told at the same time what the archive knows of them: as many as one BatchGetItem reads.
+pub const RECOLLECTIONS_AT_ONCE_MAX: usize = 100;
+/// How long after that those who were busy are looked at again: by then their rows are in the archive.
+pub const RECOLLECTION_ROUND: Span = Span::from_secs(60);
+/// How often that is tried.
+pub const RECOLLECTION_ROUNDS_MAX: u32 = 10;
 /// Most bytes of facts that are read from one item, decompressed: some times what a commit writes.
 pub const FACTS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// An object of the archive takes no further record when that would make it larger, in bytes before compression.

@@ -327,6 +327,9 @@ impl Fact {
             InputOutcome::Duplicate
             | InputOutcome::TickStale
             | InputOutcome::LinkRepeated
+            // What the archive has told need not be told to it.
+            | InputOutcome::Recollected
+            | InputOutcome::RecollectionOutdated
             | InputOutcome::Forwarded => return None,
             InputOutcome::Applied
             | InputOutcome::AppliedLate

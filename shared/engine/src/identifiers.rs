@@ -188,6 +188,12 @@ impl InputId {
         Self::from_bytes(prefix(&digest("tick", &[user.as_bytes(), &due, &minutes_late.to_be_bytes()])))
     }
 
+    /// The id of a mailbox message that brings this user what the archive tells.
+    pub fn of_recollection(user: UserKey, at: Timestamp, again: u32) -> Self {
+        let at = at.as_millis().to_be_bytes();
+        Self::from_bytes(prefix(&digest("recollection", &[user.as_bytes(), &at, &again.to_be_bytes()])))
+    }
+
     /// An id derived from another input, for what that input causes (a link, a merge).
     pub fn caused_by(cause: InputId, what: &str, whom: UserKey) -> Self {
         Self::from_bytes(prefix(&digest("caused", &[cause.as_bytes(), what.as_bytes(), whom.as_bytes()])))

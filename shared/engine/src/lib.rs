@@ -60,6 +60,7 @@ pub mod product;
 pub mod profile;
 pub mod program;
 mod property;
+pub mod recollection;
 pub mod register;
 mod seats;
 pub mod segment_spec;

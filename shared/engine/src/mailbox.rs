@@ -74,6 +74,13 @@ impl MailboxMessage {
         }
     }
 
+    /// What the archive tells of a user's registers. `again` tells apart tries that the queue must not take for a
+    /// repetition.
+    pub fn of_recollection(user: UserKey, recollection: Input, again: u32) -> Self {
+        let id = InputId::of_recollection(user, recollection.at(), again);
+        Self::V1 { id, user, inputs: alloc::vec![recollection], correlation: None }
+    }
+
     /// The same, caused by this.
     #[must_use]
     pub fn caused_by(self, cause: Option<CorrelationId>) -> Self {
@@ -149,6 +156,17 @@ pub enum Input {
         #[serde(default, skip_serializing_if = "is_zero")]
         hops: u8,
     },
+    /// What the archive tells of the user's behaviour from before it was watched. It comes twice without harm.
+    Recollection {
+        /// When it was put together.
+        at: Timestamp,
+        /// By what was watched then ([`crate::program::Program::fingerprint`]).
+        program: u32,
+        /// The newest input that it knows of: when the user has heard of another one since, it is outdated.
+        up_to: InputId,
+        /// A state that holds registers and nothing else: each as if it had been there from the beginning.
+        state: Box<UserState>,
+    },
 }
 
 /// What has become of a product.
@@ -186,7 +204,11 @@ impl Input {
     pub fn at(&self) -> Timestamp {
         match self {
             Self::Event { event, .. } => event.at,
-            Self::Tick { at } | Self::Link { at, .. } | Self::Merge { at, .. } | Self::Catalogue { at, .. } => *at,
+            Self::Tick { at }
+            | Self::Link { at, .. }
+            | Self::Merge { at, .. }
+            | Self::Catalogue { at, .. }
+            | Self::Recollection { at, .. } => *at,
         }
     }
 
@@ -194,15 +216,16 @@ impl Input {
     pub fn hops(&self) -> u8 {
         match self {
             Self::Event { hops, .. } | Self::Merge { hops, .. } | Self::Catalogue { hops, .. } => *hops,
-            Self::Tick { .. } | Self::Link { .. } => 0,
+            Self::Tick { .. } | Self::Link { .. } | Self::Recollection { .. } => 0,
         }
     }
 
-    /// What recognises a repetition; a tick needs nothing, since one that comes twice finds nothing due.
+    /// What recognises a repetition; a tick needs nothing, since one that comes twice finds nothing due, nor does a
+    /// recollection, which changes nothing the second time.
     pub fn id(&self) -> Option<InputId> {
         match self {
             Self::Event { event, .. } => Some(event.id),
-            Self::Tick { .. } => None,
+            Self::Tick { .. } | Self::Recollection { .. } => None,
             Self::Link { id, .. } | Self::Merge { id, .. } | Self::Catalogue { id, .. } => Some(*id),
         }
     }

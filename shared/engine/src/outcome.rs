@@ -36,11 +36,15 @@ pub enum InputOutcome {
     TickFired,
     /// A tick that came for nothing: the deadline had moved or gone.
     TickStale,
+    /// What the archive tells of behaviour from before it was watched became part of the user.
+    Recollected,
+    /// The same, too late: the user has done something since, or something else is watched by now.
+    RecollectionOutdated,
 }
 
 impl InputOutcome {
     /// Each of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Applied,
         Self::AppliedLate,
         Self::Duplicate,
@@ -52,6 +56,8 @@ impl InputOutcome {
         Self::LinkCircleBroken,
         Self::TickFired,
         Self::TickStale,
+        Self::Recollected,
+        Self::RecollectionOutdated,
     ];
 
     /// The counter's name.
@@ -68,6 +74,8 @@ impl InputOutcome {
             Self::LinkCircleBroken => "link_circle_broken",
             Self::TickFired => "tick_fired",
             Self::TickStale => "tick_stale",
+            Self::Recollected => "recollected",
+            Self::RecollectionOutdated => "recollection_outdated",
         }
     }
 }
@@ -400,7 +408,7 @@ mod tests {
     fn each_outcome_of_inputs_is_counted_under_its_own_name() {
         // They are counted by their place: a new one has to stand in the list, in the order of the enum.
         assert!(InputOutcome::ALL.iter().enumerate().all(|(place, outcome)| *outcome as usize == place));
-        assert_eq!(InputOutcome::TickStale as usize + 1, InputOutcome::ALL.len());
+        assert_eq!(InputOutcome::RecollectionOutdated as usize + 1, InputOutcome::ALL.len());
         let mut counts = InputCounts::default();
         counts.add(InputOutcome::Merged, 2);
         counts.add_all(&counts.clone());

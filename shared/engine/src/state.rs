@@ -504,6 +504,11 @@ impl<const MAX: usize> InputIds<MAX> {
             .map(|bytes| InputId::from_bytes(bytes.try_into().expect("chunks have this length")))
     }
 
+    /// The one that was added last.
+    pub fn newest(&self) -> Option<InputId> {
+        self.iter().last()
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         self.0.len() / ID_BYTES

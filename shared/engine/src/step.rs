@@ -132,6 +132,7 @@ impl<'a> Run<'a> {
                 _ => InputOutcome::TickFired,
             },
             Input::Link { id, at, to } => self.link(*id, *at, *to),
+            Input::Recollection { program, up_to, state, .. } => self.recollect(*program, *up_to, state),
             Input::Merge { at, state, .. } => {
                 self.advance(*at);
                 self.seats.tidy(&mut self.out.state);
@@ -162,6 +163,7 @@ impl<'a> Run<'a> {
         let state = &mut self.out.state;
         let further = match input {
             Input::Tick { .. } => return PassedOn::Yes(InputOutcome::TickStale),
+            Input::Recollection { .. } => return PassedOn::Yes(InputOutcome::RecollectionOutdated),
             Input::Link { id, to: target, .. } => {
                 // What this actor remembered has moved; from now on its visitor is somebody else.
                 let known = *target == to || *target == self.user;

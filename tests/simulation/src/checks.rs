@@ -217,7 +217,7 @@ impl Checks {
             let told_on = match input {
                 Input::Event { hops, .. } | Input::Catalogue { hops, .. } => *hops < FORWARD_HOPS_MAX,
                 Input::Merge { hops, from, .. } => *hops < FORWARD_HOPS_MAX && Some(*from) != forwarded_to,
-                Input::Tick { .. } | Input::Link { .. } => true,
+                Input::Tick { .. } | Input::Link { .. } | Input::Recollection { .. } => true,
             };
             if is_stub && !told_on && !repeated {
                 // A circle of links ends here.

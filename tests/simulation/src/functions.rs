@@ -79,6 +79,7 @@ fn shown(input: &Input) -> String {
         Input::Link { to, .. } => format!("{id} link {}", short(*to)),
         Input::Merge { from, hops, .. } => format!("{id}^{hops} merge {}", short(*from)),
         Input::Catalogue { product, hops, .. } => format!("{id}^{hops} news of {}", product.id),
+        Input::Recollection { up_to, .. } => format!("recollection up to {up_to}"),
     }
 }
 

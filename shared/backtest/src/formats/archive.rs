@@ -21,7 +21,7 @@ pub(crate) fn read(line: &[u8], rows: &mut Rows) -> Result<(), String> {
             }
         }
         input @ Input::Catalogue { .. } => rows.push(row.user, input, false),
-        Input::Tick { .. } | Input::Link { .. } | Input::Merge { .. } => {}
+        Input::Tick { .. } | Input::Link { .. } | Input::Merge { .. } | Input::Recollection { .. } => {}
     }
     Ok(())
 }

@@ -3,5 +3,6 @@
 
 mod formats;
 mod golden;
+mod recollected;
 mod same;
 mod support;
