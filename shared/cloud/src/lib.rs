@@ -7,6 +7,7 @@
 //! - [`secrets`]: keys from Secrets Manager; [`link_keys`]: those that sign links; [`requests`]: what is asked of who has one.
 //! - [`facts`], [`archive`]: what commits make known, on its way to S3 and there.
 //! - [`figures`]: the counts of each hour and day.
+//! - [`reports`]: what the daily job has made of them.
 //! - [`batches`]: SQS events in and partial batch failures out.
 //! - [`telemetry`]: structured logs and counters, without personal data.
 //! - [`clock`]: the one place where the time of day is read.
@@ -32,6 +33,7 @@ pub mod permissions;
 pub mod playbooks;
 pub mod promo_codes;
 pub mod queues;
+pub mod reports;
 pub mod requests;
 pub mod secrets;
 pub mod service;
