@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use kairos_cli::commands::segments::backfill::{self, Backfilled};
 use kairos_cli::commands::segments::{Format, count, export, watched_since};
+use kairos_cli::target::Target;
 use kairos_cloud::backfills::Backfills;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::users::UserFound;
@@ -168,6 +170,8 @@ fn a_publication_brings_those_up_to_date_who_stay_away() {
         };
         let calls = lately_active.iter().flat_map(|shopper| twice(shopper, Span::from_hours(3)));
         let calls = calls.chain(before.iter().flat_map(|shopper| twice(shopper, Span::from_hours(72))));
+        let calls = calls
+            .chain(before.iter().map(|shopper| shopper.track(at(Span::from_hours(2)), "Swatch Viewed", json!({}))));
         stage.accept(&calls.collect::<Vec<_>>()).await;
         let everybody: BTreeSet<UserKey> = lately_active.iter().chain(&before).map(Shopper::key).collect();
         eventually("everybody is in a segment of the playbook before", PATIENCE, async || {
@@ -233,5 +237,21 @@ fn a_publication_brings_those_up_to_date_who_stay_away() {
         assert_eq!(since(twice_a_day), None, "what it asks for was kept before");
         let viewed_since = since(viewers).unwrap();
         assert!(viewed_since >= started_at && viewed_since <= published_at, "{viewed_since}");
+        assert!(members_of(stage, &program, viewers).await.is_empty(), "nobody kept who looked at what");
+
+        // The archive knows it.
+        let target = Target::local(stage.stack.clone());
+        let backfilled = backfill::run(&target, None).await.unwrap().unwrap();
+        assert_eq!(backfilled, Backfilled { told: before.len(), left: 0, since: None });
+        let looked: BTreeSet<UserKey> = before.iter().map(Shopper::key).collect();
+        assert_eq!(members_of(stage, &program, viewers).await.into_keys().collect::<BTreeSet<_>>(), looked);
+        let store = PlaybookStore::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
+        let program = Program::new(store.version(&second.version).await.unwrap().as_ref().clone()).unwrap();
+        assert_eq!(
+            watched_since(&program, program.playbook().segment(viewers).unwrap()),
+            None,
+            "as if from the beginning"
+        );
+        assert_eq!(backfill::run(&target, None).await.unwrap(), None, "there is nothing more to tell");
     });
 }
