@@ -303,6 +303,13 @@ fn mailbox_messages_are_written_as_ever() {
     json_is_golden("mailbox_message_told_v1.json", &told);
     let tick = MailboxMessage::of_tick(UserKey::known("ann"), at(60_000), at(181_000));
     json_is_golden("mailbox_message_tick_v1.json", &tick);
+    let mut state = UserState::default();
+    let full = full_state();
+    let (register, value) = full.registers.iter().next().unwrap();
+    state.registers.set(register, Some(value.clone()));
+    let recollection = Input::Recollection { at: at(120_000), program: 7, up_to: input_id(3), state: Box::new(state) };
+    let message = MailboxMessage::of_recollection(UserKey::known("ann"), recollection, 0);
+    json_is_golden("mailbox_message_recollection_v1.json", &message);
     let cause = CorrelationId::parse("8f5cbc1d-6f0e-4a54-9b5f-0f9f3c2d1a77");
     json_is_golden("mailbox_message_v1_correlation.json", &tick.caused_by(cause.clone()));
     let order = DeliveryOrder { correlation: cause, ..order() };
