@@ -1,5 +1,7 @@
 //! `kairos report`: what plays have done and earned, by the archive's own files.
 
+mod insights;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -7,6 +9,7 @@ use std::process::ExitCode;
 
 use flate2::read::MultiGzDecoder;
 use kairos_engine::facts::Row;
+use kairos_engine::playbook::Playbook;
 use kairos_insights::experiments::{Comparison, Reading, of_playbook};
 use kairos_insights::{CustomerReport, MessageReport, PlayReport, Report, Tally};
 use kairos_statistics::verdict::VerdictKind;
@@ -30,12 +33,12 @@ const FIGURE: usize = 10;
 #[command(after_help = "\
 Exit codes: 0 the report is whole; 2 a file or a row is not understood, which the report says.
 
-What the figures of experiments mean is told in docs/experiments.md.")]
+What the figures mean is told in docs/archive.md, docs/conversions.md and docs/experiments.md.")]
 pub struct Arguments {
     /// Files of the archive, as `kairos archive get` fetches them; plain or gzip
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// The playbook whose experiments are read
+    /// The playbook whose conversions and experiments are read
     #[arg(long, default_value = "playbook")]
     playbook: PathBuf,
     /// Only this play
@@ -54,7 +57,8 @@ pub fn run(arguments: &Arguments) -> Done {
     let mut files = arguments.files.clone();
     // The order of their names is that of time.
     files.sort();
-    let mut tally = Tally::default();
+    let playbook = playbook(&arguments.playbook);
+    let mut tally = Tally::of(&playbook);
     let mut problems = Problems::default();
     let progress = Progress::counted(files.len(), "files");
     for file in &files {
@@ -68,15 +72,26 @@ pub fn run(arguments: &Arguments) -> Done {
         note(format!("{bad} … and {} more", thousands(problems.more)));
     }
     let mut report = tally.report();
-    let mut experiments = experiments(arguments, &tally);
+    let mut experiments: Vec<Reading> =
+        of_playbook(&playbook, &tally.exposures()).into_iter().map(Comparison::read).collect();
+    let insights = tally.insights();
+    if tally.moments_left_out() > 0 {
+        let left_out = thousands(tally.moments_left_out());
+        note(format!("{left_out} moments had no room: give fewer days for whole conversions, funnels and attribution"));
+    }
     if let Some(play) = &arguments.play {
         report.plays.retain(|name, _| **name == **play);
         experiments.retain(|one| one.play == *play);
     }
     if arguments.json {
-        line(serde_json::to_string_pretty(&serde_json::json!({ "report": report, "experiments": experiments }))?);
+        let all = serde_json::json!({ "report": report, "experiments": experiments, "insights": insights });
+        line(serde_json::to_string_pretty(&all)?);
     } else {
         lines(&report, &experiments, Style::stdout()).iter().for_each(line);
+        // A single play is asked for to see just that.
+        if arguments.play.is_none() {
+            insights::lines(&insights, Style::stdout()).iter().for_each(line);
+        }
     }
     Ok(if problems.first.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_BAD_INPUT) })
 }
@@ -124,21 +139,20 @@ fn count(file: &Path, tally: &mut Tally, problems: &mut Problems) {
     }
 }
 
-/// The playbook's experiments, each with what it says.
-fn experiments(arguments: &Arguments, tally: &Tally) -> Vec<Reading> {
-    let loaded = match kairos_playbook::load(&arguments.playbook) {
-        Ok(loaded) => loaded,
+/// The playbook whose conversions and experiments are read; an empty one when it cannot be.
+fn playbook(folder: &Path) -> Playbook {
+    match kairos_playbook::load(folder) {
+        Ok(loaded) => loaded.playbook,
         Err(problems) => {
             let why = problems.first().map(ToString::to_string).unwrap_or_default();
             note(format!(
-                "Experiments are not shown: {} is no playbook that can be read ({}). Name it with --playbook.",
-                arguments.playbook.display(),
+                "Conversions and experiments are not shown: {} is no playbook that can be read ({}). Name it with --playbook.",
+                folder.display(),
                 why.lines().next().unwrap_or_default()
             ));
-            return Vec::new();
+            Playbook::default()
         }
-    };
-    of_playbook(&loaded.playbook, &tally.exposures()).into_iter().map(Comparison::read).collect()
+    }
 }
 
 fn lines(report: &Report, experiments: &[Reading], style: Style) -> Vec<String> {

@@ -737,6 +737,19 @@ const _: () = {
     assert!(REDRIVE_RUN_MAX.as_millis() < REDRIVE_LEASE.as_millis());
 };
 
+// ---- Reports ----
+
+/// Most moments of people (things done, messages, visits) that one report remembers; it says how many are missing.
+pub const REPORT_MOMENTS_MAX: usize = 10_000_000;
+/// Traffic sources, promotions and currencies that a report tells apart; further ones are `(other)`.
+pub const REPORT_NAMES_MAX: usize = 500;
+/// Longest of their names, in bytes.
+pub const REPORT_NAME_BYTES_MAX: usize = 64;
+/// Values of one split of a funnel that are shown; further ones are `(other)`.
+pub const REPORT_SPLIT_VALUES_MAX: usize = 40;
+/// Fewest people who have converted, and who have not, in each group before a report warns of anything but that.
+pub const REPORT_CONVERSIONS_MIN: u64 = 25;
+
 // ---- What experiments are read from ----
 
 /// Most users of one variant, so that every count is exact as a float, too (2^53).
@@ -793,6 +806,11 @@ pub const CONSOLE_KEY_REFRESH: Span = Span::from_mins(5);
 const _: () = {
     // The square of any single value fits into a sum of squares.
     assert!((i64::MIN as i128 * i64::MIN as i128) as u128 <= EXPERIMENT_SQUARES_MAX);
+    // A report concludes nothing from less than an experiment does.
+    assert!(REPORT_CONVERSIONS_MIN >= EXPERIMENT_CONVERSIONS_MIN);
+    assert!(REPORT_SPLIT_VALUES_MAX <= REPORT_NAMES_MAX && REPORT_NAMES_MAX < u16::MAX as usize);
+    // The steps of a funnel are bits of a number.
+    assert!(FUNNEL_STEPS_MAX <= 16);
     // What a file tells of its users can be counted, and a table of all variants fits into its file.
     assert!(EXPERIMENT_FILE_ROWS_MAX <= EXPERIMENT_USERS_MAX);
     assert!((EXPERIMENT_VARIANTS_MAX * (EXPERIMENT_NAME_BYTES_MAX + 200)) as u64 <= EXPERIMENT_FILE_BYTES_MAX);

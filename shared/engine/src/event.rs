@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::context::Context;
 use crate::event_name::EventName;
 use crate::identifiers::{InputId, UserKey};
 use crate::money::Micros;
@@ -107,6 +108,11 @@ impl Event {
     /// What it is worth, when it says so: `total`, `revenue` or `value`, as Segment's and GA4's orders say.
     pub fn worth(&self) -> Option<Micros> {
         crate::property::worth(self)
+    }
+
+    /// Whether whoever did this was on the shop's pages or in its app: not when a server tells of it.
+    pub fn is_on_site(&self) -> bool {
+        Context::of(&self.context).is_on_site(self)
     }
 
     /// An event whose products are read from its properties.

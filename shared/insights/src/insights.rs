@@ -181,7 +181,7 @@ pub struct FunnelStepReport {
 pub struct FunnelSplitReport {
     /// By what.
     pub by: FunnelSplit,
-    /// The segment, channel or source; `none` is neither of any, `(other)` all beyond those that are told apart.
+    /// The segment, channel or source; `(none)` where there is none, `(direct)` who came by themselves, `(other)` all beyond those that are told apart.
     pub value: String,
     /// People at each step.
     pub people: Vec<u64>,
@@ -244,7 +244,7 @@ pub struct AttributionReport {
     pub channels: BTreeMap<Channel, Credits>,
     /// What has no visit in its window.
     pub without_visit: Credit,
-    /// To traffic sources. `direct` has a part only where every visit was direct.
+    /// To traffic sources. `(direct)` has a part only where every visit was direct.
     pub sources: BTreeMap<String, Credits>,
 }
 
@@ -334,7 +334,7 @@ pub struct HourReport {
 pub struct RedemptionReport {
     /// The promotion.
     pub promotion: String,
-    /// Where: `online` or `in_store`.
+    /// Where: `online` or `store`.
     pub channel: String,
     /// How many codes.
     pub count: u64,
@@ -342,6 +342,13 @@ pub struct RedemptionReport {
     pub discount: Amounts,
     /// What the orders came to, as far as they say.
     pub total: Amounts,
+}
+
+impl RedemptionReport {
+    pub(crate) fn new(promotion: &str, channel: &str) -> Self {
+        let (promotion, channel) = (promotion.to_owned(), channel.to_owned());
+        Self { promotion, channel, count: 0, discount: Amounts::default(), total: Amounts::default() }
+    }
 }
 
 /// What orders in one currency are worth behind a message and without one.

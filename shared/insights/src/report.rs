@@ -48,6 +48,15 @@ impl Month {
         Some(Self { year: local.year(), month: local.month() })
     }
 
+    /// The one after it.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self.month {
+            12.. => Self { year: self.year.saturating_add(1), month: 1 },
+            month => Self { month: month + 1, ..self },
+        }
+    }
+
     /// How many months it is after another; never less than none.
     pub fn since(self, other: Self) -> usize {
         let number = |month: Self| i32::from(month.year) * 12 + i32::from(month.month);

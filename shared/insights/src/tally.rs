@@ -10,11 +10,20 @@ use kairos_engine::mailbox::Input;
 use kairos_engine::money::Micros;
 use kairos_engine::name::Name;
 use kairos_engine::outcome::InputOutcome;
-use kairos_engine::playbook::Channel;
+use kairos_engine::playbook::{Channel, Playbook};
 use kairos_engine::time::{Span, Timestamp};
 
+use crate::attribution::Crediting;
+use crate::calendar::{note_churn, note_hours};
 use crate::experiments::Exposures;
+use crate::funnels::FunnelCount;
+use crate::insights::{HourReport, Insights, RedemptionReport};
+use crate::micros::Counting;
+use crate::moments::{Moments, Seen};
+use crate::orders::Orders;
 use crate::report::{CustomerReport, MessageReport, Month, Report};
+use crate::warnings;
+use crate::watched::{Watched, redemption};
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,9 +55,17 @@ pub struct Tally {
     /// Who turned out to be whom.
     became: BTreeMap<UserKey, UserKey>,
     exposures: Exposures,
+    watched: Watched,
+    moments: Moments,
+    redemptions: BTreeMap<(u16, String), RedemptionReport>,
 }
 
 impl Tally {
+    /// With what this playbook declares: its conversions and funnels, and the shop's time zone.
+    pub fn of(playbook: &Playbook) -> Self {
+        Self { watched: Watched::of(playbook), ..Self::default() }
+    }
+
     /// Counts a row. Those of each user have to come in their order, as files hold them in the order of their names.
     pub fn note(&mut self, row: &Row) {
         let place = (row.revision, row.number);
@@ -65,7 +82,11 @@ impl Tally {
             Fact::Input { input, outcome, .. } => self.input(row.user, input, *outcome),
             Fact::Merged { from, .. } => drop(self.became.insert(*from, row.user)),
             Fact::Decision(decision) => self.decision(row.user, decision),
-            Fact::Segment { .. } | Fact::Moment { .. } | Fact::Delivery(_) => {}
+            Fact::Segment { at, segment, entered } => {
+                let segment = self.moments.names.number(segment);
+                self.moments.note(row.user, *at, Seen::Segment { segment, entered: *entered });
+            }
+            Fact::Moment { .. } | Fact::Delivery(_) => {}
             Fact::Omitted { facts, .. } => self.report.omitted += *facts as u64,
         }
     }
@@ -79,6 +100,16 @@ impl Tally {
     }
 
     fn event(&mut self, user: UserKey, event: &Event) {
+        self.watched.event(user, event, &mut self.moments);
+        if let Some((promotion, channel, discount, total, currency)) = redemption(event) {
+            let number = self.moments.names.number(promotion);
+            let new = || RedemptionReport::new(self.moments.names.name(number), channel);
+            let report = self.redemptions.entry((number, channel.to_owned())).or_insert_with(new);
+            report.count += 1;
+            let currency = currency.to_uppercase();
+            discount.iter().for_each(|discount| report.discount.add(&currency, *discount));
+            total.iter().for_each(|total| report.total.add(&currency, *total));
+        }
         let EventKind::Track { event: name, properties } = &event.kind else { return };
         if matches!(name, EventName::OrderCompleted | EventName::OrderRefunded) {
             let currency = properties.get("currency").and_then(|currency| currency.as_str()).unwrap_or_default();
@@ -130,6 +161,7 @@ impl Tally {
                     }
                     *self.sent.entry(key).or_default() += 1;
                 }
+                self.watched.sent(user, decision, &mut self.moments);
                 self.exposures.exposed(&decision.play, user, None);
             }
             "held_out" => {
@@ -235,6 +267,62 @@ impl Tally {
             }
         }
         customers
+    }
+
+    /// What needs each person's rows together.
+    pub fn insights(&self) -> Insights {
+        let from = self.report.from.unwrap_or_default();
+        let end = self.report.to.unwrap_or_default();
+        let conversions = &*self.watched.conversions;
+        let attribution = &conversions.attribution;
+        let mut counting = Counting::new(conversions, &self.moments, from, end);
+        let funnels = (0..).zip(&conversions.funnels);
+        let mut funnels: Vec<FunnelCount<'_>> =
+            funnels.map(|(number, funnel)| FunnelCount::new(number, funnel, attribution, &self.moments)).collect();
+        let macros = (0..).zip(&conversions.macros);
+        let mut crediting: Vec<Crediting<'_>> =
+            macros.map(|(number, one)| Crediting::new(number, one, attribution, &self.moments)).collect();
+        let mut orders = Orders::new(&self.moments, attribution.window);
+        let mut hours = HourReport { time_zone: self.watched.time_zone.clone(), ..HourReport::default() };
+        let mut churn = BTreeMap::new();
+        self.moments.each_person(
+            |user| self.person(user),
+            |person| {
+                counting.note(person);
+                funnels.iter_mut().for_each(|funnel| funnel.note(person));
+                crediting.iter_mut().for_each(|one| one.note(person));
+                orders.note(person);
+                note_hours(&mut hours, &self.watched.clock, person);
+                note_churn(&mut churn, person);
+            },
+        );
+        counting.finish();
+        let (first_interaction_to_order, message_to_order) = orders.times();
+        let mut redemptions: Vec<_> = self.redemptions.values().cloned().collect();
+        redemptions.sort_by(|one, two| (&one.promotion, &one.channel).cmp(&(&two.promotion, &two.channel)));
+        let warnings = counting.micros.iter().zip(&counting.strata);
+        let warnings = warnings.flat_map(|(micro, strata)| warnings::of_micro(micro, strata)).collect();
+        Insights {
+            people: counting.people,
+            macros: counting.macros,
+            micros: counting.micros,
+            funnels: funnels.into_iter().map(FunnelCount::finish).collect(),
+            attribution: crediting.into_iter().map(Crediting::finish).collect(),
+            rfm: orders.rfm(end),
+            hours,
+            redemptions,
+            order_values: orders.values(),
+            first_interaction_to_order,
+            message_to_order,
+            churn,
+            warnings,
+        }
+    }
+
+    /// How many moments of people were not remembered, because there were too many: they are missing in
+    /// [`Tally::insights`].
+    pub fn moments_left_out(&self) -> u64 {
+        self.moments.room.left_out
     }
 
     /// Who got what, by person.

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests state their expectation by failing")]
 
+mod insights;
+mod stored;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
@@ -39,6 +42,9 @@ struct Shop {
     outcomes: BTreeMap<(String, &'static str), u64>,
     /// Orders that were placed, and what they are worth in cents.
     orders: (u64, u64),
+    /// Who did what when, each by a number and whether as somebody known; and who has said that they are both.
+    happened: Vec<(u64, bool, Timestamp, String)>,
+    linked: BTreeSet<u64>,
 }
 
 impl Shop {
@@ -130,6 +136,11 @@ fn days(program: &Program, seed: u64) -> Shop {
         if call["type"] == "identify" && call.get("userId").is_none() {
             call["userId"] = json!(format!("user-{person}"));
         }
+        if call["type"] == "identify" {
+            shop.linked.insert(person);
+        }
+        let name = call["event"].as_str().unwrap_or("identify").to_owned();
+        shop.happened.push((person, call.get("userId").is_some(), at, name));
         // Clients send some things twice.
         for _ in 0..=u64::from(draw(20) == 0) {
             shop.call(program, call.clone(), at);
@@ -140,7 +151,11 @@ fn days(program: &Program, seed: u64) -> Shop {
 }
 
 fn counted<'r>(rows: impl IntoIterator<Item = &'r Row>) -> Tally {
-    let mut tally = Tally::default();
+    counted_of(&Playbook::default(), rows)
+}
+
+fn counted_of<'r>(playbook: &Playbook, rows: impl IntoIterator<Item = &'r Row>) -> Tally {
+    let mut tally = Tally::of(playbook);
     rows.into_iter().for_each(|row| tally.note(row));
     tally
 }

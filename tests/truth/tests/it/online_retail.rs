@@ -380,10 +380,14 @@ fn revenue() -> (i128, i128) {
 fn months(invoices: &[Invoice]) -> BTreeMap<i64, u64> {
     let mut months = BTreeMap::new();
     for invoice in orders(invoices) {
-        let at = jiff::Timestamp::from_millisecond(invoice.at_ms).unwrap().to_zoned(TimeZone::UTC);
-        *months.entry(i64::from(at.year()) * 12 + i64::from(at.month())).or_default() += 1;
+        *months.entry(month(invoice)).or_default() += 1;
     }
     months
+}
+
+fn month(invoice: &Invoice) -> i64 {
+    let at = jiff::Timestamp::from_millisecond(invoice.at_ms).unwrap().to_zoned(TimeZone::UTC);
+    i64::from(at.year()) * 12 + i64::from(at.month())
 }
 
 #[test]
@@ -428,4 +432,55 @@ fn revenue_repeat_purchases_and_retention_are_those_of_the_invoices() {
     let read: BTreeMap<i64, Vec<u64>> =
         read.map(|(month, cohort)| (i64::from(month.year) * 12 + i64::from(month.month), cohort)).collect();
     assert_eq!(read, cohorts);
+    let insights = tally.insights();
+    let rfm = insights.rfm.unwrap();
+    let cells = rfm.cells.iter().map(|cell| {
+        ((cell.recency, cell.frequency, cell.monetary), (cell.people, cell.orders, i128::from(cell.revenue.get())))
+    });
+    assert_eq!(cells.collect::<BTreeMap<_, _>>(), fifths(&customers));
+    assert_eq!((rfm.currency.as_str(), rfm.people), ("GBP", by_orders.values().sum()));
+    let best = rfm.cells.iter().find(|cell| (cell.recency, cell.frequency, cell.monetary) == (5, 5, 5)).unwrap();
+    eprintln!(
+        "555: {} of {} people, {:.0} of {:.0}",
+        best.people,
+        rfm.people,
+        best.revenue.get() as f64 / 1e6,
+        sold as f64 / 1e6
+    );
+    // Who stayed away: by the month of the first invoice, refunds included, those of the last one.
+    let mut last_seen: BTreeMap<i64, Vec<u64>> = BTreeMap::new();
+    for invoices in customers.values() {
+        let months: BTreeSet<i64> = invoices.iter().map(month).collect();
+        let (first, last) = (*months.first().unwrap(), *months.last().unwrap());
+        let later = usize::try_from(last - first).unwrap();
+        let of = last_seen.entry(first).or_default();
+        of.resize(of.len().max(later + 1), 0);
+        of[later] += 1;
+    }
+    let read = insights.churn.into_iter();
+    let read: BTreeMap<i64, Vec<u64>> =
+        read.map(|(month, cohort)| (i64::from(month.year) * 12 + i64::from(month.month), cohort.last_seen)).collect();
+    assert_eq!(read, last_seen);
+}
+
+type Fifths = BTreeMap<(u8, u8, u8), (u64, u64, i128)>;
+
+/// Recency, frequency and money in fifths, by asking of each customer how many are below: people, orders, money.
+fn fifths(customers: &BTreeMap<String, Vec<Invoice>>) -> Fifths {
+    let buyers: Vec<[i128; 3]> = customers
+        .values()
+        .filter_map(|invoices| {
+            let last = orders(invoices).map(|order| order.at_ms).max()?;
+            let worth: i128 = orders(invoices).map(|order| i128::from(order.total_micros())).sum();
+            Some([i128::from(last), orders(invoices).count() as i128, worth])
+        })
+        .collect();
+    let mut fifths = Fifths::new();
+    for buyer in &buyers {
+        let score =
+            |of: usize| (1 + buyers.iter().filter(|other| other[of] < buyer[of]).count() * 5 / buyers.len()) as u8;
+        let cell = fifths.entry((score(0), score(1), score(2))).or_default();
+        *cell = (cell.0 + 1, cell.1 + buyer[1] as u64, cell.2 + buyer[2]);
+    }
+    fifths
 }
