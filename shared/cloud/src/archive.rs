@@ -138,7 +138,7 @@ impl ArchiveStore for ArchiveBucket {
     }
 }
 
-fn client(config: &SdkConfig) -> Client {
+pub(crate) fn client(config: &SdkConfig) -> Client {
     // Bucket names are no host names everywhere: a local engine knows one host.
     Client::from_conf(aws_sdk_s3::config::Builder::from(config).force_path_style(true).build())
 }

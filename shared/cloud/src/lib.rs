@@ -8,6 +8,7 @@
 //! - [`facts`], [`archive`]: what commits make known, on its way to S3 and there; [`archive_search`]: what is looked up there.
 //! - [`figures`]: the counts of each hour and day.
 //! - [`people`], [`refusals`], [`dead_letters`]: what people look up, for the console and the command line.
+//! - [`reports`]: what the daily job has made of them.
 //! - [`batches`]: SQS events in and partial batch failures out.
 //! - [`telemetry`]: structured logs and counters, without personal data.
 //! - [`clock`]: the one place where the time of day is read.
@@ -37,6 +38,7 @@ pub mod playbooks;
 pub mod promo_codes;
 pub mod queues;
 pub mod refusals;
+pub mod reports;
 pub mod requests;
 pub mod secrets;
 pub mod service;

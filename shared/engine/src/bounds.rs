@@ -775,6 +775,18 @@ pub const CONSOLE_FIELDS_MAX: usize = 64;
 pub const CONSOLE_DAYS_MAX: u16 = 400;
 /// How long what was changed by way of the console stays written down.
 pub const CONSOLE_CHANGE_RETENTION: Span = Span::from_secs(400 * 24 * 60 * 60);
+/// Periods of so many days are shown hour by hour, so that days are the shop's own; longer ones by days of UTC.
+pub const CONSOLE_HOURLY_DAYS_MAX: u16 = 8;
+/// Counts of what happened longer ago than this are kept in the process.
+pub const CONSOLE_SETTLED_AFTER: Span = Span::from_hours(1);
+/// They are asked for again after this time: the daily check may have mended them.
+pub const CONSOLE_PAST_REFRESH: Span = Span::from_mins(15);
+/// For so many periods at most.
+pub const CONSOLE_PAST_KEPT_MAX: usize = 8;
+/// The daily report is asked for again after this time.
+pub const CONSOLE_REPORT_REFRESH: Span = Span::from_mins(5);
+/// Largest report that is kept, in bytes.
+pub const REPORT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The console's secrets are asked for again after this time.
 pub const CONSOLE_KEY_REFRESH: Span = Span::from_mins(5);
 
