@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 68] = [
+const ATTEMPTS: [&str; 70] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -47,6 +47,7 @@ const ATTEMPTS: [&str; 68] = [
     "UpdateItem InboxTable",
     "DeleteItem InboxTable",
     "Query InboxTable",
+    "Query FiguresTable",
     "BatchGetItem ConsoleTable",
     "PutItem ConsoleTable",
     "UpdateItem ConsoleTable",
@@ -71,6 +72,7 @@ const ATTEMPTS: [&str; 68] = [
     "SendEmail",
     "PutObject ArchiveBucket",
     "GetObject ArchiveBucket",
+    "GetReport ArchiveBucket",
     "GetSecretValue ServerKeyArn",
     "GetSecretValue WebhookSecretArn",
     "GetSecretValue CatalogueKeyArn",
@@ -222,11 +224,13 @@ const ALLOWED: [(&str, &[&str]); 14] = [
         "ConsoleFunction",
         &[
             "GetItem PlaybookTable",
+            "Query FiguresTable",
             "BatchGetItem ConsoleTable",
             "PutItem ConsoleTable",
             "UpdateItem ConsoleTable",
             "DeleteItem ConsoleTable",
             "Query ConsoleTable",
+            "GetReport ArchiveBucket",
             "GetSecretValue ConsoleKeyArn",
             "GetSecretValue ConsolePasswordArn",
         ],
@@ -372,6 +376,16 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .send()
                 .await,
         ),
+        "Query" if on == "FiguresTable" => verdict(
+            dynamodb
+                .query()
+                .table_name(table)
+                .key_condition_expression("#period = :period")
+                .expression_attribute_names("#period", "period")
+                .expression_attribute_values(":period", text("permission"))
+                .send()
+                .await,
+        ),
         "Query" if on == "ConsoleTable" => verdict(
             dynamodb
                 .query()
@@ -474,6 +488,10 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         }
         "GetObject" => {
             let object = s3(config).get_object().bucket(stage.output(on)).key("facts/permission");
+            verdict(object.send().await)
+        }
+        "GetReport" => {
+            let object = s3(config).get_object().bucket(stage.output(on)).key("reports/permission");
             verdict(object.send().await)
         }
         "GetSecretValue" => {

@@ -3,7 +3,9 @@
 use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_secretsmanager::Client as SecretsManager;
 use kairos_cloud::environment::{MissingSetting, required};
+use kairos_cloud::figures::FiguresTable;
 use kairos_cloud::playbooks::PlaybookStore;
+use kairos_cloud::reports::ReportsBucket;
 use kairos_cloud::secrets::{Secret, access_key};
 use kairos_cloud::service;
 use kairos_engine::bounds::CONSOLE_KEY_REFRESH;
@@ -11,7 +13,9 @@ use kairos_engine::playbook::Playbook;
 use kairos_engine::time::Timestamp;
 use kairos_protocol::port::Fault;
 
+use crate::figures::FiguresStore;
 use crate::format::ShopClock;
+use crate::reports::ReportStore;
 use crate::store::ConsoleStore;
 
 /// The console.
@@ -19,6 +23,10 @@ use crate::store::ConsoleStore;
 pub struct Console {
     /// Playbooks, the one in force and the ones before.
     pub playbooks: PlaybookStore,
+    /// Counts, by hour and day.
+    pub figures: FiguresStore,
+    /// What the daily job has made of the archive.
+    pub reports: ReportStore,
     /// Sessions, attempts, changes.
     pub store: ConsoleStore,
     /// It runs on a local engine, which speaks plain HTTP.
@@ -39,6 +47,8 @@ impl Console {
         let secret = |id: String| Secret::new(secrets.clone(), id, CONSOLE_KEY_REFRESH, access_key);
         Ok(Self {
             playbooks: PlaybookStore::new(tables.clone(), required("PLAYBOOK_TABLE")?),
+            figures: FiguresStore::new(FiguresTable::new(tables.clone(), required("FIGURES_TABLE")?)),
+            reports: ReportStore::new(ReportsBucket::new(&config, required("ARCHIVE_BUCKET")?)),
             store: ConsoleStore::new(tables, required("CONSOLE_TABLE")?),
             is_local: config.endpoint_url().is_some(),
             key: secret(required("CONSOLE_KEY_ARN")?),

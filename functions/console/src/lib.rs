@@ -8,7 +8,8 @@
 //! 4. [`pages`]: one module for each page. It gives a [`page::Page`]: a title, tables, and HTML that a template has made.
 //! 5. [`page`] puts the frame around it, or takes a table out of it for export ([`tables`]); [`answer`] makes the response.
 //!
-//! [`format`], [`period`], [`charts`]: how figures are written, for which days, and drawn. [`store`]: sessions, wrong logins
+//! [`figures`], [`reports`]: what is shown. [`period`], [`lens`], [`filters`]: for which days, and of whom. [`format`],
+//! [`charts`], [`heat`]: how it is written and drawn. [`store`]: sessions, wrong logins
 //! and what was changed by whom, in the console's own table.
 //!
 //! **Invariants:** no page and no export without a session. Whatever changes something is a POST from a page of ours with the
@@ -19,13 +20,18 @@ pub mod answer;
 pub mod assets;
 pub mod charts;
 pub mod console;
+pub mod figures;
+pub mod filters;
 pub mod format;
 pub mod function;
+pub mod heat;
+pub mod lens;
 pub mod login;
 pub mod page;
 pub mod pages;
 pub mod period;
 pub mod problem;
+pub mod reports;
 pub mod request;
 pub mod sessions;
 pub mod store;

@@ -143,7 +143,7 @@ impl Page {
             return Ok(frame.answer());
         };
         let table = self.tables.iter().find(|known| known.name == *table).ok_or_else(|| {
-            let names: Vec<&str> = self.tables.iter().map(|table| table.name).collect();
+            let names: Vec<&str> = self.tables.iter().map(|table| table.name.as_str()).collect();
             Problem::NotFound(format!("This page has no such table. It has: {}.", names.join(", ")))
         })?;
         Ok(table.file(*format))

@@ -1,6 +1,14 @@
 //! The pages: a module each.
 
+mod experiments;
+mod funnels;
 mod overview;
+mod parts;
+mod play;
+mod plays;
+mod segments;
+mod timeline;
+mod words;
 
 use crate::console::Console;
 use crate::page::Reply;
@@ -14,6 +22,10 @@ use crate::request::{Method, PageRequest};
 pub async fn reply(console: &Console, request: &PageRequest, method: Method, path: &[&str]) -> Result<Reply, Problem> {
     let page = match (method, path) {
         (Method::Get, []) => overview::overview(console, request).await?,
+        (Method::Get, ["plays"]) => plays::plays(console, request).await?,
+        (Method::Get, ["plays", name]) => play::play(console, request, name).await?,
+        (Method::Get, ["funnels"]) => funnels::funnels(console, request).await?,
+        (Method::Get, ["segments"]) => segments::segments(console, request).await?,
         _ => return Err(Problem::no_such_page()),
     };
     Ok(Reply::Page(page))

@@ -121,7 +121,7 @@ impl Cell {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     /// Its name in addresses and files: letters, digits and `_`.
-    pub name: &'static str,
+    pub name: String,
     /// What it is about, above it.
     pub caption: String,
     /// A sentence below that.
@@ -129,7 +129,7 @@ pub struct Table {
     /// What is said when it has no rows: what would have to happen.
     pub empty: String,
     /// The columns: a name for programs, and a title. Columns of money are written as two.
-    pub columns: Vec<(&'static str, &'static str)>,
+    pub columns: Vec<(String, String)>,
     /// The rows, of as many cells as there are columns.
     pub rows: Vec<Vec<Cell>>,
 }
@@ -148,7 +148,7 @@ struct Shown {
 #[template(path = "table.html")]
 struct Html<'a> {
     table: &'a Table,
-    heads: Vec<(&'static str, bool)>,
+    heads: Vec<(&'a str, bool)>,
     rows: Vec<Vec<Shown>>,
     csv: String,
     json: String,
@@ -156,8 +156,20 @@ struct Html<'a> {
 
 impl Table {
     /// A table without rows yet.
-    pub fn new(name: &'static str, caption: impl Into<String>, columns: Vec<(&'static str, &'static str)>) -> Self {
-        Self { name, caption: caption.into(), columns, ..Self::default() }
+    pub fn new(
+        name: impl Into<String>,
+        caption: impl Into<String>,
+        columns: Vec<(&'static str, &'static str)>,
+    ) -> Self {
+        let columns = columns.into_iter().map(|(name, title)| (name.to_owned(), title.to_owned())).collect();
+        Self { name: name.into(), caption: caption.into(), columns, ..Self::default() }
+    }
+
+    /// The same with more columns, whose names the data give.
+    #[must_use]
+    pub fn with_columns(mut self, columns: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.columns.extend(columns);
+        self
     }
 
     /// The same, with what is said when it stays without rows.
@@ -177,7 +189,8 @@ impl Table {
     /// As it stands in a page, with links to the files.
     pub fn html(&self, request: &PageRequest, clock: &ShopClock) -> Rendered {
         let is_number = |place: usize| self.rows.iter().any(|row| row.get(place).is_some_and(Cell::is_number));
-        let heads = self.columns.iter().enumerate().map(|(place, (_, title))| (*title, is_number(place))).collect();
+        let heads =
+            self.columns.iter().enumerate().map(|(place, (_, title))| (title.as_str(), is_number(place))).collect();
         let show = |cell: &Cell| Shown {
             text: cell.shown(clock),
             address: match cell {
@@ -196,7 +209,7 @@ impl Table {
         };
         let rows = self.rows.iter().map(|row| row.iter().map(show).collect()).collect();
         let address = |format: &str| {
-            let query = request.query.with("export", Some(format)).with("table", Some(self.name));
+            let query = request.query.with("export", Some(format)).with("table", Some(&self.name));
             format!("{}{}", request.path(), query.query())
         };
         Rendered::of(&Html { table: self, heads, rows, csv: address("csv"), json: address("json") })
@@ -212,7 +225,7 @@ impl Table {
 
     fn json(&self) -> String {
         let object = |row: &Vec<Cell>| {
-            let pairs = self.columns.iter().zip(row).map(|((name, _), cell)| ((*name).to_owned(), cell.plain()));
+            let pairs = self.columns.iter().zip(row).map(|((name, _), cell)| (name.clone(), cell.plain()));
             Value::Object(pairs.collect::<Map<_, _>>())
         };
         Value::Array(self.rows.iter().map(object).collect()).to_string()
@@ -228,8 +241,8 @@ impl Table {
         };
         let mut heads = Vec::new();
         for ((name, _), is_money) in self.columns.iter().zip(&money) {
-            heads.push((*name).to_owned());
-            heads.extend(is_money.then(|| format!("{name}_currency")));
+            heads.push(quoted(name));
+            heads.extend(is_money.then(|| quoted(&format!("{name}_currency"))));
         }
         line(heads);
         for row in &self.rows {

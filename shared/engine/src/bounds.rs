@@ -798,6 +798,15 @@ pub const CONSOLE_PAST_REFRESH: Span = Span::from_mins(15);
 pub const CONSOLE_PAST_KEPT_MAX: usize = 8;
 /// The daily report is asked for again after this time.
 pub const CONSOLE_REPORT_REFRESH: Span = Span::from_mins(5);
+/// The overview warns when more than this part of the messages that arrived is called spam: Gmail's limit for senders
+/// (<https://support.google.com/a/answer/81126>).
+pub const CONSOLE_COMPLAINTS_MAX: f64 = 0.003;
+/// It warns when more than this part of messages does not arrive.
+pub const CONSOLE_LOST_MAX: f64 = 0.05;
+/// Of fewer messages than this nobody is warned.
+pub const CONSOLE_RATES_FROM: u64 = 200;
+/// Segments that are drawn over time: the largest.
+pub const CONSOLE_SEGMENTS_DRAWN_MAX: usize = 6;
 /// Largest report that is kept, in bytes.
 pub const REPORT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The console's secrets are asked for again after this time.
