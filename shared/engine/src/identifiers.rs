@@ -29,6 +29,8 @@ fn prefix<const N: usize>(hash: &[u8; 32]) -> [u8; N] {
     out
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 macro_rules! hex_identifier {
     ($(#[$doc:meta])* $name:ident, $bytes:literal) => {
         $(#[$doc])*
@@ -62,7 +64,12 @@ macro_rules! hex_identifier {
 
         impl fmt::Display for $name {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+                // In one piece: ids are written with every event.
+                let mut text = [0; $bytes * 2];
+                for (pair, byte) in text.chunks_exact_mut(2).zip(self.0.iter()) {
+                    pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+                }
+                formatter.write_str(core::str::from_utf8(&text).expect("these are digits"))
             }
         }
 
