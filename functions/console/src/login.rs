@@ -62,10 +62,11 @@ pub async fn attempt(console: &Console, asked: &Asked, now: Timestamp) -> Result
     }
     let to = own_address(asked.form.get("to"));
     let who = hashed(&asked.address);
-    // Noted before it is looked at, so that attempts at the same time count as well.
-    let of_all = console.store.tried(ALL, now).await?;
-    let of_address = console.store.tried(&who, now).await?;
-    if of_address > CONSOLE_LOGINS_MAX || of_all > CONSOLE_LOGINS_ALL_MAX {
+    // Noted before it is looked at, so that attempts at the same time count as well. What one address tries beyond its own
+    // limit does not count for everybody: else it could lock out the shop.
+    let is_limited = console.store.tried(&who, now).await? > CONSOLE_LOGINS_MAX
+        || console.store.tried(ALL, now).await? > CONSOLE_LOGINS_ALL_MAX;
+    if is_limited {
         kairos_cloud::telemetry::count("login_limited", 1);
         tracing::warn!("logins are refused for a while: too many attempts");
         let said = "Too many attempts. Wait a quarter of an hour, then try again.";
