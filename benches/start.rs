@@ -174,6 +174,7 @@ impl Platform {
             ("PLAYBOOK_TABLE", "playbook"),
             ("INTERESTS_TABLE", "interests"),
             ("ARCHIVE_BUCKET", "archive"),
+            ("FIGURES_TABLE", "figures"),
             ("CATALOGUE_TABLE", "catalogue"),
             ("CATALOGUE_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:catalogue"),
             ("PROMO_CODES_TABLE", "promo-codes"),

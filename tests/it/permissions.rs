@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 70] = [
+const ATTEMPTS: [&str; 73] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -73,6 +73,9 @@ const ATTEMPTS: [&str; 70] = [
     "PutObject ArchiveBucket",
     "GetObject ArchiveBucket",
     "GetReport ArchiveBucket",
+    "GetItem FiguresTable",
+    "PutItem FiguresTable",
+    "DeleteItem FiguresTable",
     "GetSecretValue ServerKeyArn",
     "GetSecretValue WebhookSecretArn",
     "GetSecretValue CatalogueKeyArn",
@@ -210,7 +213,16 @@ const ALLOWED: [(&str, &[&str]); 14] = [
             "Publish SMS",
         ],
     ),
-    ("ArchiveFunction", &["PutObject ArchiveBucket", "GetObject ArchiveBucket"]),
+    (
+        "ArchiveFunction",
+        &[
+            "PutObject ArchiveBucket",
+            "GetObject ArchiveBucket",
+            "GetItem FiguresTable",
+            "PutItem FiguresTable",
+            "DeleteItem FiguresTable",
+        ],
+    ),
     (
         "PreferencesFunction",
         &[
@@ -317,6 +329,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         "ConsoleTable" => &["kind", "id"],
         "AddressesTable" => &["address", "user"],
         "InterestsTable" => &["product", "user"],
+        "FiguresTable" => &["period", "at"],
         _ => std::slice::from_ref(&key),
     };
     let keys: HashMap<String, AttributeValue> =
@@ -340,6 +353,8 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .item("id", text("permission"))
                 .item("delivery", text("permission"))
                 .item("address", text("permission"))
+                .item("period", text("permission"))
+                .item("at", text("permission"))
                 .condition_expression("attribute_exists(never)")
                 .send()
                 .await,
@@ -363,6 +378,16 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .table_name(table)
                 .key_condition_expression("product = :product")
                 .expression_attribute_values(":product", text("permission"))
+                .send()
+                .await,
+        ),
+        "Query" if on == "FiguresTable" => verdict(
+            dynamodb
+                .query()
+                .table_name(table)
+                .key_condition_expression("#period = :period")
+                .expression_attribute_names("#period", "period")
+                .expression_attribute_values(":period", text("permission"))
                 .send()
                 .await,
         ),

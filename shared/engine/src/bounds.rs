@@ -68,7 +68,7 @@ pub const TRAIT_LIST_ENTRIES_MAX: usize = 8;
 /// Longest name of a trait that conditions may ask for, in bytes.
 pub const TRAIT_NAME_BYTES_MAX: usize = 64;
 /// Longest name of an event that is kept beside a deadline, in bytes: only people read it.
-pub const EVENT_NAME_BYTES_KEPT_MAX: usize = 64;
+pub const EVENT_NAME_BYTES_KEPT_MAX: usize = 54;
 /// Largest stored state, in bytes, when everything in it is as long as it may be. Real users need
 /// under 1 KB; the outbox stands beside it in the same item.
 pub const STATE_BYTES_MAX: usize = 147 * 1024;
