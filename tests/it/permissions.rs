@@ -401,16 +401,6 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .send()
                 .await,
         ),
-        "Query" if on == "FiguresTable" => verdict(
-            dynamodb
-                .query()
-                .table_name(table)
-                .key_condition_expression("#period = :period")
-                .expression_attribute_names("#period", "period")
-                .expression_attribute_values(":period", text("permission"))
-                .send()
-                .await,
-        ),
         "Query" if on == "ConsoleTable" => verdict(
             dynamodb
                 .query()

@@ -56,7 +56,8 @@ fn each_row_counts_where_it_belongs() {
     let on_page = json!({"play": "welcome", "message": "banner"});
     let coupon = json!({"play": "welcome", "message": "hello", "coupon_id": "ten", "channel": "in_store",
         "discount": 2.5, "currency": "eur"});
-    let buyer = Dimensions { since_first: Some(Span::from_hours(1)), since_message: Some(Span::from_hours(2)), ..who() };
+    let buyer =
+        Dimensions { since_first: Some(Span::from_hours(1)), since_message: Some(Span::from_hours(2)), ..who() };
     let rows = [
         decided("ann", 1, PlayOutcome::HeldOut { group: "holdout".into(), due_at: START }),
         happened(2, LINKS, "Message Opened", of_message.clone(), Some(who())),
@@ -96,7 +97,10 @@ fn each_row_counts_where_it_belongs() {
     assert_eq!(orders.value_after_message.get("EUR").unwrap().value.get(), 40_000_000);
     assert_eq!(counts.sources.get("instagram").unwrap().orders.orders, 1);
     assert_eq!((counts.first_to_order.count(), counts.message_to_order.count()), (1, 1));
-    assert_eq!((counts.custom_events.get("Coffee Descaled"), counts.events.get("Order Completed")), (Some(&1), Some(&2)));
+    assert_eq!(
+        (counts.custom_events.get("Coffee Descaled"), counts.events.get("Order Completed")),
+        (Some(&1), Some(&2))
+    );
     assert!(counts.sources.get(DIRECT).is_none(), "of whom nothing is known stands under no source");
     // As it is stored.
     let read: Counts = serde_json::from_str(&serde_json::to_string(&counts).unwrap()).unwrap();
@@ -133,7 +137,10 @@ fn live_counts_agree_with_the_report_of_the_same_rows() {
         assert!(devices <= play.sent, "{name}");
     }
     let orders = &counts.total.orders;
-    assert_eq!((orders.orders, orders.value.get("EUR").unwrap().value), (report.orders["EUR"].count, report.orders["EUR"].value));
+    assert_eq!(
+        (orders.orders, orders.value.get("EUR").unwrap().value),
+        (report.orders["EUR"].count, report.orders["EUR"].value)
+    );
     assert_eq!(orders.orders, counts.first_to_order.count());
     assert!(orders.after_message > 0 && orders.after_message < orders.orders, "{orders:#?}");
     let converted: u64 = report.plays.values().map(|play| play.converted).sum();
