@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 73] = [
+const ATTEMPTS: [&str; 75] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -76,6 +76,8 @@ const ATTEMPTS: [&str; 73] = [
     "GetItem FiguresTable",
     "PutItem FiguresTable",
     "DeleteItem FiguresTable",
+    "PutReport ArchiveBucket",
+    "ListFacts ArchiveBucket",
     "GetSecretValue ServerKeyArn",
     "GetSecretValue WebhookSecretArn",
     "GetSecretValue CatalogueKeyArn",
@@ -92,7 +94,7 @@ const ATTEMPTS: [&str; 73] = [
     "GetSecretValue webhook/chatbot-token",
 ];
 
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     (
         "IngestFunction",
         &[
@@ -233,6 +235,21 @@ const ALLOWED: [(&str, &[&str]); 14] = [
         ],
     ),
     (
+        "ReportsFunction",
+        &[
+            "GetItem PlaybookTable",
+            "GetItem FiguresTable",
+            "PutItem FiguresTable",
+            "DeleteItem FiguresTable",
+            "Query FiguresTable",
+            "GetObject ArchiveBucket",
+            "GetReport ArchiveBucket",
+            "PutReport ArchiveBucket",
+            "ListFacts ArchiveBucket",
+            "SendEmail",
+        ],
+    ),
+    (
         "ConsoleFunction",
         &[
             "GetItem PlaybookTable",
@@ -291,6 +308,8 @@ async fn wake_every_function(stage: &Stage) {
     stage.engine.invoke("CallbacksFunction", &serde_json::from_str::<Value>(request).unwrap()).await.unwrap();
     let request = include_str!("../../functions/console/events/overview.json");
     stage.engine.invoke("ConsoleFunction", &serde_json::from_str::<Value>(request).unwrap()).await.unwrap();
+    // Of a day without rows.
+    stage.engine.invoke("ReportsFunction", &json!({"job": "daily", "day": "2020-01-01"})).await.unwrap();
     stage.engine.invoke("SegmentationFunction", &json!({"action": "backfill"})).await.unwrap();
 }
 
@@ -505,6 +524,11 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
             let object = s3(config).get_object().bucket(stage.output(on)).key("facts/permission");
             verdict(object.send().await)
         }
+        "PutReport" => {
+            let object = s3(config).put_object().bucket(stage.output(on)).key("reports/permission");
+            verdict(object.if_match("never").send().await)
+        }
+        "ListFacts" => verdict(s3(config).list_objects_v2().bucket(stage.output(on)).prefix("facts/").send().await),
         "GetReport" => {
             let object = s3(config).get_object().bucket(stage.output(on)).key("reports/permission");
             verdict(object.send().await)
