@@ -5,7 +5,7 @@ PYTHON ?= python3
 CARGO ?= cargo
 
 # One crate per function and the command line; built together, so that shared crates are compiled once.
-FUNCTIONS := ingest decide timers segmentation catalogue delivery redeem links inbox preferences callbacks feedback archive console
+FUNCTIONS := ingest decide timers segmentation catalogue delivery redeem links inbox preferences callbacks feedback archive console reports
 PACKAGES := $(FUNCTIONS:%=--package kairos-%) --package kairos-cli
 
 # Each is a target; add to the list to check more.

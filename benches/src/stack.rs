@@ -24,7 +24,7 @@ pub const PUBLISHED_AT: &str = "2026-01-01T00:00:00Z";
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
 /// The binaries of the functions.
-pub const FUNCTIONS: [&str; 14] = [
+pub const FUNCTIONS: [&str; 15] = [
     "ingest",
     "decide",
     "timers",
@@ -39,6 +39,7 @@ pub const FUNCTIONS: [&str; 14] = [
     "feedback",
     "archive",
     "console",
+    "reports",
 ];
 
 /// A running engine.

@@ -191,6 +191,7 @@ fn order(
         expires_at: wanted.at.plus(wanted.play.valid_for),
         why: String::new(),
         correlation: None,
+        who: None,
         data: shopper.data.clone(),
     }
 }

@@ -12,6 +12,7 @@
 //! | [`consent`] | that nobody gets what they have refused, whatever way they said it |
 //! | [`alike`] | that it decides what `step` alone and a backtest decide |
 //! | [`archive`] | that everything that happened is kept, once, and can be played again |
+//! | [`reports`] | that the report of some days says what happened, and the owner gets one letter a week |
 //! | [`segments`] | who is in which segment, by events, by time and after a publication |
 //! | [`timing`] | when they get it: never early, hardly late, also when an alarm was lost |
 //! | [`envelopes`] | what is wrong with a request or with one event in it |
@@ -47,6 +48,7 @@ mod on_site;
 mod permissions;
 mod promo_codes;
 mod receipts;
+mod reports;
 mod segments;
 mod send_test;
 mod sms;

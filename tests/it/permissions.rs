@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 70] = [
+const ATTEMPTS: [&str; 75] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -73,6 +73,11 @@ const ATTEMPTS: [&str; 70] = [
     "PutObject ArchiveBucket",
     "GetObject ArchiveBucket",
     "GetReport ArchiveBucket",
+    "GetItem FiguresTable",
+    "PutItem FiguresTable",
+    "DeleteItem FiguresTable",
+    "PutReport ArchiveBucket",
+    "ListFacts ArchiveBucket",
     "GetSecretValue ServerKeyArn",
     "GetSecretValue WebhookSecretArn",
     "GetSecretValue CatalogueKeyArn",
@@ -89,7 +94,7 @@ const ATTEMPTS: [&str; 70] = [
     "GetSecretValue webhook/chatbot-token",
 ];
 
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     (
         "IngestFunction",
         &[
@@ -210,7 +215,16 @@ const ALLOWED: [(&str, &[&str]); 14] = [
             "Publish SMS",
         ],
     ),
-    ("ArchiveFunction", &["PutObject ArchiveBucket", "GetObject ArchiveBucket"]),
+    (
+        "ArchiveFunction",
+        &[
+            "PutObject ArchiveBucket",
+            "GetObject ArchiveBucket",
+            "GetItem FiguresTable",
+            "PutItem FiguresTable",
+            "DeleteItem FiguresTable",
+        ],
+    ),
     (
         "PreferencesFunction",
         &[
@@ -218,6 +232,21 @@ const ALLOWED: [(&str, &[&str]); 14] = [
             "GetItem PlaybookTable",
             "SendMessage EventsQueueUrl",
             "GetSecretValue LinkKeyArn",
+        ],
+    ),
+    (
+        "ReportsFunction",
+        &[
+            "GetItem PlaybookTable",
+            "GetItem FiguresTable",
+            "PutItem FiguresTable",
+            "DeleteItem FiguresTable",
+            "Query FiguresTable",
+            "GetObject ArchiveBucket",
+            "GetReport ArchiveBucket",
+            "PutReport ArchiveBucket",
+            "ListFacts ArchiveBucket",
+            "SendEmail",
         ],
     ),
     (
@@ -279,6 +308,8 @@ async fn wake_every_function(stage: &Stage) {
     stage.engine.invoke("CallbacksFunction", &serde_json::from_str::<Value>(request).unwrap()).await.unwrap();
     let request = include_str!("../../functions/console/events/overview.json");
     stage.engine.invoke("ConsoleFunction", &serde_json::from_str::<Value>(request).unwrap()).await.unwrap();
+    // Of a day without rows.
+    stage.engine.invoke("ReportsFunction", &json!({"job": "daily", "day": "2020-01-01"})).await.unwrap();
     stage.engine.invoke("SegmentationFunction", &json!({"action": "backfill"})).await.unwrap();
 }
 
@@ -317,6 +348,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         "ConsoleTable" => &["kind", "id"],
         "AddressesTable" => &["address", "user"],
         "InterestsTable" => &["product", "user"],
+        "FiguresTable" => &["period", "at"],
         _ => std::slice::from_ref(&key),
     };
     let keys: HashMap<String, AttributeValue> =
@@ -340,6 +372,8 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .item("id", text("permission"))
                 .item("delivery", text("permission"))
                 .item("address", text("permission"))
+                .item("period", text("permission"))
+                .item("at", text("permission"))
                 .condition_expression("attribute_exists(never)")
                 .send()
                 .await,
@@ -366,16 +400,6 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .send()
                 .await,
         ),
-        "Query" if on == "InboxTable" => verdict(
-            dynamodb
-                .query()
-                .table_name(table)
-                .key_condition_expression("#user = :user")
-                .expression_attribute_names("#user", "user")
-                .expression_attribute_values(":user", text("permission"))
-                .send()
-                .await,
-        ),
         "Query" if on == "FiguresTable" => verdict(
             dynamodb
                 .query()
@@ -383,6 +407,16 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .key_condition_expression("#period = :period")
                 .expression_attribute_names("#period", "period")
                 .expression_attribute_values(":period", text("permission"))
+                .send()
+                .await,
+        ),
+        "Query" if on == "InboxTable" => verdict(
+            dynamodb
+                .query()
+                .table_name(table)
+                .key_condition_expression("#user = :user")
+                .expression_attribute_names("#user", "user")
+                .expression_attribute_values(":user", text("permission"))
                 .send()
                 .await,
         ),
@@ -490,6 +524,11 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
             let object = s3(config).get_object().bucket(stage.output(on)).key("facts/permission");
             verdict(object.send().await)
         }
+        "PutReport" => {
+            let object = s3(config).put_object().bucket(stage.output(on)).key("reports/permission");
+            verdict(object.if_match("never").send().await)
+        }
+        "ListFacts" => verdict(s3(config).list_objects_v2().bucket(stage.output(on)).prefix("facts/").send().await),
         "GetReport" => {
             let object = s3(config).get_object().bucket(stage.output(on)).key("reports/permission");
             verdict(object.send().await)

@@ -181,6 +181,7 @@ fn order(playbook: &Playbook, wanted: &Wanted<'_>, message: &str, address: Strin
         expires_at: now.plus(TEST_VALID_FOR),
         why: "a test, sent by an operator".to_owned(),
         correlation: None,
+        who: None,
         data: shopper.data,
     }
 }

@@ -117,6 +117,7 @@ mod tests {
             address: "ann@shop.example".into(),
             why: "30 min since Product Added at 2026-05-05T12:00:00.000Z, no Order Completed".into(),
             correlation: None,
+            who: None,
             due_at,
             decided_at: due_at.plus(Span::from_millis(200)),
             moment_ends_at: due_at.plus(Span::from_hours(24)),

@@ -312,6 +312,7 @@ mod tests {
             expires_at: at.plus(Span::from_hours(1)),
             why: String::new(),
             correlation: None,
+            who: None,
             data: MessageData { product: Some(product), position: Position::new(52.5, 13.4), ..MessageData::default() },
         }
     }

@@ -50,6 +50,14 @@ impl ArchiveBucket {
     /// # Errors
     /// When S3 fails.
     pub async fn names(&self, prefix: &str, after: Option<String>) -> Result<Vec<String>, Fault> {
+        Ok(self.sizes(prefix, after).await?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// The same, each with its size in S3, in bytes.
+    ///
+    /// # Errors
+    /// When S3 fails.
+    pub async fn sizes(&self, prefix: &str, after: Option<String>) -> Result<Vec<(String, u64)>, Fault> {
         let page = self
             .client
             .list_objects_v2()
@@ -59,7 +67,9 @@ impl ArchiveBucket {
             .send()
             .await
             .map_err(|error| fault("ArchiveBucket ListObjectsV2", &error))?;
-        Ok(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key).collect())
+        let objects = page.contents.unwrap_or_default().into_iter();
+        let size = |size: Option<i64>| size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+        Ok(objects.filter_map(|object| Some((object.key?, size(object.size)))).collect())
     }
 
     /// The object of this name.

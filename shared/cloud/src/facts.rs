@@ -11,8 +11,11 @@ use kairos_engine::bounds::FACTS_BYTES_MAX;
 use kairos_engine::facts::{FactLines, row};
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::time::Timestamp;
-use kairos_protocol::archive::Told;
+use kairos_protocol::archive::{Stream, Told};
+use kairos_protocol::delivery::{DeliveryRecord, rows};
 use serde::Deserialize;
+
+use crate::faults::without_content;
 
 /// The lines as the item holds them: DEFLATE (RFC 1951).
 pub fn compressed(facts: &FactLines) -> Vec<u8> {
@@ -33,11 +36,11 @@ pub fn lines(compressed: &[u8]) -> io::Result<Vec<u8>> {
     Ok(lines)
 }
 
-/// What the stream of the users table gives to a function, as far as `archive` reads it: whole images of users hold
-/// more. The format: <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-example.html>.
+/// What the streams of the tables of users and of deliveries give to a function, as far as `archive` reads it: whole images
+/// hold more. The format: <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb-example.html>.
 #[derive(Debug, Deserialize)]
 pub struct StreamEvent {
-    /// In the order in which they were written, as far as one user is concerned.
+    /// In the order in which they were written, as far as one item is concerned.
     #[serde(rename = "Records", default)]
     pub records: Vec<StreamRecord>,
 }
@@ -55,13 +58,16 @@ struct Change {
     /// In seconds.
     approximate_creation_date_time: f64,
     new_image: Option<Image>,
+    old_image: Option<Image>,
 }
 
+/// An item of either table: only a delivery's has a record.
 #[derive(Debug, Deserialize)]
 struct Image {
     user: TextValue,
     revision: NumberValue,
     facts: Option<BinaryValue>,
+    record: Option<TextValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,15 +91,32 @@ struct BinaryValue {
 impl StreamRecord {
     /// The rows that this write adds to the archive; none when it tells no facts, or why it cannot be read.
     pub fn told(self) -> Told {
-        let Change { sequence_number: sequence, approximate_creation_date_time: secs, new_image } = self.dynamodb;
+        let Change { sequence_number: sequence, approximate_creation_date_time: secs, new_image, old_image } =
+            self.dynamodb;
         let at = Timestamp::from_millis((secs * 1_000.0) as i64);
-        let rows = match new_image.map(rows_of) {
-            Some(rows) => rows,
-            // An item was deleted.
-            None => Ok(Vec::new()),
+        let is_of_delivery = |image: &Image| image.record.is_some();
+        let stream = match new_image.as_ref().or(old_image.as_ref()).is_some_and(is_of_delivery) {
+            true => Stream::Deliveries,
+            false => Stream::Users,
         };
-        Told { sequence, at, rows }
+        let rows = match (new_image, stream) {
+            (Some(image), Stream::Users) => rows_of(image),
+            (Some(image), Stream::Deliveries) => rows_of_delivery(old_image.as_ref(), &image),
+            // An item was deleted.
+            (None, _) => Ok(Vec::new()),
+        };
+        Told { stream, sequence, at, rows }
     }
+}
+
+fn rows_of_delivery(before: Option<&Image>, after: &Image) -> Result<Vec<String>, String> {
+    let read = |image: &Image| {
+        let record = image.record.as_ref().ok_or("it has no record")?;
+        // What is wrong with it may show whom it is about.
+        DeliveryRecord::from_json(&record.text).map_err(|error| without_content(&error))
+    };
+    let before = before.map(read).transpose()?;
+    Ok(rows(before.as_ref(), &read(after)?))
 }
 
 fn rows_of(image: Image) -> Result<Vec<String>, String> {

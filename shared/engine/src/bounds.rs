@@ -68,7 +68,7 @@ pub const TRAIT_LIST_ENTRIES_MAX: usize = 8;
 /// Longest name of a trait that conditions may ask for, in bytes.
 pub const TRAIT_NAME_BYTES_MAX: usize = 64;
 /// Longest name of an event that is kept beside a deadline, in bytes: only people read it.
-pub const EVENT_NAME_BYTES_KEPT_MAX: usize = 64;
+pub const EVENT_NAME_BYTES_KEPT_MAX: usize = 54;
 /// Largest stored state, in bytes, when everything in it is as long as it may be. Real users need
 /// under 1 KB; the outbox stands beside it in the same item.
 pub const STATE_BYTES_MAX: usize = 147 * 1024;
@@ -747,6 +747,16 @@ pub const REPORT_NAMES_MAX: usize = 500;
 pub const REPORT_NAME_BYTES_MAX: usize = 64;
 /// Values of one split of a funnel that are shown; further ones are `(other)`.
 pub const REPORT_SPLIT_VALUES_MAX: usize = 40;
+/// Most days that one report is about.
+pub const REPORT_DAYS_MAX: u32 = 90;
+/// Most bytes of the archive's objects that one report reads, compressed: some three million events.
+pub const REPORT_READ_BYTES_MAX: u64 = 192 * 1024 * 1024;
+/// Objects that a report reads at the same time.
+pub const REPORT_LANES_MAX: usize = 4;
+/// How long the sending of a week's letter may take: then another call takes it up (the function's `Timeout`).
+pub const LETTER_LEASE: Span = Span::from_mins(15);
+/// Plays, experiments and warnings that a week's letter tells of.
+pub const LETTER_ENTRIES_MAX: usize = 20;
 /// Fewest people who have converted, and who have not, in each group before a report warns of anything but that.
 pub const REPORT_CONVERSIONS_MIN: u64 = 25;
 

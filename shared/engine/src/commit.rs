@@ -137,10 +137,14 @@ pub fn plan(
             if state.messages.contains(received.message.id()) {
                 plan.inputs.add(InputOutcome::Duplicate, inputs.len() as u32);
             } else {
+                state.hear_origin(inputs);
+                let moments = state.moments.clone();
                 let mut stepped = step(program, user, state, inputs, now);
                 let cause = received.message.correlation();
                 stepped.effects.iter_mut().for_each(|effect| effect.caused_by(cause));
-                facts.note(inputs, &stepped, &program.playbook().version);
+                stepped.describe(program);
+                facts.note(program, inputs, &stepped);
+                facts.note_moment(program, &moments, inputs, &stepped);
                 plan.inputs.add_all(&stepped.inputs());
                 state = stepped.state;
                 outbox.extend(stepped.effects);

@@ -9,6 +9,7 @@ use crate::event::{Event, EventKind};
 use crate::playbook::ContextFact;
 use crate::product::shortened;
 use crate::state::UserState;
+use crate::who;
 
 /// The parts of an event's context that Kairos knows, found in one pass: many ask for them, and each look-up by name
 /// compares a handful of texts.
@@ -84,6 +85,35 @@ impl<'e> Context<'e> {
         on_pages || matches!(event.kind, EventKind::Screen { .. }) || self.is_of_app()
     }
 
+    /// The source of the campaign that led here.
+    pub(crate) fn campaign_source(&self) -> Option<&'e str> {
+        campaign(ContextFact::CampaignSource, self.campaign?)
+    }
+
+    /// The name of that campaign.
+    pub(crate) fn campaign_name(&self) -> Option<&'e str> {
+        campaign(ContextFact::CampaignName, self.campaign?)
+    }
+
+    /// The host of the page that led here, unless it is the shop's own.
+    pub(crate) fn foreign_referrer(&self) -> Option<&'e str> {
+        let of = |group: Option<&'e Value>, name: &str| text(group?.get(name));
+        let host = host(of(self.page, "referrer").or_else(|| of(self.referrer, "url"))?)?;
+        let own = of(self.page, "url").and_then(self::host);
+        (own != Some(host)).then_some(host)
+    }
+
+    /// What kind of device it is.
+    pub(crate) fn device(&self) -> Option<&'static str> {
+        device(self)
+    }
+
+    /// The country that the client is in, or that its language is spoken in there.
+    pub(crate) fn country(&self) -> Option<String> {
+        let located = text(self.location.and_then(|location| location.get("country"))).and_then(who::country);
+        located.or_else(|| who::country(text(self.locale)?.split(['-', '_']).nth(1)?))
+    }
+
     /// The time zone that a client tells, when it is one, and another than this.
     pub(crate) fn time_zone_other_than(&self, known: Option<&str>) -> Option<&'e str> {
         let name = self.timezone?.as_str().filter(|name| Some(*name) != known)?;
@@ -153,11 +183,7 @@ fn read<'e>(fact: ContextFact, state: &UserState, event: &'e Event, context: &Co
         | ContextFact::CampaignSource
         | ContextFact::CampaignMedium
         | ContextFact::CampaignName => None,
-        ContextFact::Referrer => {
-            let host = host(of(context.page, "referrer").or_else(|| of(context.referrer, "url"))?)?;
-            let own = of(context.page, "url").and_then(self::host);
-            (own != Some(host)).then_some(Cow::Borrowed(host))
-        }
+        ContextFact::Referrer => context.foreign_referrer().map(Cow::Borrowed),
         ContextFact::Language => {
             let locale = locale(fact, state, event, context)?;
             Some(Cow::Owned(locale.split(['-', '_']).next()?.to_ascii_lowercase()))

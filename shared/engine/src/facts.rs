@@ -5,20 +5,23 @@
 //! front ([`row`]) and keeps them. Golden files hold a line of each kind ever written: an old archive always reads.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::VISIT_GAP;
 use crate::identifiers::{DeliveryId, UserKey};
 use crate::mailbox::{Effect, Input};
+use crate::moment::{self, MomentState};
 use crate::money::{Currency, Micros};
 use crate::name::Name;
 use crate::outcome::{InputOutcome, OutcomeRecord, PlayOutcome, Reason};
 use crate::playbook::{Channel, Moment, PlaybookVersion};
+use crate::program::Program;
 use crate::step::Stepped;
 use crate::time::{Span, Timestamp};
+use crate::who::Dimensions;
 
 /// Something that a commit knows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -203,42 +206,6 @@ impl DeliveryOutcome {
     ];
 }
 
-/// What figures are cut by: what was known of the user then.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dimensions {
-    /// Where they came from last: the campaign's source (`utm_source`), or the host of the page that led to the shop.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-    /// The campaign.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub campaign: Option<String>,
-    /// `phone`, `tablet`, `desktop` or `tv`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<String>,
-    /// The country, as two letters (ISO 3166-1), as clients tell it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
-    /// The segments they were in.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub segments: Vec<Name>,
-    /// The variants they have drawn in the play's experiments, by the name of the split.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub variants: BTreeMap<String, String>,
-    /// How long they have been known; with orders only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since_first: Option<Span>,
-    /// How long ago the newest message was sent to them; with orders only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since_message: Option<Span>,
-}
-
-impl Dimensions {
-    /// Whether nothing is known.
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 impl Decision {
     /// The fact of a consideration, without its message.
     pub fn of(record: &OutcomeRecord, playbook: &PlaybookVersion) -> Self {
@@ -351,30 +318,64 @@ impl Fact {
 pub struct FactLines(Vec<u8>);
 
 impl FactLines {
-    /// Notes what a step over `inputs` has made known.
-    pub fn note(&mut self, inputs: &[Input], stepped: &Stepped, playbook: &PlaybookVersion) {
+    /// Notes what a step over `inputs` has made known, after it was described ([`Stepped::describe`]).
+    pub fn note(&mut self, program: &Program, inputs: &[Input], stepped: &Stepped) {
         for (input, outcome) in inputs.iter().zip(&stepped.outcomes) {
-            if let Some(fact) = Fact::of_input(input, *outcome) {
+            if let Some(mut fact) = Fact::of_input(input, *outcome) {
+                if let Fact::Input { who, .. } = &mut fact {
+                    *who = Dimensions::of_input(program, &stepped.state, input);
+                }
                 self.push(&fact);
             }
         }
-        let mut held_out = stepped.held_out.iter();
+        let mut credits = stepped.credits.iter();
         for record in &stepped.considered {
-            let mut decision = Decision::of(record, playbook);
-            decision.message = match &record.outcome {
-                PlayOutcome::HeldOut { .. } => held_out.next().cloned(),
-                PlayOutcome::Sent { delivery, .. } => stepped.effects.iter().find_map(|effect| match effect {
-                    Effect::Deliver(order) if order.delivery == *delivery => Some(order.message.clone()),
-                    _ => None,
-                }),
-                _ => None,
-            };
+            let mut decision = Decision::of(record, &program.playbook().version);
+            match &record.outcome {
+                PlayOutcome::HeldOut { .. } | PlayOutcome::Converted { .. } => {
+                    let credit = credits.next().cloned().unwrap_or_default();
+                    (decision.message, decision.channel) = (credit.message, credit.channel);
+                    decision.currency = credit.currency.filter(|_| decision.value.is_some());
+                    decision.who = Dimensions::of(program, &stepped.state, Some(&record.play)).boxed();
+                }
+                PlayOutcome::Sent { delivery, .. } => {
+                    let order = stepped.effects.iter().find_map(|effect| match effect {
+                        Effect::Deliver(order) if order.delivery == *delivery => Some(order),
+                        _ => None,
+                    });
+                    decision.message = order.map(|order| order.message.clone());
+                    decision.who = order.and_then(|order| order.who.clone());
+                }
+                _ => {}
+            }
             self.push(&Fact::Decision(Box::new(decision)));
         }
         for effect in &stepped.effects {
             if let Effect::Member { segment, entered, at, .. } = effect {
                 self.push(&Fact::Segment { at: *at, segment: segment.clone(), entered: *entered });
             }
+        }
+    }
+
+    /// Notes into which micro-moment the user has come by what a step was given: in which they would be by now without it,
+    /// `before` says.
+    pub fn note_moment(&mut self, program: &Program, before: &[MomentState], inputs: &[Input], stepped: &Stepped) {
+        let state = &stepped.state;
+        // A visitor's moment that becomes a user's is told already.
+        let is_merge = |input: &Input| matches!(input, Input::Merge { .. });
+        if state.moments == before || inputs.iter().any(is_merge) {
+            return;
+        }
+        // A moment that has just been reached falls below its threshold at once. Within a visit that is no end.
+        let newest = before.iter().map(|moment| moment.at).max();
+        let looked_at = newest.filter(|at| state.clock.since(*at) < VISIT_GAP).unwrap_or(state.clock);
+        let was = moment::current_of(program, before, looked_at).map(|(moment, _)| moment);
+        if let Some((moment, strength)) = moment::current_of(program, &state.moments, state.clock)
+            && was != Some(moment)
+        {
+            // Two decimals: who looks at it wants to know whether it is far above the threshold.
+            let strength = libm::round(strength * 100.0) / 100.0;
+            self.push(&Fact::Moment { at: state.clock, moment, strength });
         }
     }
 

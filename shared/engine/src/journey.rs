@@ -11,9 +11,9 @@ use crate::limits::{Quiet, draws, way};
 use crate::mailbox::{DeliveryOrder, Effect, MessageData};
 use crate::outcome::{PlayOutcome, Reason};
 use crate::playbook::{Channel, ChannelOrder, Play};
-use crate::program::Instruction;
+use crate::program::{Instruction, StepName};
 use crate::state::{Exposure, PlayRun, Subject};
-use crate::step::Run;
+use crate::step::{Credit, Run};
 use crate::time::Timestamp;
 use crate::verdict::earlier;
 
@@ -161,8 +161,13 @@ impl<'a> Run<'a> {
                             self.note(play, due_at, PlayOutcome::NotSent { reason: Reason::QuietHours });
                         }
                         Quiet::Not => {
-                            let message =
-                                MessageStep { message, channels, order: *order, held_out: held_out.as_deref() };
+                            let message = MessageStep {
+                                name: *name,
+                                message,
+                                channels,
+                                order: *order,
+                                held_out: held_out.as_deref(),
+                            };
                             self.send(play, &message, due_at, first_due_at, &subject);
                         }
                     }
@@ -244,18 +249,21 @@ impl<'a> Run<'a> {
         standing.sent_at.drain(..too_many);
         standing.messaged_at = Some(due_at);
         if play.goal.is_some() {
-            standing.exposure = Some(Exposure { at: due_at, sent: group.is_none() });
+            standing.exposure =
+                Some(Exposure { at: due_at, sent: group.is_none(), step: Some(step.name), channel: Some(channel) });
         }
         self.note_message(due_at, channel);
         self.dirty.add(self.program.touches.messaged);
         if let Some(group) = group {
-            self.out.held_out.push(step.message.to_string());
+            let message = Some(step.message.to_string());
+            self.out.credits.push(Credit { message, channel: Some(channel), currency: None });
             return self.note(play, due_at, PlayOutcome::HeldOut { group, due_at });
         }
         let state = &mut self.out.state;
         if self.program.needs.engagement {
             engagement::sent(&mut state.engagement, channel, due_at);
         }
+        state.last_message_at = state.last_message_at.max(Some(due_at));
         // From 0, as it always was: an id that was used is never given again.
         let number = state.decisions;
         state.decisions += 1;
@@ -274,6 +282,7 @@ impl<'a> Run<'a> {
             expires_at: first_due_at.plus(play.valid_for),
             why: subject.why.clone(),
             correlation: None,
+            who: None,
             data: MessageData::of(&self.out.state, subject),
         };
         let outcome = PlayOutcome::Sent { delivery: order.delivery, channel, due_at };
@@ -347,6 +356,7 @@ impl<'a> Run<'a> {
 
 /// A message that is to be decided.
 struct MessageStep<'s> {
+    name: StepName,
     message: &'s str,
     channels: &'s [Channel],
     order: ChannelOrder,

@@ -70,3 +70,4 @@ pub mod time;
 pub mod verdict;
 mod watch;
 pub mod web_push;
+pub mod who;

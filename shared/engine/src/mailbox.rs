@@ -16,6 +16,7 @@ use crate::playbook::{Channel, PlaybookVersion, Purpose, TraitValue};
 use crate::product::Product;
 use crate::state::UserState;
 use crate::time::Timestamp;
+use crate::who::Dimensions;
 
 /// A message in a user's mailbox (`events.fifo`, message group = user).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -297,6 +298,9 @@ pub struct DeliveryOrder {
     /// What caused it: the request, or the run of a function, whose message was being applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation: Option<CorrelationId>,
+    /// What was known of the user then, for figures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<Box<Dimensions>>,
     /// What templates can show.
     pub data: MessageData,
 }

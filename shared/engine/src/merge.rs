@@ -45,6 +45,8 @@ impl UserState {
             engagement,
             web_push,
             devices,
+            origin,
+            last_message_at,
         } = self;
         anonymous_id.is_some()
             || !seen.is_empty()
@@ -68,6 +70,8 @@ impl UserState {
             || !engagement.is_empty()
             || !web_push.is_empty()
             || !devices.is_empty()
+            || origin.is_some()
+            || last_message_at.is_some()
     }
 
     /// Takes in what a visitor had done who turned out to be this user. No cart, purchase or used cap
@@ -105,6 +109,10 @@ impl UserState {
         if visitor_is_newer || self.time_zone.is_none() {
             self.time_zone = visitor.time_zone.or(self.time_zone.take());
         }
+        if let Some(theirs) = visitor.origin {
+            self.origin.get_or_insert_default().merge(*theirs);
+        }
+        self.last_message_at = self.last_message_at.max(visitor.last_message_at);
         self.on_site_at = self.on_site_at.max(visitor.on_site_at);
         if visitor_is_newer || self.position.is_none() {
             self.position = visitor.position.or(self.position);

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::bounds::{MOMENT_STRENGTH_MAX, PLAY_SPAN_MAX};
 use crate::check::View;
 use crate::playbook::{Moment, ReadinessValue};
-use crate::program::MomentRule;
+use crate::program::{MomentRule, Program};
 use crate::time::{Span, Timestamp};
 use crate::verdict::{Verdict, earlier};
 
@@ -77,10 +77,19 @@ pub(crate) fn strength(view: &View<'_>, moment: Moment, at: Timestamp) -> f64 {
 
 /// The strongest moment that has reached its threshold; of equally strong ones the first of [`Moment::ALL`].
 pub(crate) fn current(view: &View<'_>, at: Timestamp) -> Option<(Moment, f64)> {
+    current_of(view.program, &view.state.moments, at)
+}
+
+/// The same of moments that stand in no state.
+pub(crate) fn current_of(program: &Program, moments: &[MomentState], at: Timestamp) -> Option<(Moment, f64)> {
     let mut best: Option<(Moment, f64)> = None;
-    for (moment, rule) in rules(view) {
-        let strength = strength(view, moment, at);
-        if strength >= rule.reached_at && best.is_none_or(|(_, known)| strength > known) {
+    for state in moments {
+        let (moment, Some(rule)) = (state.moment, program.moment(state.moment)) else { continue };
+        let strength = state.strength_at(at, rule.half_life);
+        let is_first = |known: Moment| moment < known;
+        if strength >= rule.reached_at
+            && best.is_none_or(|(known, most)| strength > most || (strength == most && is_first(known)))
+        {
             best = Some((moment, strength));
         }
     }

@@ -15,10 +15,10 @@ use crate::name::Name;
 use crate::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use crate::playbook::{CatalogueTest, Change, Entry, Interest, Play, Trigger};
 use crate::product::{Product, shortened};
-use crate::program::PlayRole;
+use crate::program::{Instruction, PlayRole};
 use crate::register::RegisterValue;
 use crate::state::{PlayState, Scheduled, Subject, Waiting};
-use crate::step::Run;
+use crate::step::{Credit, Run};
 use crate::time::{Span, Timestamp};
 
 /// A play that is to be started.
@@ -181,6 +181,13 @@ impl<'a> Run<'a> {
         {
             let value = crate::property::worth(event);
             let after = at.since(exposure.at);
+            let step = exposure.step.and_then(|step| self.program.plays[place].find(step));
+            let message = step.and_then(|step| match &self.program.plays[place].instructions[step].1 {
+                Instruction::Send { message, .. } => Some(message.clone()),
+                _ => None,
+            });
+            let currency = crate::property::currency_of(event);
+            self.out.credits.push(Credit { message, channel: exposure.channel, currency });
             self.note(play, at, PlayOutcome::Converted { after, sent: exposure.sent, value });
         }
         if stopped {

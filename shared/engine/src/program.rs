@@ -25,7 +25,7 @@ use crate::verdict::Verdict;
 
 pub(crate) use build::segment_id;
 pub use build::{ProgramError, register_of, trigger_register};
-pub(crate) use steps::{Instruction, PlayProgram, any_step};
+pub(crate) use steps::{Instruction, PlayProgram, StepName, any_step};
 
 /// A playbook that can run.
 #[derive(Clone, Debug)]

@@ -30,6 +30,7 @@ use crate::register::RegisterValue;
 use crate::time::Timestamp;
 use crate::verdict::earlier;
 use crate::web_push::WebPushSubscription;
+use crate::who::Origin;
 
 mod by_id;
 
@@ -163,6 +164,14 @@ pub struct UserState {
     #[n(29)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub devices: Vec<MobileDevice>,
+    /// Where they came from last and how: for figures.
+    #[n(37)]
+    #[cbor(default)]
+    pub origin: Option<Box<Origin>>,
+    /// When the newest message was sent: for figures.
+    #[n(38)]
+    #[cbor(default)]
+    pub last_message_at: Option<Timestamp>,
 }
 
 /// A place the user is in.
@@ -338,6 +347,14 @@ pub struct Exposure {
     /// Whether it was sent; else it was held out.
     #[n(1)]
     pub sent: bool,
+    /// The step, as waits name them; unknown of those that were decided before this was remembered.
+    #[n(2)]
+    #[cbor(default)]
+    pub step: Option<u32>,
+    /// On which channel.
+    #[n(3)]
+    #[cbor(default)]
+    pub channel: Option<Channel>,
 }
 
 /// A start by the clock.

@@ -18,8 +18,9 @@ use crate::identifiers::{InputId, UserKey};
 use crate::local_time::LocalClock;
 use crate::mailbox::{Effect, Input, InterestNote};
 use crate::moment::MomentState;
+use crate::money::Currency;
 use crate::outcome::{InputCounts, InputOutcome, OutcomeRecord};
-use crate::playbook::Interest;
+use crate::playbook::{Channel, Interest};
 use crate::plays::Start;
 use crate::program::{Program, WatchedSet};
 use crate::register::Seen;
@@ -38,8 +39,20 @@ pub struct Stepped {
     pub outcomes: SmallVec<[InputOutcome; 4]>,
     /// How plays' considerations ended, in order.
     pub considered: Vec<OutcomeRecord>,
-    /// The messages that were held out ([`crate::outcome::PlayOutcome::HeldOut`]), in the order in which they were.
-    pub held_out: Vec<String>,
+    /// More of those that were held out and of goals that were reached, in the order in which they are among
+    /// [`Stepped::considered`].
+    pub credits: Vec<Credit>,
+}
+
+/// Which message somebody was held out of, or is credited with a goal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credit {
+    /// The message, as long as the playbook has it.
+    pub message: Option<String>,
+    /// On which channel it went, or would have gone.
+    pub channel: Option<Channel>,
+    /// The currency of the goal's event.
+    pub currency: Option<Currency>,
 }
 
 /// Applies `inputs`, in their order, to a user.
@@ -67,7 +80,7 @@ impl Stepped {
     /// A user to whom nothing has happened yet.
     pub(crate) fn of(state: UserState) -> Self {
         // Each named: what would be made for the rest of them has a state of its own.
-        Self { state, effects: Vec::new(), outcomes: SmallVec::new(), considered: Vec::new(), held_out: Vec::new() }
+        Self { state, effects: Vec::new(), outcomes: SmallVec::new(), considered: Vec::new(), credits: Vec::new() }
     }
 
     /// What became of the inputs, counted.

@@ -12,9 +12,10 @@ use kairos_engine::bounds::{
 };
 use kairos_engine::event::{Event, EventKind, FEEDBACK, INBOX, LINKS, PREFERENCES, REDEMPTIONS};
 use kairos_engine::event_name::EventName;
-use kairos_engine::facts::{Decision, DeliveryFact, DeliveryOutcome, Dimensions, Fact, Row};
+use kairos_engine::facts::{Decision, DeliveryFact, DeliveryOutcome, Fact, Row};
 use kairos_engine::mailbox::Input;
 use kairos_engine::money::Micros;
+use kairos_engine::who::Dimensions;
 use serde_json::Value;
 
 mod parts;

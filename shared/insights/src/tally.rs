@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kairos_engine::event::{Event, EventKind};
 use kairos_engine::event_name::EventName;
-use kairos_engine::facts::{Decision, Fact, Row};
+use kairos_engine::facts::{Decision, DeliveryFact, DeliveryOutcome, Fact, Row};
 use kairos_engine::identifiers::{DeliveryId, UserKey};
 use kairos_engine::mailbox::Input;
 use kairos_engine::money::Micros;
@@ -45,6 +45,8 @@ pub struct Tally {
     report: Report,
     /// How far each user's rows have been counted.
     reached: BTreeMap<UserKey, (u64, usize)>,
+    /// The rows of deliveries that were counted.
+    reached_deliveries: BTreeSet<(DeliveryId, u64, usize)>,
     /// Which message a delivery is.
     deliveries: BTreeMap<DeliveryId, MessageKey>,
     sent: BTreeMap<MessageKey, u64>,
@@ -66,8 +68,18 @@ impl Tally {
         Self { watched: Watched::of(playbook), ..Self::default() }
     }
 
-    /// Counts a row. Those of each user have to come in their order, as files hold them in the order of their names.
+    /// Counts a row. Those of each user have to come in their order, as files hold them in the order of their names; those of
+    /// deliveries in any.
     pub fn note(&mut self, row: &Row) {
+        if let Fact::Delivery(delivery) = &row.fact {
+            if self.reached_deliveries.insert((delivery.delivery, row.revision, row.number)) {
+                self.report.rows += 1;
+                self.delivery(delivery);
+            } else {
+                self.report.repeated += 1;
+            }
+            return;
+        }
         let place = (row.revision, row.number);
         if self.reached.get(&row.user).is_some_and(|reached| place <= *reached) {
             self.report.repeated += 1;
@@ -86,9 +98,25 @@ impl Tally {
                 let segment = self.moments.names.number(segment);
                 self.moments.note(row.user, *at, Seen::Segment { segment, entered: *entered });
             }
+            // A delivery has its own order, and is counted above.
             Fact::Moment { .. } | Fact::Delivery(_) => {}
             Fact::Omitted { facts, .. } => self.report.omitted += *facts as u64,
         }
+    }
+
+    /// What has become of a delivery, by its own record. The user's mailbox may have heard of it, too: a fate counts once.
+    fn delivery(&mut self, delivery: &DeliveryFact) {
+        let fate = match delivery.outcome {
+            DeliveryOutcome::Delivered => Fate::Delivered,
+            DeliveryOutcome::Read => Fate::Opened,
+            DeliveryOutcome::Complained => Fate::Complained,
+            DeliveryOutcome::Undeliverable | DeliveryOutcome::Refused | DeliveryOutcome::Failed => Fate::Failed,
+            DeliveryOutcome::Accepted
+            | DeliveryOutcome::Expired
+            | DeliveryOutcome::Unconfirmed
+            | DeliveryOutcome::Bounced => return,
+        };
+        self.fates.insert((delivery.delivery, fate));
     }
 
     fn input(&mut self, user: UserKey, input: &Input, outcome: InputOutcome) {

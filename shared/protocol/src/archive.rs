@@ -1,12 +1,13 @@
-//! The archive: facts, as the stream of the users table tells them, become objects of rows, each row once.
+//! The archive: facts, as the streams of the tables of users and of deliveries tell them, become objects of rows, each row
+//! once, and each object counts once in the figures of its hour.
 //!
 //! A stream gives its records again from where it was when a batch failed, and the batch may then end somewhere else.
 //! An object is named after its first record and tells its last one: whoever comes to write it a second time finds it,
 //! and goes on behind its end.
 //!
 //! ```text
-//! records ──▶ parts, by hour ──▶ write the object, if there is none of its name ──▶ next part
-//!                                  there is one: go on behind its last record ──┘
+//! records ──▶ parts, by hour ──▶ write the object, if there is none of its name ──▶ count it ──▶ next part
+//!                                  there is one: go on behind its last record ──▶ count it, if it is not ──┘
 //! ```
 
 use std::collections::VecDeque;
@@ -15,11 +16,36 @@ use std::future::Future;
 use kairos_engine::bounds::ARCHIVE_OBJECT_BYTES_MAX;
 use kairos_engine::time::Timestamp;
 
-use crate::port::Fault;
+use kairos_insights::counts::Counts;
+use kairos_insights::figures::counts_of;
 
-/// What one record of the stream tells.
+use crate::figures::{self, Added, ArchivedObjects, FiguresStore};
+use crate::port::{Clock, Fault};
+
+/// Where facts come from. Numbers of two streams may be the same, so their objects are named apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// The table of users.
+    Users,
+    /// The table of deliveries.
+    Deliveries,
+}
+
+impl Stream {
+    /// What stands before the number in the names of its objects.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Users => "",
+            Self::Deliveries => "deliveries-",
+        }
+    }
+}
+
+/// What one record of a stream tells.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Told {
+    /// Which stream.
+    pub stream: Stream,
     /// The stream's number of the record: decimal digits, rising.
     pub sequence: String,
     /// When the write happened that it tells of.
@@ -60,7 +86,7 @@ pub trait ArchiveStore {
 }
 
 /// What became of a batch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Archived {
     /// Objects written.
     pub objects: usize,
@@ -68,18 +94,31 @@ pub struct Archived {
     pub rows: usize,
     /// Rows that were there already.
     pub repeated: usize,
+    /// Objects that were counted.
+    pub counted: usize,
+    /// Objects that were not, because their hour's figures have no room for more.
+    pub uncounted: usize,
+    /// Why figures cannot be read or written, where coming again does not help: the daily recount counts those objects.
+    pub figures_failed: Vec<Fault>,
     /// Records that could not be read, with why: they are passed over, because coming again does not mend them.
     pub unreadable: Vec<String>,
 }
 
-/// Archives a batch of one shard's records, in their order.
+/// Archives a batch of one shard's records, in their order, and counts it.
 ///
 /// # Errors
-/// When an object cannot be written: then the batch has to come again.
-pub async fn archive(store: &impl ArchiveStore, batch: Vec<Told>) -> Result<Archived, Fault> {
+/// When an object cannot be written, or not be counted for now: then the batch has to come again.
+pub async fn archive(
+    store: &(impl ArchiveStore + ArchivedObjects),
+    figures: &impl FiguresStore,
+    clock: &impl Clock,
+    batch: Vec<Told>,
+) -> Result<Archived, Fault> {
     let mut archived = Archived::default();
     let mut waiting: VecDeque<(String, Timestamp, Vec<String>)> = VecDeque::new();
-    for Told { sequence, at, rows } in batch {
+    // A batch comes from one stream.
+    let stream = batch.first().map_or(Stream::Users, |told| told.stream);
+    for Told { sequence, at, rows, .. } in batch {
         match rows {
             Ok(rows) if rows.is_empty() => {}
             Ok(rows) => waiting.push_back((sequence, at, rows)),
@@ -88,7 +127,7 @@ pub async fn archive(store: &impl ArchiveStore, batch: Vec<Told>) -> Result<Arch
     }
     while let Some((first, at, _)) = waiting.front() {
         let partition = partition(*at);
-        let name = format!("{partition}/{first:0>40}.ndjson.gz");
+        let name = format!("{partition}/{}{first:0>40}.ndjson.gz", stream.prefix());
         let mut object = Object { name, last: String::new(), rows: String::new(), erased: 0 };
         let (mut records, mut rows) = (0, 0);
         for (sequence, at, lines) in &waiting {
@@ -110,6 +149,8 @@ pub async fn archive(store: &impl ArchiveStore, batch: Vec<Told>) -> Result<Arch
                 archived.objects += 1;
                 archived.rows += rows;
                 waiting.drain(..records);
+                let added = figures::add(figures, clock, &object.name, &counts_of(&object.rows)).await;
+                archived.note(added)?;
             }
             Put::There { last } => {
                 // Its first record is there in any case, whatever it says of its last.
@@ -120,10 +161,40 @@ pub async fn archive(store: &impl ArchiveStore, batch: Vec<Told>) -> Result<Arch
                     archived.repeated += waiting.pop_front().map_or(0, |(_, _, lines)| lines.len());
                     there += 1;
                 }
+                // Whoever wrote it may have died before it was counted. What is in it, it says itself.
+                archived.note(count_again(store, figures, clock, &object.name).await)?;
             }
         }
     }
     Ok(archived)
+}
+
+/// Counts an object that was there already, if it is not counted.
+async fn count_again(
+    store: &impl ArchivedObjects,
+    figures: &impl FiguresStore,
+    clock: &impl Clock,
+    name: &str,
+) -> Result<Added, Fault> {
+    let counts = match figures::has(figures, name).await? {
+        // Adding it once more changes nothing, but for the day that is perhaps still to be forgotten.
+        true => Counts::default(),
+        false => counts_of(&store.read(name).await?.rows),
+    };
+    figures::add(figures, clock, name, &counts).await
+}
+
+impl Archived {
+    fn note(&mut self, added: Result<Added, Fault>) -> Result<(), Fault> {
+        match added {
+            Ok(Added::Now) => self.counted += 1,
+            Ok(Added::Before) => {}
+            Ok(Added::Full) => self.uncounted += 1,
+            Err(fault @ Fault::Permanent { .. }) => self.figures_failed.push(fault),
+            Err(fault @ Fault::Retryable { .. }) => return Err(fault),
+        }
+        Ok(())
+    }
 }
 
 /// Whether a record's number is behind another's. They have more digits than machine numbers.

@@ -85,6 +85,7 @@ use crate::port::{Clock, Fault};
 
 mod answer;
 pub mod breaker;
+mod facts;
 mod outcome;
 mod permission;
 mod record;
@@ -92,6 +93,7 @@ mod record;
 mod tests;
 
 pub use answer::{Answer, AnswerClass};
+pub use facts::rows;
 pub use outcome::{Outcome, Report};
 pub use permission::{Objection, Permissions, SUPPRESSED};
 pub use record::{CrashPolicy, DeliveryRecord, Standing, Status, TEST_USER, policy, provider_key};

@@ -23,7 +23,7 @@ use crate::archive::{Object, partition};
 use crate::port::{Clock, Fault};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// How long a day has to be over before it is recounted: by then its objects are written.
 pub const DAY_SETTLES: Span = Span::from_hours(1);

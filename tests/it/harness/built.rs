@@ -10,7 +10,7 @@ use super::root;
 const OVERRIDE: &str = "KAIROS_BINARIES";
 
 /// The binaries that the template's functions are made of.
-pub(crate) const FUNCTIONS: [&str; 14] = [
+pub(crate) const FUNCTIONS: [&str; 15] = [
     "ingest",
     "decide",
     "timers",
@@ -25,6 +25,7 @@ pub(crate) const FUNCTIONS: [&str; 14] = [
     "feedback",
     "archive",
     "console",
+    "reports",
 ];
 
 /// The directory with the built functions.

@@ -45,6 +45,9 @@ pub(crate) struct Stage {
     pub(crate) config: SdkConfig,
 }
 
+/// Who gets the week's letter.
+pub(crate) const OWNER: &str = "owner@shop.example";
+
 type Shared = OnceCell<Result<Stage, String>>;
 
 impl Stage {
@@ -206,6 +209,19 @@ impl Stage {
         .await
     }
 
+    /// A system whose traffic is known, as one test alone makes it.
+    pub(crate) async fn reports() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, async {
+            let stage = Self::start("reports", None).await?;
+            let store = PlaybookStore::new(stage.dynamodb.clone(), stage.output("PlaybookTable").to_owned());
+            let playbook = crate::reports::with_conversions(&stage.receiver.url());
+            store.publish(&playbook).await.map_err(|fault| fault.to_string())?;
+            Ok(stage)
+        })
+        .await
+    }
+
     /// A system that is treated roughly; failed messages come again after 2 s.
     pub(crate) async fn rough() -> &'static Self {
         static STAGE: Shared = OnceCell::const_new();
@@ -240,6 +256,7 @@ impl Stage {
                 ("MailboxReceivesMax".into(), "10".into()),
                 // So that the alarms are there.
                 ("OperationsEmail".into(), "operations@shop.example".into()),
+                ("OwnerEmail".into(), OWNER.into()),
             ],
             owner: Some(process::id()),
             retry_after_s,

@@ -18,6 +18,7 @@ use kairos_engine::program::Program;
 use kairos_engine::state::UserState;
 use kairos_engine::step::step;
 use kairos_engine::time::Timestamp;
+use serde_json::{Map, Value};
 
 use crate::model::Model;
 use crate::playbook::Shop;
@@ -257,14 +258,16 @@ impl Checks {
                     _ => {}
                 }
             }
-            let state = std::mem::take(&mut actor.state);
+            let mut state = std::mem::take(&mut actor.state);
+            state.hear_origin(std::slice::from_ref(input));
             let zone = state.time_zone.clone();
-            let stepped = step(program, user, state, std::slice::from_ref(input), now);
+            let mut stepped = step(program, user, state, std::slice::from_ref(input), now);
+            stepped.describe(program);
             if self.shop == Shop::Shipped {
                 self.inputs.entry(user).or_default().push(input.clone());
             }
             self.promises.stepped(&self.told, statistics, (user, input, now), zone.as_deref(), &stepped)?;
-            actor.facts.note(std::slice::from_ref(input), &stepped, &program.playbook().version);
+            actor.facts.note(program, std::slice::from_ref(input), &stepped);
             actor.state = stepped.state;
             for effect in &stepped.effects {
                 if let Effect::Deliver(order) = effect {
@@ -356,7 +359,8 @@ impl Checks {
     /// When no commit had decided it.
     pub fn handed_over(&self, order: &DeliveryOrder) -> Result<(), String> {
         match self.decided.get(&order.delivery) {
-            Some(decided) if decided == order => Ok(()),
+            // Whom it is for is told after the whole message.
+            Some(decided) if *decided == (DeliveryOrder { who: decided.who.clone(), ..order.clone() }) => Ok(()),
             Some(decided) => Err(format!(
                 "{} was handed over with other content than was decided:\n{}",
                 order.delivery,
@@ -426,15 +430,28 @@ pub(crate) fn difference(is: &impl Debug, should_be: &impl Debug) -> String {
     shown(&is, '-') + &shown(&should_be, '+')
 }
 
-/// The state without the bounded memory of ids, which the reference keeps without bounds.
+/// The state without the bounded memory of ids, which the reference keeps without bounds, and without where the user came
+/// from, which is taken in by message.
 fn without_memory(state: &UserState) -> UserState {
-    UserState { seen: Default::default(), messages: Default::default(), passed_on: Default::default(), ..state.clone() }
+    UserState {
+        seen: Default::default(),
+        messages: Default::default(),
+        passed_on: Default::default(),
+        origin: None,
+        ..state.clone()
+    }
 }
 
-/// Facts in an order that does not depend on how messages were grouped.
-fn sorted_lines(facts: &FactLines) -> Vec<&str> {
+/// Facts in an order that does not depend on how messages were grouped; without what is told of the user after a whole
+/// message.
+fn sorted_lines(facts: &FactLines) -> Vec<String> {
     let text = std::str::from_utf8(facts.as_bytes()).expect("facts are text");
-    let mut lines: Vec<&str> = text.lines().collect();
+    let lines = text.lines().map(|line| serde_json::from_str::<Map<String, Value>>(line).expect("facts are objects"));
+    let lines = lines.filter(|fact| fact["fact"] != "moment").map(|mut fact| {
+        fact.remove("who");
+        Value::Object(fact).to_string()
+    });
+    let mut lines: Vec<String> = lines.collect();
     lines.sort_unstable();
     lines
 }
@@ -447,6 +464,7 @@ fn that_counts(effects: &[Effect]) -> Vec<Effect> {
 
 fn comparable(effect: &Effect) -> Effect {
     match effect {
+        Effect::Deliver(order) => Effect::Deliver(Box::new(DeliveryOrder { who: None, ..order.as_ref().clone() })),
         Effect::Tell { user, input } => match input.as_ref() {
             Input::Merge { id, at, from, hops, state } => Effect::Tell {
                 user: *user,

@@ -36,6 +36,7 @@ use kairos_engine::state::{
 };
 use kairos_engine::time::{Span, Timestamp};
 use kairos_engine::web_push::WebPushSubscription;
+use kairos_engine::who::{Dimensions, Origin};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -217,7 +218,7 @@ fn fill_journeys(state: &mut UserState) {
     let standing = PlayState {
         run: Some(Box::new(run)),
         entered_at: Some(at(50_000)),
-        exposure: Some(Exposure { at: at(40_000), sent: true }),
+        exposure: Some(Exposure { at: at(40_000), sent: true, step: None, channel: None }),
         variants,
         scheduled: Some(Scheduled { due_at: at(99_000), product: Some("coffee".into()) }),
         messaged_at: Some(at(40_000)),
@@ -243,6 +244,7 @@ fn order() -> DeliveryOrder {
         expires_at: at(23_408_000),
         why: "30 min since Product Added at 2025-11-24T00:00:08.000Z, no Order Completed".into(),
         correlation: None,
+        who: None,
         data: MessageData {
             user: PersonData {
                 id: state.user_id.clone(),
@@ -805,6 +807,35 @@ fn states_with_answers_by_channel_are_stored_as_ever() {
     let today = hex(&state.encode());
     let text = golden("state_v1_engagement.hex", &today);
     assert_eq!(UserState::decode(&unhex(&text)).unwrap(), state);
+}
+
+#[test]
+fn states_with_where_users_came_from_are_stored_as_ever() {
+    let origin = Origin {
+        source: Some("instagram".into()),
+        campaign: Some("autumn".into()),
+        source_at: Some(at(1)),
+        device: Some("phone".into()),
+        region: Some("AT".into()),
+        at: Some(at(2)),
+    };
+    let exposure = Exposure { at: at(3), sent: true, step: Some(7), channel: Some(Channel::Sms) };
+    let standing = PlayState { exposure: Some(exposure), ..PlayState::default() };
+    let state = UserState {
+        user_id: Some("ann".into()),
+        clock: at(4),
+        plays: [("welcome".into(), standing)].into(),
+        origin: Some(Box::new(origin)),
+        last_message_at: Some(at(3)),
+        ..UserState::default()
+    };
+    let today = hex(&state.encode());
+    let text = golden("state_v1_origin.hex", &today);
+    assert_eq!(text, today, "what is stored must stay readable; add a field or a version instead");
+    assert_eq!(UserState::decode(&unhex(&text)).unwrap(), state);
+    let who = Dimensions { source: Some("instagram".into()), region: Some("AT".into()), ..Dimensions::default() };
+    let order = DeliveryOrder { who: Some(Box::new(who)), ..order() };
+    json_is_golden("delivery_message_v1_who.json", &DeliveryMessage::V1(Box::new(order)));
 }
 
 #[test]

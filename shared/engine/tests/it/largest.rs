@@ -29,6 +29,7 @@ use kairos_engine::state::{
 use kairos_engine::step::step;
 use kairos_engine::time::{Span, Timestamp};
 use kairos_engine::web_push::WebPushSubscription;
+use kairos_engine::who::Origin;
 
 /// What one item of DynamoDB may hold.
 const ITEM_BYTES_MAX: usize = 400 * 1024;
@@ -125,13 +126,22 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
             sent_at,
             run: (number < RUNS_MAX).then(|| Box::new(largest_run(number))),
             entered_at: Some(far),
-            exposure: Some(Exposure { at: far, sent: true }),
+            exposure: Some(Exposure { at: far, sent: true, step: Some(u32::MAX), channel: Some(Channel::MobilePush) }),
             variants: many(3, |_| 9),
             scheduled: Some(Scheduled { due_at: far, product: Some(long(number, PRODUCT_KEY_BYTES_MAX)) }),
             messaged_at: Some(far),
         };
         state.plays.insert(long(number, PLAY_NAME_BYTES).into(), standing);
     }
+    state.origin = Some(Box::new(Origin {
+        source: Some(long(0, FACT_BYTES_MAX)),
+        campaign: Some(long(0, FACT_BYTES_MAX)),
+        source_at: Some(far),
+        device: Some("desktop".into()),
+        region: Some("AT".into()),
+        at: Some(far),
+    }));
+    state.last_message_at = Some(far);
     // Every register that a playbook may ask for, as one long list.
     state.registers.set(0, Some(RegisterValue::Recent(std::iter::repeat_n(far, REGISTER_BYTES_MAX / 9).collect())));
     state.watched = many(WATCHED_CONDITIONS_MAX as u32, |_| Standing { since: Some(far), next: Some(far) });

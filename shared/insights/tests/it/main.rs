@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests state their expectation by failing")]
 
+mod counts;
 mod insights;
 mod stored;
 

@@ -6,6 +6,7 @@ use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::playbook::{Channel, PlaybookVersion};
 use kairos_engine::product::shortened;
 use kairos_engine::time::Timestamp;
+use kairos_engine::who::Dimensions;
 use serde::{Deserialize, Serialize};
 
 use super::Content;
@@ -101,6 +102,9 @@ pub struct DeliveryRecord {
     /// What caused it ([`DeliveryOrder::correlation`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation: Option<CorrelationId>,
+    /// What was known of the user when it was decided, for figures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<Box<Dimensions>>,
     /// When the moment was due, by the user's own clock.
     pub due_at: Timestamp,
     /// When it was decided.
@@ -243,6 +247,7 @@ impl DeliveryRecord {
             address: order.address.clone(),
             why: order.why.clone(),
             correlation: order.correlation.clone(),
+            who: order.who.clone(),
             due_at: order.due_at,
             decided_at: order.decided_at,
             moment_ends_at: order.expires_at,

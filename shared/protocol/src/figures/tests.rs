@@ -7,12 +7,12 @@ use kairos_engine::bounds::FIGURES_OBJECTS_MAX;
 use super::*;
 
 /// Figures and objects, with a time that stands still. Of so many writes one fails: before or after it has happened.
-struct World {
-    figures: RefCell<BTreeMap<Period, Figures>>,
-    objects: RefCell<BTreeMap<String, Object>>,
-    now: Timestamp,
-    random: Cell<u64>,
-    one_fails_in: Option<u64>,
+pub(crate) struct World {
+    pub(crate) figures: RefCell<BTreeMap<Period, Figures>>,
+    pub(crate) objects: RefCell<BTreeMap<String, Object>>,
+    pub(crate) now: Timestamp,
+    pub(crate) random: Cell<u64>,
+    pub(crate) one_fails_in: Option<u64>,
 }
 
 fn time(text: &str) -> Timestamp {
@@ -25,7 +25,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 impl World {
-    fn at(now: &str) -> Self {
+    pub(crate) fn at(now: &str) -> Self {
         Self {
             figures: RefCell::default(),
             objects: RefCell::default(),

@@ -154,6 +154,7 @@ fn message(user: UserKey, number: u64) -> InboxMessage {
         expires_at: NOON.plus(Span::from_mins(5)),
         why: "Exit Intended".into(),
         correlation: None,
+        who: None,
         data: MessageData::default(),
     };
     let shown = OnSiteMessage {
@@ -302,6 +303,7 @@ fn a_message_waits_no_longer_than_inboxes_keep_them() {
         expires_at: NOON.plus(year),
         why: String::new(),
         correlation: None,
+        who: None,
         data: MessageData::default(),
     };
     let long = InboxMessage::of(&order, OnSiteMessage::default(), "en".into(), 0, NOON);

@@ -37,6 +37,7 @@ fn order(number: u64) -> DeliveryOrder {
         expires_at: START.plus(Span::from_hours(1)),
         why: String::new(),
         correlation: None,
+        who: None,
         data: MessageData::default(),
     }
 }

@@ -237,6 +237,7 @@ fn order(number: u64) -> DeliveryOrder {
         expires_at: START.plus(Span::from_hours(3)),
         why: "because".into(),
         correlation: None,
+        who: None,
         data: MessageData::default(),
     }
 }

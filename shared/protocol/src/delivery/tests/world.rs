@@ -268,6 +268,7 @@ pub(super) fn order(channel: Channel) -> DeliveryOrder {
         expires_at: NOON.plus(Span::from_hours(3)),
         why: "Left Mug in the cart 30 min ago".into(),
         correlation: None,
+        who: None,
         data: MessageData::default(),
     }
 }

@@ -1,0 +1,212 @@
+//! What figures are cut by: where users come from, what they hold in the hand, their country, segments and variants.
+//!
+//! Kept in the state beside the facts that conditions ask for ([`crate::context`]), because it is wanted of all users,
+//! whatever a playbook asks. It is taken in once for each message of the mailbox, by the commit, and not by the step.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use crate::bounds::FACT_BYTES_MAX;
+use crate::context::Context;
+use crate::event::{Event, EventKind, INBOX, LINKS, PREFERENCES, REDEMPTIONS};
+use crate::event_name::EventName;
+use crate::mailbox::{Effect, Input};
+use crate::name::Name;
+use crate::product::shortened;
+use crate::program::{Instruction, Program};
+use crate::state::UserState;
+use crate::step::Stepped;
+use crate::time::{Span, Timestamp};
+
+/// Where a user came from last, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Origin {
+    /// The campaign's source (`utm_source`), or the host of the page that led to the shop.
+    #[n(0)]
+    pub source: Option<String>,
+    /// The campaign.
+    #[n(1)]
+    pub campaign: Option<String>,
+    /// When they came from there.
+    #[n(2)]
+    pub source_at: Option<Timestamp>,
+    /// `phone`, `tablet`, `desktop` or `tv`.
+    #[n(3)]
+    pub device: Option<String>,
+    /// The country, as two letters.
+    #[n(4)]
+    pub region: Option<String>,
+    /// When the newest of device and country was told.
+    #[n(5)]
+    pub at: Option<Timestamp>,
+}
+
+/// What figures are cut by: what was known of the user then.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dimensions {
+    /// Where they came from last: the campaign's source (`utm_source`), or the host of the page that led to the shop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The campaign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<String>,
+    /// `phone`, `tablet`, `desktop` or `tv`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// The country, as two letters (ISO 3166-1), as clients tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The segments they were in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<Name>,
+    /// The variants they have drawn in the play's experiments, by the name of the split.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variants: BTreeMap<String, String>,
+    /// How long they have been known; with orders only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_first: Option<Span>,
+    /// How long ago the newest message was sent to them; with orders only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_message: Option<Span>,
+}
+
+impl Origin {
+    /// Takes in what an event tells. What is older than what is known changes nothing.
+    fn hear(&mut self, event: &Event) {
+        let context = Context::of(&event.context);
+        let kept = |text: &str| shortened(text.trim(), FACT_BYTES_MAX).to_string();
+        if self.source_at.is_none_or(|known_at| known_at <= event.at) {
+            // What a campaign says counts before the page that it stood on.
+            let told = match context.campaign_source() {
+                Some(source) => Some((source, context.campaign_name())),
+                None => context.foreign_referrer().map(|host| (host, None)),
+            };
+            if let Some((source, campaign)) = told {
+                (self.source, self.campaign) = (Some(kept(&source.to_lowercase())), campaign.map(kept));
+                self.source_at = Some(event.at);
+            }
+        }
+        if self.at.is_none_or(|known_at| known_at <= event.at) {
+            let (device, region) = (context.device(), context.country());
+            if device.is_some() || region.is_some() {
+                self.at = Some(event.at);
+                self.device = device.map(ToString::to_string).or_else(|| self.device.take());
+                self.region = region.or_else(|| self.region.take());
+            }
+        }
+    }
+
+    /// Takes in what is known of a visitor who turned out to be this user: what is newer counts.
+    pub(crate) fn merge(&mut self, theirs: Self) {
+        if theirs.source_at > self.source_at {
+            (self.source, self.campaign, self.source_at) = (theirs.source, theirs.campaign, theirs.source_at);
+        }
+        let (newer, older) = match theirs.at > self.at {
+            true => ((theirs.device, theirs.region, theirs.at), (self.device.take(), self.region.take())),
+            false => ((self.device.take(), self.region.take(), self.at), (theirs.device, theirs.region)),
+        };
+        (self.device, self.region, self.at) = (newer.0.or(older.0), newer.1.or(older.1), newer.2);
+    }
+}
+
+impl UserState {
+    /// Takes in where the user comes from. Once for each message of the mailbox, before its step, so that a memory that moves
+    /// to another user has it. What comes twice says nothing new.
+    pub fn hear_origin(&mut self, inputs: &[Input]) {
+        if self.forwarded_to.is_some() {
+            return;
+        }
+        for input in inputs {
+            if let Input::Event { event, .. } = input
+                && !event.context.is_empty()
+            {
+                self.origin.get_or_insert_default().hear(event);
+            }
+        }
+        self.origin = self.origin.take().filter(|origin| **origin != Origin::default());
+    }
+}
+
+impl Stepped {
+    /// Notes with each message that was decided whom it is for.
+    pub fn describe(&mut self, program: &Program) {
+        for effect in &mut self.effects {
+            if let Effect::Deliver(order) = effect {
+                order.who = Dimensions::of(program, &self.state, Some(&order.play)).boxed();
+            }
+        }
+    }
+}
+
+impl Dimensions {
+    /// What is known of a user now; with the variants drawn in this play.
+    pub(crate) fn of(program: &Program, state: &UserState, play: Option<&str>) -> Self {
+        let origin = state.origin.as_deref().cloned().unwrap_or_default();
+        Self {
+            source: origin.source,
+            campaign: origin.campaign,
+            device: origin.device,
+            region: origin.region,
+            segments: program.memberships(state).into_iter().map(|(segment, _)| segment.clone()).collect(),
+            variants: play.map(|play| variants(program, state, play)).unwrap_or_default(),
+            since_first: None,
+            since_message: None,
+        }
+    }
+
+    /// What is to be told of the user with an input: with orders, and with what comes back for messages. Of nothing else
+    /// figures are cut.
+    pub(crate) fn of_input(program: &Program, state: &UserState, input: &Input) -> Option<Box<Self>> {
+        let Input::Event { event, .. } = input else { return None };
+        let EventKind::Track { event: name, properties } = &event.kind else { return None };
+        if matches!(name, EventName::OrderCompleted | EventName::OrderRefunded) {
+            // What came later belongs to later orders.
+            let since = |at: Option<Timestamp>| at.filter(|at| *at <= event.at).map(|at| event.at.since(at));
+            let known = Self::of(program, state, None);
+            return Self {
+                since_first: since(state.first_seen_at),
+                since_message: since(state.last_message_at),
+                ..known
+            }
+            .boxed();
+        }
+        let play = properties.get("play").and_then(|play| play.as_str());
+        matches!(event.source.as_str(), LINKS | INBOX | REDEMPTIONS | PREFERENCES)
+            .then(|| Self::of(program, state, play))
+            .and_then(Self::boxed)
+    }
+
+    /// The same as rows hold it: none, when nothing is known.
+    pub(crate) fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+}
+
+/// The variants that a user has drawn in a play, by the name of the split.
+fn variants(program: &Program, state: &UserState, play: &str) -> BTreeMap<String, String> {
+    let (Some(standing), Some(place)) = (state.plays.get(play), program.play_by_name(play)) else {
+        return BTreeMap::new();
+    };
+    if standing.variants.is_empty() {
+        return BTreeMap::new();
+    }
+    let splits = program.plays[place].instructions.iter().filter_map(|(_, instruction)| match instruction {
+        Instruction::Split { name, id, ways } => {
+            let taken = ways.get(usize::from(*standing.variants.get(*id)?))?;
+            Some((name.clone(), taken.name.clone()))
+        }
+        _ => None,
+    });
+    splits.collect()
+}
+
+/// A country's two letters, in capitals.
+pub(crate) fn country(text: &str) -> Option<String> {
+    let plain = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    plain.then(|| text.to_ascii_uppercase())
+}
