@@ -22,6 +22,7 @@
 //! | [`receipts`] | what comes back for messages, signed and forged, once and again |
 //! | [`on_site`] | messages on the shop's own pages, and who may see them; in a browser, too |
 //! | [`dead_letters`], [`kills`] | what happens when something breaks |
+//! | [`console`] | who gets into the console, what it shows, how fast; and every page in a browser |
 //! | [`permissions`] | that a role may do what its function does and nothing else |
 //! | [`clients`] | what shops have installed already, unmodified, a browser included; and `kairos.js` in one |
 //! | [`tidiness`] | functions, template, example events and papers agree |
@@ -36,6 +37,7 @@ mod carts;
 mod catalogue;
 mod clients;
 mod consent;
+mod console;
 mod dead_letters;
 mod duplicates;
 mod envelopes;

@@ -64,12 +64,12 @@ impl Function {
             (Method::Get, ["assets", hash, name]) => {
                 ASSETS.at(hash, name, asked.takes_gzip).ok_or_else(Problem::no_such_page)
             }
-            (Method::Get, ["login"]) => Ok(login::ask(&asked)),
-            (Method::Post, ["login"]) => login::attempt(&self.console, &asked, now).await,
+            (Method::Get, ["log-in"]) => Ok(login::ask(&asked)),
+            (Method::Post, ["log-in"]) => login::attempt(&self.console, &asked, now).await,
             (Method::Post, ["theme"]) => change_theme(&asked),
             _ => match self.session(&asked, now).await {
                 Ok(Some(session)) => return self.answer_to(session, asked, now).await,
-                Ok(None) if asked.is_partial => Ok(Answer::redirect_partial("/login")),
+                Ok(None) if asked.is_partial => Ok(Answer::redirect_partial("/log-in")),
                 Ok(None) if asked.method == Method::Get => Ok(login::lead(&asked)),
                 Ok(None) => Err(Problem::NotFromHere),
                 Err(problem) => Err(problem),
@@ -125,16 +125,16 @@ impl Function {
         let console = &self.console;
         let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
         match (request.method, &path[..]) {
-            (Method::Post, ["logout"]) => {
+            (Method::Post, ["log-out"]) => {
                 console.store.close(&request.session.hash).await?;
                 let forget = set_cookie(None, console.is_local);
-                Ok(Reply::Answer(Answer::redirect("/login?out=here").with_cookie(forget)))
+                Ok(Reply::Answer(Answer::redirect("/log-in?out=here").with_cookie(forget)))
             }
-            (Method::Post, ["logout", "everywhere"]) => {
+            (Method::Post, ["log-out", "everywhere"]) => {
                 console.changed(request, "logout_everywhere", "").await?;
                 console.store.close_all(request.now).await?;
                 let forget = set_cookie(None, console.is_local);
-                Ok(Reply::Answer(Answer::redirect("/login?out=everywhere").with_cookie(forget)))
+                Ok(Reply::Answer(Answer::redirect("/log-in?out=everywhere").with_cookie(forget)))
             }
             (method, path) => pages::reply(console, request, method, path).await,
         }

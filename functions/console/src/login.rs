@@ -47,8 +47,8 @@ pub fn lead(asked: &Asked) -> Answer {
     let wanted = format!("/{}{}", parts.join("/"), asked.query.query());
     let to = crate::request::Fields::default().with("to", Some(&wanted)).query();
     match wanted.as_str() {
-        "/" => Answer::redirect("/login"),
-        _ => Answer::redirect(&format!("/login{to}")),
+        "/" => Answer::redirect("/log-in"),
+        _ => Answer::redirect(&format!("/log-in{to}")),
     }
 }
 

@@ -222,6 +222,12 @@ impl Stage {
         .await
     }
 
+    /// A system whose console is looked at.
+    pub(crate) async fn console() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, Self::start("console", None)).await
+    }
+
     /// A system that is treated roughly; failed messages come again after 2 s.
     pub(crate) async fn rough() -> &'static Self {
         static STAGE: Shared = OnceCell::const_new();
