@@ -30,7 +30,13 @@ CREATE EXTERNAL TABLE kairos_facts (
   `by` string,
   segment string,
   entered boolean,
-  facts int
+  facts int,
+  currency string,
+  who struct<source:string, campaign:string, device:string, region:string, segments:array<string>,
+    variants:map<string,string>, since_first:bigint, since_message:bigint>,
+  moment string,
+  strength double,
+  code string
 )
 PARTITIONED BY (day string, hour string)
 ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'

@@ -19,11 +19,11 @@ use kairos_protocol::port::Clock;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::archive;
 use crate::harness::playbook::CART_WAIT;
 use crate::harness::shopper::now;
 use crate::harness::world::Depth;
 use crate::harness::{Shopper, Stage, eventually, run, tell};
+use crate::{archive, figures};
 
 const SHOPPERS: usize = 320;
 /// How often each puts the same product into the cart, each time in another request.
@@ -285,6 +285,16 @@ async fn judge(stage: &Stage, actors: &[Actor], records: &BTreeMap<UserKey, Deli
         assert_eq!(events.iter().collect::<BTreeSet<_>>().len(), events.len(), "{rows:#?}");
     }
     tell(format!("kills: {} rows of the archive, none lost, none twice", archived.values().flatten().count()));
+    // And counted once, whatever died between an object and its count.
+    let counts = figures::is_the_archives(stage).await;
+    let happened = |name: &str| counts.events.get(name).copied().unwrap_or_default();
+    let buyers = actors.iter().filter(|actor| actor.role == Role::Buyer).count();
+    assert_eq!(happened("Product Added"), (actors.len() * ADDS) as u64, "each event counts once, whatever was killed");
+    assert_eq!(happened("Order Completed"), buyers as u64);
+    let play = &counts.plays.get("abandoned-cart").unwrap().total;
+    let accepted = records.values().filter(|record| record.status == Status::Sent).count();
+    assert_eq!((play.sent, play.accepted), (records.len() as u64, accepted as u64));
+    tell(format!("kills: {} rows are counted live, each once", counts.rows));
     tell(format!(
         "kills: {} messages, none lost, none twice; unknown and by policy {unconfirmed} SMS left, \
          {emails_again} emails and {webhooks_again} webhooks repeated under their id",

@@ -41,6 +41,7 @@ mod console;
 mod dead_letters;
 mod duplicates;
 mod envelopes;
+mod figures;
 mod harness;
 mod identities;
 mod kills;

@@ -129,3 +129,36 @@ fn rows_of(image: Image) -> Result<Vec<String>, String> {
     let rows = lines.lines().enumerate().map(|(number, line)| row(user, revision, number, line));
     rows.collect::<Option<_>>().ok_or_else(|| "a fact is no JSON object".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kairos_engine::facts::{DeliveryOutcome, Fact, Row};
+
+    fn told(event: &str) -> Vec<Told> {
+        let event: StreamEvent = serde_json::from_str(event).unwrap();
+        event.records.into_iter().map(StreamRecord::told).collect()
+    }
+
+    #[test]
+    fn the_example_events_are_read_each_as_of_its_table() {
+        let users = told(include_str!("../../../functions/archive/events/facts.json"));
+        assert!(users.iter().all(|told| told.stream == Stream::Users && told.rows.is_ok()), "{users:#?}");
+        let deliveries = told(include_str!("../../../functions/archive/events/deliveries.json"));
+        let [Told { stream: Stream::Deliveries, rows: Ok(rows), .. }] = deliveries.as_slice() else {
+            panic!("{deliveries:#?}")
+        };
+        let row: Row = serde_json::from_str(&rows[0]).unwrap();
+        let Fact::Delivery(delivery) = row.fact else { panic!("{rows:?}") };
+        assert_eq!((rows.len(), row.revision, delivery.outcome), (1, 2, DeliveryOutcome::Accepted));
+        assert!(!rows[0].contains("ada@example.com"), "an address is in no row");
+    }
+
+    #[test]
+    fn a_damaged_record_is_said_without_its_content() {
+        let example = include_str!("../../../functions/archive/events/deliveries.json");
+        let damaged = told(&example.replace("ada@example.com\\\"", "ada@example.com"));
+        let why = damaged[0].rows.as_ref().unwrap_err();
+        assert!(!why.contains("ada"), "{why}");
+    }
+}
