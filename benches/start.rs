@@ -189,7 +189,6 @@ impl Platform {
             ("LINK_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:links"),
             ("INBOX_TABLE", "inbox"),
             ("INBOX_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:inbox"),
-            ("FIGURES_TABLE", "figures"),
             ("CONSOLE_TABLE", "console"),
             ("CONSOLE_KEY_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:console"),
             ("CONSOLE_PASSWORD_ARN", "arn:aws:secretsmanager:us-east-1:000000000000:secret:console-password"),

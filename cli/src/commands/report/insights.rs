@@ -35,14 +35,20 @@ pub(super) fn lines(insights: &Insights, style: Style) -> Vec<String> {
             ));
         }
     }
-    if !insights.micros.is_empty() {
-        let titles =
-            ["had it", "then", "rate", "without", "rate", "difference"].map(|title| format!("{title:>FIGURE$}"));
-        lines.extend([String::new(), style.dim(format!("  {:NAME$}{}", "small step", titles.concat()))]);
-        insights.micros.iter().for_each(|micro| lines.extend(of_micro(micro, style)));
-        lines.push(style.dim(
-            "  A difference is no effect: who does the one mostly wants the other, too. Experiments tell effects.",
-        ));
+    let (had, nobody): (Vec<_>, Vec<_>) = insights.micros.iter().partition(|micro| micro.people > 0);
+    if !had.is_empty() {
+        let titles = ["had it", "then", "rate", "without", "rate"].map(|title| format!("{title:>FIGURE$}"));
+        lines.extend([
+            String::new(),
+            style.dim(format!("  {:NAME$}{}  difference, in points", "small step", titles.concat())),
+        ]);
+        had.iter().for_each(|micro| lines.extend(of_micro(micro, style)));
+        let text = "A difference is no effect: who does the one mostly wants the other, too. Experiments tell effects.";
+        lines.extend(wrapped(text, COLUMNS - 2).into_iter().map(|text| style.dim(format!("  {text}"))));
+    }
+    if !nobody.is_empty() {
+        let names: Vec<&str> = nobody.iter().map(|micro| &*micro.name).collect();
+        lines.push(style.dim(format!("  nobody had: {}", names.join(", "))));
     }
     insights.warnings.iter().for_each(|warning| lines.extend(of_warning(warning, style)));
     for funnel in &insights.funnels {
@@ -105,6 +111,10 @@ fn of_warning(warning: &Warning, style: Style) -> Vec<String> {
 fn of_funnel(funnel: &FunnelReport, style: Style) -> Vec<String> {
     let title = format!("{}, within {}", funnel.title, funnel.within);
     let mut lines = vec![String::new(), style.bold("Funnel: ") + &title];
+    if funnel.steps.first().is_none_or(|step| step.people == 0) {
+        lines.push(style.dim("  nobody came to its first step"));
+        return lines;
+    }
     let titles = ["people", "of first", "of before", "half within"].map(|title| format!("{title:>FIGURE$}  "));
     lines.push(style.dim(format!("  {:NAME$}{}", "step", titles.concat()).trim_end().to_owned()));
     let first = funnel.steps.first().map_or(0, |step| step.people);
