@@ -815,6 +815,8 @@ pub const CONSOLE_COMPLAINTS_MAX: f64 = 0.003;
 pub const CONSOLE_LOST_MAX: f64 = 0.05;
 /// Of fewer messages than this nobody is warned.
 pub const CONSOLE_RATES_FROM: u64 = 200;
+/// Plays that the overview shows: those that sent most.
+pub const CONSOLE_PLAYS_FIRST_MAX: usize = 8;
 /// Segments that are drawn over time: the largest.
 pub const CONSOLE_SEGMENTS_DRAWN_MAX: usize = 6;
 /// Largest report that is kept, in bytes.
