@@ -196,15 +196,16 @@ impl Table {
     /// As it stands in a page, with links to the files.
     pub fn html(&self, request: &PageRequest, clock: &ShopClock) -> Rendered {
         let is_number = |place: usize| self.rows.iter().any(|row| row.get(place).is_some_and(Cell::is_number));
+        let numbers: Vec<bool> = (0..self.columns.len()).map(is_number).collect();
         let heads =
-            self.columns.iter().enumerate().map(|(place, (_, title))| (title.as_str(), is_number(place))).collect();
-        let show = |cell: &Cell| Shown {
+            self.columns.iter().zip(&numbers).map(|((_, title), is_number)| (title.as_str(), *is_number)).collect();
+        let show = |(cell, is_number): (&Cell, &bool)| Shown {
             text: cell.shown(clock),
             address: match cell {
                 Cell::Link(_, address) => Some(address.clone()),
                 _ => None,
             },
-            is_number: cell.is_number(),
+            is_number: *is_number,
             bar: match cell {
                 Cell::Bar(Some(part)) => Some((part.clamp(0.0, 1.0) * 1_000.0) as u32),
                 _ => None,
@@ -214,7 +215,7 @@ impl Table {
                 _ => None,
             },
         };
-        let rows = self.rows.iter().map(|row| row.iter().map(show).collect()).collect();
+        let rows = self.rows.iter().map(|row| row.iter().zip(&numbers).map(show).collect()).collect();
         let address = |format: &str| {
             let query = request.query.with("export", Some(format)).with("table", Some(&self.name));
             format!("{}{}", request.path(), query.query())

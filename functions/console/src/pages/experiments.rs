@@ -168,9 +168,9 @@ pub(super) fn of_play(
             shown.push(Shown { title, badge: "warn", word: "Cannot be read yet".to_owned(), says, tables: Vec::new() });
             continue;
         };
-        let mut own = vec![groups(result, currency, place)];
+        let mut own = vec![groups(result, &title, currency, place)];
         if !result.sample_ratio.mismatch {
-            own.push(comparisons(result, currency, place));
+            own.push(comparisons(result, &title, currency, place));
         }
         let mut says = result.verdict.says.clone();
         if reading.mixed > 0 {
@@ -194,7 +194,7 @@ pub(super) fn of_play(
     (Rendered::of(&Html { shown, note }), tables)
 }
 
-fn groups(result: &ExperimentResult, currency: &str, place: usize) -> Table {
+fn groups(result: &ExperimentResult, title: &str, currency: &str, place: usize) -> Table {
     let columns = vec![
         ("group", "Group"),
         ("people", "People"),
@@ -206,7 +206,7 @@ fn groups(result: &ExperimentResult, currency: &str, place: usize) -> Table {
         ("revenue", "Per person"),
         ("revenue_between", "is between"),
     ];
-    let mut table = Table::new(format!("groups_{place}"), "Groups", columns);
+    let mut table = Table::new(format!("groups_{place}"), format!("{title}: the groups"), columns);
     let plain = |interval: Option<Interval>, write: &dyn Fn(f64) -> String| {
         Cell::figure(interval.map(|it| format!("{} to {}", write(it.low), write(it.high))))
     };
@@ -229,7 +229,7 @@ fn groups(result: &ExperimentResult, currency: &str, place: usize) -> Table {
     table
 }
 
-fn comparisons(result: &ExperimentResult, currency: &str, place: usize) -> Table {
+fn comparisons(result: &ExperimentResult, title: &str, currency: &str, place: usize) -> Table {
     let columns = vec![
         ("variant", "Variant"),
         ("metric", "What"),
@@ -242,7 +242,7 @@ fn comparisons(result: &ExperimentResult, currency: &str, place: usize) -> Table
     ];
     let note = format!("The intervals hold however often you look at them ({}).", format::percent(result.level.get()));
     let mut table =
-        Table::new(format!("comparisons_{place}"), format!("Against {}", result.control), columns).with_note(note);
+        Table::new(format!("comparisons_{place}"), format!("{title}: the difference"), columns).with_note(note);
     let money = money(currency);
     let mut add = |one: &Comparison, what: &str, write: &dyn Fn(f64) -> String, total: &dyn Fn(f64) -> String| {
         let write = |value: f64| write(value);
