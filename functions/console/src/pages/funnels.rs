@@ -65,6 +65,7 @@ pub(crate) async fn funnels(console: &Console, request: &PageRequest) -> Result<
     // Shown as a map, exported as a table.
     tables.push(hours_table(&insights.hours));
     tables.push(cohorts_table(&report));
+    tables.extend(insights.rfm.as_ref().map(rfm_table));
     let content = Content {
         words: words(&report, &clock),
         is_there: true,
@@ -385,6 +386,30 @@ fn cohorts_table(report: &StoredReport) -> Table {
         for (later, people) in people.iter().enumerate() {
             table.rows.push(vec![Cell::text(month.to_string()), Cell::Count(later as u64), Cell::Count(*people)]);
         }
+    }
+    table
+}
+
+fn rfm_table(rfm: &RfmReport) -> Table {
+    let columns = vec![
+        ("recency", "How lately"),
+        ("frequency", "How often"),
+        ("monetary", "How much"),
+        ("people", "People"),
+        ("orders", "Orders"),
+        ("revenue", "Revenue"),
+    ];
+    let mut table = Table::new("rfm", "Who bought how lately, how often and for how much", columns);
+    for cell in &rfm.cells {
+        let fifth = |fifth: u8| Cell::Count(u64::from(fifth));
+        table.rows.push(vec![
+            fifth(cell.recency),
+            fifth(cell.frequency),
+            fifth(cell.monetary),
+            Cell::Count(cell.people),
+            Cell::Count(cell.orders),
+            Cell::Money(cell.revenue, rfm.currency.clone()),
+        ]);
     }
     table
 }
