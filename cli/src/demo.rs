@@ -2,6 +2,7 @@
 //! leads to.
 
 pub mod card;
+pub mod console;
 mod findings;
 pub(crate) mod push_service;
 mod quiet;
@@ -51,7 +52,7 @@ pub enum Verdict {
     Wrong,
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Shows the demo on an engine that is started here; the caller stops it.
 ///

@@ -114,7 +114,7 @@ try {
 
   // ---- filters stand in the address, and work by clicking and by choosing
   await page.goto(`${address}/`);
-  const sent = () => page.locator(".tile", { hasText: "Messages sent" }).locator(".value").textContent();
+  const sent = () => page.locator(".tile", { has: page.getByText("Messages sent", { exact: true }) }).locator(".value").textContent();
   const week = await sent();
   await page.getByRole("link", { name: "30 days" }).click();
   await page.waitForURL(/period=30d/);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::Done;
-use crate::demo::{Options, Verdict, show};
+use crate::demo::{Failure, Options, Verdict, console, show};
 use crate::local::{Engine, UpOptions};
 use crate::terminal::{Style, line, note};
 
@@ -62,7 +62,7 @@ pub async fn run(arguments: &Arguments) -> Done {
     let owner = (!arguments.keep).then(std::process::id);
     let up = UpOptions { owner, retry_after_s: Some(RETRY_AFTER_S), ..UpOptions::default() };
     let shown = tokio::select! {
-        shown = show(&engine, &up, &options) => Some(shown),
+        shown = shown(&engine, &up, &options, arguments.keep) => Some(shown),
         () = interrupted() => None,
     };
     let keep = arguments.keep && matches!(shown, Some(Ok(_)));
@@ -86,6 +86,16 @@ pub async fn run(arguments: &Arguments) -> Done {
             Ok(ExitCode::from(EXIT_INTERRUPTED))
         }
     }
+}
+
+/// Shows the demo, and then the console on what it has made.
+async fn shown(engine: &Engine, up: &UpOptions, options: &Options, keep: bool) -> Result<Verdict, Failure> {
+    let verdict = show(engine, up, options).await?;
+    match keep {
+        true => console::show_way_in(engine).await?,
+        false => console::offer(engine).await?,
+    }
+    Ok(verdict)
 }
 
 /// Waits until a person or a program asks this process to end.

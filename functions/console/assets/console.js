@@ -33,13 +33,17 @@
     const day = new Intl.DateTimeFormat(locale, { timeZone: chart.zone, day: "numeric", month: "short" });
     const hour = new Intl.DateTimeFormat(locale, { timeZone: chart.zone, hour: "2-digit", minute: "2-digit", hour12: false });
     const when = (seconds) => (step < 80000 ? hour : day).format(seconds * 1000);
+    const ticks = (width) => {
+      const every = Math.max(1, Math.ceil(chart.times.length / Math.max(2, Math.floor((width - 56) / 70))));
+      return chart.times.filter((_, place) => place % every === 0);
+    };
     const tip = document.createElement("div");
     tip.className = "chart-tip";
     tip.hidden = true;
     const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
     const options = {
       width: plot.clientWidth,
-      height: 240,
+      height: 220,
       legend: { show: false },
       cursor: { y: false, points: { size: 7 } },
       scales: {
@@ -47,7 +51,8 @@
         y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.08 : 1] },
       },
       axes: [
-        { ...axis, grid: { show: false }, space: 70, values: (_, splits) => splits.map(when) },
+        // At the beginnings of the shop's own days and hours, not of the browser's.
+        { ...axis, grid: { show: false }, size: 30, splits: (self) => ticks(self.width), values: (_, splits) => splits.map(when) },
         { ...axis, size: 56, values: (_, splits) => splits.map(write) },
       ],
       series: [

@@ -66,6 +66,34 @@ pub fn money(amount: Micros, currency: &str) -> String {
     format!("{sign}{symbol}{number}")
 }
 
+/// An amount where there is little room: without the digits behind the point when it is large.
+pub fn money_short(amount: Micros, currency: &str) -> String {
+    let text = money(amount, currency);
+    match amount.get().unsigned_abs() >= 1_000_000_000 {
+        true => text.replacen(&format!(".{:02}", (amount.get().unsigned_abs() + 5_000) / 10_000 % 100), "", 1),
+        false => text,
+    }
+}
+
+/// A number where there is little room: `950`, `1.2k`, `3.4M`.
+pub fn short(number: u64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        1_000..9_950 => format!("{:.1}k", number as f64 / 1e3),
+        9_950..999_500 => format!("{:.0}k", number as f64 / 1e3),
+        _ => format!("{:.1}M", number as f64 / 1e6),
+    }
+}
+
+/// A probability: never nought, never certain.
+pub fn chance(probability: f64) -> String {
+    match probability {
+        p if p < 0.000_1 => "< 0.01%".to_owned(),
+        p if p > 0.999_9 => "> 99.99%".to_owned(),
+        p => percent(p),
+    }
+}
+
 /// A length of time, in the unit that fits: `45 s`, `12 min`, `3.5 h`, `4.2 days`.
 pub fn span(span: Span) -> String {
     let seconds = span.as_millis() as f64 / 1_000.0;
@@ -74,6 +102,7 @@ pub fn span(span: Span) -> String {
         s if s < 90.0 => format!("{s:.0} s"),
         s if s < 90.0 * 60.0 => format!("{:.0} min", s / 60.0),
         s if s < 36.0 * 3_600.0 => format!("{:.1} h", s / 3_600.0),
+        s if (s / 86_400.0).fract() < 0.05 => format!("{:.0} days", s / 86_400.0),
         s => format!("{:.1} days", s / 86_400.0),
     }
 }
@@ -165,7 +194,12 @@ mod tests {
         assert_eq!(money(micros(0.5), ""), "0.50");
         let spans = [500, 45_000, 720_000, 12_600_000, 362_880_000].map(|millis| span(Span::from_millis(millis)));
         assert_eq!(spans, ["500 ms", "45 s", "12 min", "3.5 h", "4.2 days"]);
+        assert_eq!(span(Span::from_hours(24 * 7)), "7 days");
         assert_eq!(title("abandoned_cart"), "Abandoned cart");
+        assert_eq!(money_short(micros(12_345.67), "EUR"), "€12,345");
+        assert_eq!(money_short(micros(999.99), "EUR"), "€999.99");
+        assert_eq!([950, 1_234, 45_678, 3_400_000].map(short), ["950", "1.2k", "46k", "3.4M"]);
+        assert_eq!([0.0, 0.5, 1.0].map(chance), ["< 0.01%", "50.0%", "> 99.99%"]);
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub enum Cell {
     Number(Option<f64>),
     /// An amount and its currency.
     Money(Micros, String),
+    /// A figure in words, as `+1.2 pp` or `€5.00 to €7.50`.
+    Figure(String),
     /// An instant.
     Time(Timestamp),
     /// A length of time.
@@ -74,6 +76,11 @@ pub enum Cell {
 }
 
 impl Cell {
+    /// A figure in words, or that nothing can be said.
+    pub fn figure(text: Option<String>) -> Self {
+        text.map_or(Self::Nothing, Self::Figure)
+    }
+
     /// A text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
@@ -86,7 +93,7 @@ impl Cell {
 
     fn shown(&self, clock: &ShopClock) -> String {
         match self {
-            Self::Text(text) | Self::Link(text, _) | Self::Badge(_, text) => text.clone(),
+            Self::Text(text) | Self::Link(text, _) | Self::Badge(_, text) | Self::Figure(text) => text.clone(),
             Self::Count(number) => format::count(*number),
             Self::Percent(part) | Self::Bar(part) => part.map_or_else(|| NOTHING.to_owned(), format::percent),
             Self::Number(number) => number.map_or_else(|| NOTHING.to_owned(), |number| format!("{number:.2}")),
@@ -100,7 +107,7 @@ impl Cell {
     /// As programs read it: numbers plain, amounts in units, times in RFC 3339, lengths in seconds.
     fn plain(&self) -> Value {
         match self {
-            Self::Text(text) | Self::Link(text, _) | Self::Badge(_, text) => json!(text),
+            Self::Text(text) | Self::Link(text, _) | Self::Badge(_, text) | Self::Figure(text) => json!(text),
             Self::Count(number) => json!(number),
             Self::Percent(number) | Self::Bar(number) | Self::Number(number) => json!(number),
             Self::Money(amount, currency) => {
@@ -189,15 +196,16 @@ impl Table {
     /// As it stands in a page, with links to the files.
     pub fn html(&self, request: &PageRequest, clock: &ShopClock) -> Rendered {
         let is_number = |place: usize| self.rows.iter().any(|row| row.get(place).is_some_and(Cell::is_number));
+        let numbers: Vec<bool> = (0..self.columns.len()).map(is_number).collect();
         let heads =
-            self.columns.iter().enumerate().map(|(place, (_, title))| (title.as_str(), is_number(place))).collect();
-        let show = |cell: &Cell| Shown {
+            self.columns.iter().zip(&numbers).map(|((_, title), is_number)| (title.as_str(), *is_number)).collect();
+        let show = |(cell, is_number): (&Cell, &bool)| Shown {
             text: cell.shown(clock),
             address: match cell {
                 Cell::Link(_, address) => Some(address.clone()),
                 _ => None,
             },
-            is_number: cell.is_number(),
+            is_number: *is_number,
             bar: match cell {
                 Cell::Bar(Some(part)) => Some((part.clamp(0.0, 1.0) * 1_000.0) as u32),
                 _ => None,
@@ -207,7 +215,7 @@ impl Table {
                 _ => None,
             },
         };
-        let rows = self.rows.iter().map(|row| row.iter().map(show).collect()).collect();
+        let rows = self.rows.iter().map(|row| row.iter().zip(&numbers).map(show).collect()).collect();
         let address = |format: &str| {
             let query = request.query.with("export", Some(format)).with("table", Some(&self.name));
             format!("{}{}", request.path(), query.query())

@@ -804,8 +804,10 @@ pub const CONSOLE_HOURLY_DAYS_MAX: u16 = 8;
 pub const CONSOLE_SETTLED_AFTER: Span = Span::from_hours(1);
 /// They are asked for again after this time: the daily check may have mended them.
 pub const CONSOLE_PAST_REFRESH: Span = Span::from_mins(15);
-/// For so many periods at most.
-pub const CONSOLE_PAST_KEPT_MAX: usize = 8;
+/// Of so many hours and days at most: each takes up to 0.6 MB where every list of names is as long as it may be.
+pub const CONSOLE_PARTS_KEPT_MAX: usize = 500;
+/// Counts are read so many days at once.
+pub const CONSOLE_READ_AT_ONCE: Span = Span::from_hours(24 * 30);
 /// The daily report is asked for again after this time.
 pub const CONSOLE_REPORT_REFRESH: Span = Span::from_mins(5);
 /// The overview warns when more than this part of the messages that arrived is called spam: Gmail's limit for senders
@@ -815,6 +817,8 @@ pub const CONSOLE_COMPLAINTS_MAX: f64 = 0.003;
 pub const CONSOLE_LOST_MAX: f64 = 0.05;
 /// Of fewer messages than this nobody is warned.
 pub const CONSOLE_RATES_FROM: u64 = 200;
+/// Plays that the overview shows: those that sent most.
+pub const CONSOLE_PLAYS_FIRST_MAX: usize = 8;
 /// Segments that are drawn over time: the largest.
 pub const CONSOLE_SEGMENTS_DRAWN_MAX: usize = 6;
 /// Largest report that is kept, in bytes.

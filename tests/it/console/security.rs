@@ -1,6 +1,6 @@
 //! Nobody gets in without the password, and nothing that comes from outside does anything in a page.
 
-use kairos_cloud::items::text;
+use kairos_cloud::items::{Item, number_in, text, text_in};
 use kairos_engine::bounds::CONSOLE_LOGINS_MAX;
 
 use super::Console;
@@ -209,23 +209,35 @@ fn who_guesses_is_stopped() {
         let answer = console.post("/log-in", "", &right).await;
         assert_eq!((answer.status, answer.cookie()), (429, None), "the right one comes too late");
         assert!(answer.body.contains("Too many attempts"), "{}", answer.body);
+        // What one address tries beyond its own limit is not counted for all, so that it cannot lock out the shop.
+        let of_all = attempts_of_all(console).await;
+        for _ in 0..3 {
+            assert_eq!(console.post("/log-in", "", "password=guess").await.status, 429);
+        }
+        assert_eq!(attempts_of_all(console).await, of_all);
         forgive(console).await;
         console.log_in().await;
     });
 }
 
+/// Attempts that count for everybody.
+async fn attempts_of_all(console: &Console) -> u64 {
+    let of_all = |item: &Item| text_in(item, "id").is_some_and(|id| id.starts_with("all#"));
+    let counted = attempts(console).await.into_iter().filter(of_all);
+    counted.filter_map(|item| number_in::<u64>(&item, "tried")).sum()
+}
+
+async fn attempts(console: &Console) -> Vec<Item> {
+    let request = console.stage.dynamodb.query().table_name(console.stage.output("ConsoleTable"));
+    let request = request.key_condition_expression("kind = :kind").consistent_read(true);
+    let attempts = request.expression_attribute_values(":kind", text("logins")).send().await.unwrap();
+    attempts.items.unwrap_or_default()
+}
+
 /// Removes the attempts that were noted, so that other tests can log in.
 async fn forgive(console: &Console) {
     let (dynamodb, table) = (&console.stage.dynamodb, console.stage.output("ConsoleTable"));
-    let attempts = dynamodb
-        .query()
-        .table_name(table)
-        .key_condition_expression("kind = :kind")
-        .expression_attribute_values(":kind", text("logins"))
-        .send()
-        .await
-        .unwrap();
-    for mut item in attempts.items.unwrap_or_default() {
+    for mut item in attempts(console).await {
         item.retain(|name, _| ["kind", "id"].contains(&name.as_str()));
         dynamodb.delete_item().table_name(table).set_key(Some(item)).send().await.unwrap();
     }

@@ -9,7 +9,7 @@ use kairos_statistics::Interval;
 use kairos_statistics::experiment::{Comparison, ExperimentResult, Figure};
 use kairos_statistics::verdict::VerdictKind;
 
-use crate::format::{self, NOTHING, ShopClock};
+use crate::format::{self, ShopClock};
 use crate::page::Rendered;
 use crate::pages::parts::play_title;
 use crate::request::{PageRequest, encoded};
@@ -50,16 +50,15 @@ fn signed(value: f64, write: &impl Fn(f64) -> String) -> String {
     format!("{sign}{}", write(value.abs()))
 }
 
-fn between(interval: Option<Interval>, write: &impl Fn(f64) -> String) -> String {
-    interval.map_or_else(
-        || NOTHING.to_owned(),
-        |interval| format!("{} to {}", signed(interval.low, write), signed(interval.high, write)),
+fn between(interval: Option<Interval>, write: &impl Fn(f64) -> String) -> Cell {
+    Cell::figure(
+        interval.map(|interval| format!("{} to {}", signed(interval.low, write), signed(interval.high, write))),
     )
 }
 
 /// Amounts of experiments are units of the shop's currency.
 fn money(currency: &str) -> impl Fn(f64) -> String + '_ {
-    move |units| format::money(Micros::new((units * 1e6).round() as i64), currency)
+    move |units| format::money_short(Micros::new((units * 1e6).round() as i64), currency)
 }
 
 fn points(part: f64) -> String {
@@ -92,6 +91,12 @@ pub(super) fn lift(report: &StoredReport, playbook: &Playbook, currency: &str, c
         let against = if reading.about == "holdout" { "its holdout" } else { "the control group" };
         let mut row = vec![link, Cell::text(against)];
         match &reading.result {
+            // Where people were not divided as declared, nothing else may be read.
+            Some(result) if result.sample_ratio.mismatch => {
+                let first = result.conversion.comparisons.first();
+                row.extend([badge(result.verdict.kind), people(result, first)]);
+                row.extend((0..4).map(|_| Cell::Nothing));
+            }
             None => row.extend([
                 Cell::Badge("warn", "Too early to tell".to_owned()),
                 Cell::Nothing,
@@ -109,10 +114,10 @@ pub(super) fn lift(report: &StoredReport, playbook: &Playbook, currency: &str, c
                 row.extend([
                     badge(result.verdict.kind),
                     people(result, first),
-                    Cell::text(difference.map_or_else(|| NOTHING.to_owned(), |it| signed(it.estimate, &points))),
-                    Cell::text(between(difference.and_then(anytime), &points)),
-                    Cell::text(revenue.map_or_else(|| NOTHING.to_owned(), |it| signed(it.total, &money))),
-                    Cell::text(between(revenue.and_then(|it| it.anytime_interval.or(it.interval)), &money)),
+                    Cell::figure(difference.map(|it| signed(it.estimate, &points))),
+                    between(difference.and_then(anytime), &points),
+                    Cell::figure(revenue.map(|it| signed(it.total, &money))),
+                    between(revenue.and_then(|it| it.anytime_interval.or(it.interval)), &money),
                 ]);
             }
         }
@@ -163,9 +168,9 @@ pub(super) fn of_play(
             shown.push(Shown { title, badge: "warn", word: "Cannot be read yet".to_owned(), says, tables: Vec::new() });
             continue;
         };
-        let mut own = vec![groups(result, currency, place)];
+        let mut own = vec![groups(result, &title, currency, place)];
         if !result.sample_ratio.mismatch {
-            own.push(comparisons(result, currency, place));
+            own.push(comparisons(result, &title, currency, place));
         }
         let mut says = result.verdict.says.clone();
         if reading.mixed > 0 {
@@ -189,7 +194,7 @@ pub(super) fn of_play(
     (Rendered::of(&Html { shown, note }), tables)
 }
 
-fn groups(result: &ExperimentResult, currency: &str, place: usize) -> Table {
+fn groups(result: &ExperimentResult, title: &str, currency: &str, place: usize) -> Table {
     let columns = vec![
         ("group", "Group"),
         ("people", "People"),
@@ -201,9 +206,9 @@ fn groups(result: &ExperimentResult, currency: &str, place: usize) -> Table {
         ("revenue", "Per person"),
         ("revenue_between", "is between"),
     ];
-    let mut table = Table::new(format!("groups_{place}"), "Groups", columns);
+    let mut table = Table::new(format!("groups_{place}"), format!("{title}: the groups"), columns);
     let plain = |interval: Option<Interval>, write: &dyn Fn(f64) -> String| {
-        interval.map_or_else(|| NOTHING.to_owned(), |it| format!("{} to {}", write(it.low), write(it.high)))
+        Cell::figure(interval.map(|it| format!("{} to {}", write(it.low), write(it.high))))
     };
     let money = money(currency);
     for (place, variant) in result.conversion.variants.iter().enumerate() {
@@ -215,16 +220,16 @@ fn groups(result: &ExperimentResult, currency: &str, place: usize) -> Table {
             expected.map_or(Cell::Nothing, Cell::Count),
             Cell::Count(variant.converted),
             Cell::Percent(variant.estimate),
-            Cell::text(plain(variant.interval, &format::percent)),
-            Cell::Percent(variant.probability_best),
-            Cell::text(revenue.and_then(|it| it.estimate).map_or_else(|| NOTHING.to_owned(), &money)),
-            Cell::text(revenue.map_or_else(|| NOTHING.to_owned(), |it| plain(it.interval, &money))),
+            plain(variant.interval, &format::percent),
+            Cell::figure(variant.probability_best.map(format::chance)),
+            Cell::figure(revenue.and_then(|it| it.estimate).map(&money)),
+            plain(revenue.and_then(|it| it.interval), &money),
         ]);
     }
     table
 }
 
-fn comparisons(result: &ExperimentResult, currency: &str, place: usize) -> Table {
+fn comparisons(result: &ExperimentResult, title: &str, currency: &str, place: usize) -> Table {
     let columns = vec![
         ("variant", "Variant"),
         ("metric", "What"),
@@ -237,7 +242,7 @@ fn comparisons(result: &ExperimentResult, currency: &str, place: usize) -> Table
     ];
     let note = format!("The intervals hold however often you look at them ({}).", format::percent(result.level.get()));
     let mut table =
-        Table::new(format!("comparisons_{place}"), format!("Against {}", result.control), columns).with_note(note);
+        Table::new(format!("comparisons_{place}"), format!("{title}: the difference"), columns).with_note(note);
     let money = money(currency);
     let mut add = |one: &Comparison, what: &str, write: &dyn Fn(f64) -> String, total: &dyn Fn(f64) -> String| {
         let write = |value: f64| write(value);
@@ -247,12 +252,12 @@ fn comparisons(result: &ExperimentResult, currency: &str, place: usize) -> Table
         table.rows.push(vec![
             Cell::text(&one.variant),
             Cell::text(what),
-            Cell::text(one.difference.map_or_else(|| NOTHING.to_owned(), |it| signed(it.estimate, &write))),
-            Cell::text(between(one.difference.and_then(anytime), &write)),
-            Cell::text(one.lift.map_or_else(|| NOTHING.to_owned(), |it| signed(it.estimate, &format::percent))),
-            Cell::text(on_top.map_or_else(|| NOTHING.to_owned(), |it| signed(it.total, &total))),
-            Cell::text(between(on_top.and_then(|it| it.anytime_interval.or(it.interval)), &total)),
-            Cell::Percent(one.belief.map(|belief| belief.chance_to_beat_control)),
+            Cell::figure(one.difference.map(|it| signed(it.estimate, &write))),
+            between(one.difference.and_then(anytime), &write),
+            Cell::figure(one.lift.map(|it| signed(it.estimate, &format::percent))),
+            Cell::figure(on_top.map(|it| signed(it.total, &total))),
+            between(on_top.and_then(|it| it.anytime_interval.or(it.interval)), &total),
+            Cell::figure(one.belief.map(|belief| format::chance(belief.chance_to_beat_control))),
         ]);
     };
     let whole = |number: f64| format::count(number.round() as u64);

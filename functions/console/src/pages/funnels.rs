@@ -9,7 +9,7 @@ use kairos_insights::insights::{
 };
 
 use crate::console::{Console, clock_of};
-use crate::format::{self, NOTHING, ShopClock, percent, share};
+use crate::format::{self, ShopClock, percent, share};
 use crate::heat::Heat;
 use crate::page::{Page, Rendered, Section};
 use crate::pages::parts::Tile;
@@ -65,6 +65,7 @@ pub(crate) async fn funnels(console: &Console, request: &PageRequest) -> Result<
     // Shown as a map, exported as a table.
     tables.push(hours_table(&insights.hours));
     tables.push(cohorts_table(&report));
+    tables.extend(insights.rfm.as_ref().map(rfm_table));
     let content = Content {
         words: words(&report, &clock),
         is_there: true,
@@ -86,29 +87,23 @@ fn words(report: &StoredReport, clock: &ShopClock) -> String {
     )
 }
 
-fn amounts(amounts: &Amounts) -> String {
-    let all: Vec<String> = amounts.0.iter().map(|(currency, amount)| format::money(*amount, currency)).collect();
-    if all.is_empty() { NOTHING.to_owned() } else { all.join(" + ") }
+fn amounts(amounts: &Amounts) -> Option<String> {
+    let all: Vec<String> = amounts.0.iter().map(|(currency, amount)| format::money_short(*amount, currency)).collect();
+    (!all.is_empty()).then(|| all.join(" + "))
 }
 
-fn rate(rate: Option<Rate>) -> String {
-    rate.map_or_else(
-        || NOTHING.to_owned(),
-        |rate| {
-            format!("{} ({} to {})", percent(rate.estimate), percent(rate.interval.low), percent(rate.interval.high))
-        },
-    )
+fn rate(rate: Option<Rate>) -> Option<String> {
+    let rate = rate?;
+    Some(format!("{} ({} to {})", percent(rate.estimate), percent(rate.interval.low), percent(rate.interval.high)))
 }
 
 fn tiles(insights: &Insights) -> Vec<Tile> {
     let mut tiles =
         vec![Tile::new("People", format::count(insights.people), "who did something themselves".to_owned())];
     for one in &insights.macros {
-        let beside = match one.value.0.is_empty() {
-            true => format!("{} of people", rate(one.rate)),
-            false => format!("{} of people, {}", rate(one.rate), amounts(&one.value)),
-        };
-        tiles.push(Tile::new(&one.title, format::count(one.people), beside));
+        let of_people = rate(one.rate).map(|rate| format!("{rate} of people"));
+        let beside: Vec<String> = of_people.into_iter().chain(amounts(&one.value)).collect();
+        tiles.push(Tile::new(&one.title, format::count(one.people), beside.join(", ")));
     }
     let half = |quantiles: Option<Quantiles>, label: &str, beside: &str| {
         quantiles.map(|quantiles| Tile::new(label, format::span(quantiles.median), beside.to_owned()))
@@ -140,7 +135,7 @@ fn steps(funnel: &FunnelReport, place: usize) -> Table {
             Cell::Count(step.people),
             Cell::Bar(share(step.people, first)),
             Cell::Percent(before.and_then(|before| share(step.people, before))),
-            lost.map_or(Cell::Nothing, Cell::Count),
+            lost.map_or(Cell::Percent(None), Cell::Count),
             Cell::Span(step.since_previous.map(|quantiles| quantiles.median)),
             Cell::Span(step.since_previous.map(|quantiles| quantiles.p90)),
         ]);
@@ -200,10 +195,10 @@ fn micros(insights: &Insights) -> Table {
             Cell::text(leads_to.map_or_else(|| format::title(&one.leads_to), |known| known.title.clone())),
             Cell::Count(one.people),
             Cell::Count(one.reached),
-            Cell::text(rate(one.rate)),
-            Cell::text(rate(one.rate_without)),
-            Cell::text(difference.unwrap_or_else(|| NOTHING.to_owned())),
-            Cell::text(amounts(&one.value)),
+            Cell::figure(rate(one.rate)),
+            Cell::figure(rate(one.rate_without)),
+            Cell::figure(difference),
+            Cell::figure(amounts(&one.value)),
         ]);
     }
     table
@@ -232,9 +227,9 @@ fn attributed(attribution: &AttributionReport, place: usize, insights: &Insights
             table.rows.push(vec![
                 Cell::text(to),
                 number(&credits.last),
-                Cell::text(amounts(&credits.last.value)),
+                Cell::figure(amounts(&credits.last.value)),
                 number(&credits.shared),
-                Cell::text(amounts(&credits.shared.value)),
+                Cell::figure(amounts(&credits.shared.value)),
             ]);
         }
         table
@@ -272,8 +267,8 @@ fn redemptions(insights: &Insights) -> Table {
             Cell::text(format::title(&one.promotion)),
             Cell::text(if one.channel == "in_store" { "In a store" } else { "Online" }),
             Cell::Count(one.count),
-            Cell::text(amounts(&one.discount)),
-            Cell::text(amounts(&one.total)),
+            Cell::figure(amounts(&one.discount)),
+            Cell::figure(amounts(&one.total)),
         ]);
     }
     table
@@ -292,7 +287,7 @@ fn order_values(insights: &Insights) -> Table {
     let mut table = Table::new("order_values", "What an order is worth", columns).with_note(note);
     for (currency, one) in &insights.order_values {
         let money = |units: f64| format::money(Micros::new((units * 1e6).round() as i64), currency);
-        let average = |units: Option<f64>| Cell::text(units.map_or_else(|| NOTHING.to_owned(), money));
+        let average = |units: Option<f64>| Cell::figure(units.map(money));
         let difference = one
             .difference
             .map(|it| format!("{} ({} to {})", money(it.estimate), money(it.interval.low), money(it.interval.high)));
@@ -302,7 +297,7 @@ fn order_values(insights: &Insights) -> Table {
             Cell::Count(one.after_message.count),
             average(one.without.average()),
             Cell::Count(one.without.count),
-            Cell::text(difference.unwrap_or_else(|| NOTHING.to_owned())),
+            Cell::figure(difference),
         ]);
     }
     table
@@ -316,7 +311,7 @@ fn heats(report: &StoredReport) -> Vec<Rendered> {
             continue;
         }
         let cells = |counts: &[u64; 24]| {
-            counts.iter().map(|count| (*count > 0).then(|| (*count as f64, format::count(*count)))).collect()
+            counts.iter().map(|count| (*count > 0).then(|| (*count as f64, format::short(*count)))).collect()
         };
         let rows = WEEKDAYS.iter().zip(of).map(|(day, counts)| ((*day).to_owned(), cells(counts))).collect();
         let heat = Heat {
@@ -391,6 +386,30 @@ fn cohorts_table(report: &StoredReport) -> Table {
         for (later, people) in people.iter().enumerate() {
             table.rows.push(vec![Cell::text(month.to_string()), Cell::Count(later as u64), Cell::Count(*people)]);
         }
+    }
+    table
+}
+
+fn rfm_table(rfm: &RfmReport) -> Table {
+    let columns = vec![
+        ("recency", "How lately"),
+        ("frequency", "How often"),
+        ("monetary", "How much"),
+        ("people", "People"),
+        ("orders", "Orders"),
+        ("revenue", "Revenue"),
+    ];
+    let mut table = Table::new("rfm", "Who bought how lately, how often and for how much", columns);
+    for cell in &rfm.cells {
+        let fifth = |fifth: u8| Cell::Count(u64::from(fifth));
+        table.rows.push(vec![
+            fifth(cell.recency),
+            fifth(cell.frequency),
+            fifth(cell.monetary),
+            Cell::Count(cell.people),
+            Cell::Count(cell.orders),
+            Cell::Money(cell.revenue, rfm.currency.clone()),
+        ]);
     }
     table
 }

@@ -1,7 +1,7 @@
 //! What is going on, on one page.
 
 use askama::Template;
-use kairos_engine::bounds::{CONSOLE_COMPLAINTS_MAX, CONSOLE_LOST_MAX, CONSOLE_RATES_FROM};
+use kairos_engine::bounds::{CONSOLE_COMPLAINTS_MAX, CONSOLE_LOST_MAX, CONSOLE_PLAYS_FIRST_MAX, CONSOLE_RATES_FROM};
 use kairos_engine::playbook::Playbook;
 use kairos_insights::StoredReport;
 use kairos_insights::counts::{Counts, Orders, Tallies};
@@ -44,6 +44,9 @@ struct Content {
     over_time: Rendered,
     lift: Option<Rendered>,
     plays: Rendered,
+    /// How many there are, when not all are shown.
+    all_plays: Option<usize>,
+    plays_address: String,
 }
 
 /// The overview.
@@ -69,7 +72,14 @@ pub(crate) async fn overview(console: &Console, request: &PageRequest) -> Result
     let timeline = Timeline::of(&figures, &period, &clock);
 
     let over_time = over_time(&timeline, &lens, &currency, &clock);
-    let live_plays = plays::table(&playbook, counts, &lens, request);
+    let mut live_plays = plays::table(&playbook, counts, &lens, request);
+    let all_plays = live_plays.rows.len();
+    live_plays.caption = "What is live".to_owned();
+    live_plays.rows.sort_by_key(|row| match row.get(plays::SENT) {
+        Some(Cell::Count(sent)) => std::cmp::Reverse(*sent),
+        _ => std::cmp::Reverse(0),
+    });
+    live_plays.rows.truncate(CONSOLE_PLAYS_FIRST_MAX);
     let lift = report.as_deref().map(|report| experiments::lift(report, &playbook, &currency, &clock));
     let content = Content {
         words: period.words(),
@@ -85,6 +95,8 @@ pub(crate) async fn overview(console: &Console, request: &PageRequest) -> Result
         over_time: over_time.html(request, &clock),
         lift: lift.as_ref().map(|lift| lift.html(request, &clock)),
         plays: live_plays.html(request, &clock),
+        all_plays: (all_plays > live_plays.rows.len()).then_some(all_plays),
+        plays_address: format!("/plays{}", request.query.query()),
     };
     let tables = [over_time, live_plays].into_iter().chain(lift).collect();
     Ok(Page::of("Overview", Section::Overview, &content).with_tables(tables))
@@ -93,7 +105,7 @@ pub(crate) async fn overview(console: &Console, request: &PageRequest) -> Result
 fn moments(counts: &Counts) -> Vec<Tile> {
     let tile = |(name, title, wants): (&str, &str, &str)| {
         let users = counts.moments.get(name).copied().unwrap_or_default();
-        Tile::new(title, format::count(users), format!("times somebody began to {wants}"))
+        Tile::new(title, format::count(users), wants.to_owned())
     };
     words::MOMENTS.map(tile).into()
 }

@@ -50,7 +50,7 @@ fn change(now: f64, before: f64) -> Option<(&'static str, String)> {
 pub(super) fn amounts(amounts: &Amounts) -> String {
     let all: Vec<String> = amounts
         .iter()
-        .map(|(currency, amount)| format::money(amount.value, if currency == UNKNOWN { "" } else { currency }))
+        .map(|(currency, amount)| format::money_short(amount.value, if currency == UNKNOWN { "" } else { currency }))
         .collect();
     if all.is_empty() { NOTHING.to_owned() } else { all.join(" + ") }
 }

@@ -271,8 +271,11 @@ fn outcome(tallies: &Tallies) -> Table {
         ("Called spam", tallies.complained),
         ("Promo codes redeemed", tallies.redeemed),
     ];
+    // The way to the goal in any case; of the rest, what there was.
+    let is_shown = |(words, count): &(&str, u64)| *count > 0 || ["Considered", "Sent", "Goals reached"].contains(words);
     table.rows = rows
         .into_iter()
+        .filter(is_shown)
         .map(|(words, count)| {
             vec![
                 Cell::text(words),

@@ -29,6 +29,9 @@ struct Content {
     plays: Rendered,
 }
 
+/// The place of the messages that were sent among the columns.
+pub(super) const SENT: usize = 3;
+
 /// The plays.
 ///
 /// # Errors

@@ -41,10 +41,7 @@ pub(crate) async fn segments(console: &Console, request: &PageRequest) -> Result
     let figures = console.figures.of(&period, request.now).await?;
     // From a whole day of UTC on, so that what is over is the same with each page of a day.
     let since = midnight(request.now.minus(SINCE));
-    let earlier = match since < period.from {
-        true => console.figures.between(since, period.from, false, request.now).await?,
-        false => Default::default(),
-    };
+    let earlier = console.figures.sum(since.min(period.from), period.from, request.now).await?;
     let timeline = Timeline::of(&figures, &period, &clock);
 
     let columns = vec![
@@ -66,7 +63,7 @@ pub(crate) async fn segments(console: &Console, request: &PageRequest) -> Result
     let gone = gone.filter(|name| !known.contains(name));
     for name in known.iter().copied().chain(gone) {
         let segment = playbook.segments.iter().find(|segment| segment.name == *name);
-        let before = net(&earlier.total, name);
+        let before = net(&earlier, name);
         let moves = figures.total.memberships.get(name).cloned().unwrap_or_default();
         let size = before + moves.entered as i64 - moves.left as i64;
         let cut = figures.total.segments.get(name);

@@ -42,8 +42,8 @@ pub(super) fn remedy(name: &str) -> &'static str {
 
 /// The four moments, with what people want in them.
 pub(super) const MOMENTS: [(&str, &str, &str); 4] = [
-    ("know", "I want to know", "look for information"),
-    ("go", "I want to go", "look for a place"),
-    ("do", "I want to do", "use or learn something"),
-    ("buy", "I want to buy", "are about to order"),
+    ("know", "I want to know", "times somebody began to look for information"),
+    ("go", "I want to go", "times somebody began to look for a place"),
+    ("do", "I want to do", "times somebody began to use or learn something"),
+    ("buy", "I want to buy", "times somebody was about to order"),
 ];
