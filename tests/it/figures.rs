@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use kairos_cloud::archive::ArchiveBucket;
-use kairos_cloud::figures::FiguresTable;
+use kairos_cloud::figures::{FiguresTable, compressed};
 use kairos_engine::time::{Span, Timestamp};
 use kairos_insights::counts::{Additive, Counts};
 use kairos_insights::figures::{Period, counts_of};
@@ -106,10 +106,12 @@ fn live_figures_are_what_happened_each_thing_once_within_a_minute() {
         assert!(welcome.devices.get("phone").unwrap().sent >= SHOPPERS as u64);
         assert!(counts.regions.get("AT").unwrap().orders.orders >= cut.orders.orders);
         tell(format!(
-            "figures: {} events of {SHOPPERS} shoppers, each sent twice, are counted {} ms after the last of {} ms",
+            "figures: {} events of {SHOPPERS} shoppers, each sent twice, are counted {} ms after the last of {} ms; \
+             the hour takes {} bytes",
             SHOPPERS * (DONE + 1) + SHOPPERS / 2,
             took.as_millis(),
-            sent.duration_since(begun).as_millis()
+            sent.duration_since(begun).as_millis(),
+            compressed(&counts).len()
         ));
     });
 }
