@@ -23,7 +23,7 @@ use crate::moments::{Moments, Seen};
 use crate::orders::Orders;
 use crate::report::{CustomerReport, MessageReport, Month, Report};
 use crate::warnings;
-use crate::watched::{Watched, redemption};
+use crate::watched::{Redemption, Watched, redemption};
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,7 +129,7 @@ impl Tally {
 
     fn event(&mut self, user: UserKey, event: &Event) {
         self.watched.event(user, event, &mut self.moments);
-        if let Some((promotion, channel, discount, total, currency)) = redemption(event) {
+        if let Some(Redemption { promotion, channel, discount, total, currency }) = redemption(event) {
             let number = self.moments.names.number(promotion);
             let new = || RedemptionReport::new(self.moments.names.name(number), channel);
             let report = self.redemptions.entry((number, channel.to_owned())).or_insert_with(new);

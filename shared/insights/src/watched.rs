@@ -135,13 +135,29 @@ fn source(event: &Event) -> Option<&str> {
     })
 }
 
-/// A promo code that was used, as Kairos tells it: of which promotion, where, what was taken off, what the order came to,
-/// and in which currency.
-pub(crate) fn redemption(event: &Event) -> Option<(&str, &str, Option<Micros>, Option<Micros>, &str)> {
+/// A promo code that was used.
+pub(crate) struct Redemption<'e> {
+    pub(crate) promotion: &'e str,
+    /// Online, or in a store.
+    pub(crate) channel: &'e str,
+    /// What was taken off.
+    pub(crate) discount: Option<Micros>,
+    /// What the order came to.
+    pub(crate) total: Option<Micros>,
+    pub(crate) currency: &'e str,
+}
+
+/// The promo code that was used, when Kairos itself tells of one.
+pub(crate) fn redemption(event: &Event) -> Option<Redemption<'_>> {
     let EventKind::Track { event: EventName::CouponApplied, properties } = &event.kind else { return None };
     let text = |name: &str| properties.get(name).and_then(Value::as_str);
     let amount = |name: &str| properties.get(name).and_then(Micros::from_json);
     (event.source == REDEMPTIONS).then_some(())?;
-    let channel = text("channel").unwrap_or_default();
-    Some((text("coupon_id")?, channel, amount("discount"), amount("total"), text("currency").unwrap_or_default()))
+    Some(Redemption {
+        promotion: text("coupon_id")?,
+        channel: text("channel").unwrap_or_default(),
+        discount: amount("discount"),
+        total: amount("total"),
+        currency: text("currency").unwrap_or_default(),
+    })
 }

@@ -480,9 +480,12 @@ fn orders_are_shared_out_among_messages_and_visits_before_them() {
     assert_eq!(report.total.value, eur(10_500_000));
 }
 
-/// So many people, each with what they do, `each` apart.
-fn crowd(of: &[(usize, &[(i64, &'static str, Option<&'static str>)])]) -> Vec<Vec<(Timestamp, Happens)>> {
-    let person = |does: &[(i64, &'static str, Option<&'static str>)]| {
+/// After so many hours, what, from where.
+type Does = (i64, &'static str, Option<&'static str>);
+
+/// So many people, each with what they do.
+fn crowd(of: &[(usize, &[Does])]) -> Vec<Vec<(Timestamp, Happens)>> {
+    let person = |does: &[Does]| {
         does.iter().map(|(hours, name, source)| looks(hours * HOUR, name, 100, *source)).collect::<Vec<_>>()
     };
     of.iter().flat_map(|(count, does)| std::iter::repeat_n(person(does), *count)).collect()
@@ -555,4 +558,33 @@ fn visits_and_orders_stand_at_the_shop_s_own_hours() {
     assert_eq!(found.hours.time_zone, "Europe/Berlin");
     assert_eq!((found.hours.visits[0][1], found.hours.visits[1][1], found.hours.orders[0][1]), (1, 1, 1));
     assert_eq!(found.hours.visits.iter().flatten().sum::<u64>(), 2);
+}
+
+#[test]
+fn promo_codes_are_counted_where_they_are_used_and_nobody_else_s_word_counts() {
+    let used = |number: usize, source: &str, promotion: &str, channel: &str, discount: f64| {
+        let properties =
+            json!({"coupon_id": promotion, "channel": channel, "discount": discount, "total": 50.0, "currency": "EUR"});
+        let call = json!({"type": "track", "event": "Coupon Applied", "userId": "ann", "properties": properties,
+            "messageId": number.to_string(), "timestamp": START.to_string()});
+        let facts = Facts { source, received_at: START, sent_at: None, call: None, index: 0, historical: true };
+        let input = Box::new(Input::event(decode(call, &facts).unwrap().event));
+        let fact = Fact::Input { at: START, outcome: InputOutcome::Applied, input, who: None };
+        Row { v: 1, user: UserKey::known("ann"), revision: number as u64, number: 0, fact }
+    };
+    let rows = [
+        used(1, "redeem", "spring", "online", 5.0),
+        used(2, "redeem", "spring", "store", 4.5),
+        used(3, "redeem", "spring", "online", 2.5),
+        // A page may say so of any code.
+        used(4, "web", "spring", "online", 100.0),
+    ];
+    let found = counted_of(&Playbook::default(), &rows).insights().redemptions;
+    let of = |channel: &str| found.iter().find(|one| one.channel == channel).unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!(
+        (of("online").count, of("online").discount.clone(), of("online").total.clone()),
+        (2, eur(7_500_000), eur(100_000_000))
+    );
+    assert_eq!((of("store").count, of("store").discount.clone()), (1, eur(4_500_000)));
 }
