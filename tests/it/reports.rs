@@ -83,7 +83,7 @@ fn a_report_says_what_happened_and_the_owner_hears_of_a_week_once() {
                 }
                 calls.push(adds);
             }
-            if number < 3 || number >= 7 {
+            if !(3..7).contains(&number) {
                 calls.push(order(shopper, 1_000 + number as u32));
             }
             stage.accept(&calls).await;

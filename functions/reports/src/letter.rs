@@ -59,6 +59,8 @@ struct Html<'a> {
     console: &'a str,
 }
 
+/// From here on, an amount is written without cents.
+const LARGE_CENTS: u64 = 1_000_000;
 /// Figures that stand large above the others.
 const TILES: usize = 4;
 
@@ -183,10 +185,14 @@ fn value(value: &Value) -> String {
     }
 }
 
+/// An amount; large ones without cents, which nobody reads.
 fn amount(amount: Micros) -> String {
     let cents = (amount.get().unsigned_abs() + 5_000) / 10_000;
     let sign = if amount.get() < 0 && cents > 0 { "−" } else { "" };
-    format!("{sign}{}.{:02}", thousands(cents / 100), cents % 100)
+    match cents {
+        LARGE_CENTS.. => format!("{sign}{}", thousands((cents + 50) / 100)),
+        _ => format!("{sign}{}.{:02}", thousands(cents / 100), cents % 100),
+    }
 }
 
 fn thousands(number: u64) -> String {

@@ -85,7 +85,7 @@ fn letter(shop: &str, this: &Week) -> Letter {
 #[test]
 fn a_week_says_what_changed_since_the_one_before() {
     let letter = letter("Shop", &week("2026-11-16", 1_234, 8_050_000, 900));
-    assert_eq!(letter.subject, "Shop: 1,234 orders, 80,500.00 EUR (+15.0 %) in the week to 22 November 2026");
+    assert_eq!(letter.subject, "Shop: 1,234 orders, 80,500 EUR (+15.0 %) in the week to 22 November 2026");
     for part in [
         "The week from 16 November 2026 to 22 November 2026",
         "Orders: 1,234, before 1,100 (+12.2 %)",
