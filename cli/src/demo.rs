@@ -3,6 +3,7 @@
 
 pub mod card;
 pub mod console;
+pub mod evening;
 mod findings;
 pub(crate) mod push_service;
 mod quiet;

@@ -6,6 +6,7 @@ use kairos_cloud::archive::ArchiveBucket;
 use kairos_cloud::backfills::Backfills;
 use kairos_cloud::catalogue::CatalogueTable;
 use kairos_cloud::configuration::http_client;
+use kairos_cloud::figures::FiguresTable;
 use kairos_cloud::interests::InterestsTable;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
@@ -189,6 +190,14 @@ impl Target {
     pub fn catalogue_key(&self) -> String {
         let stack = self.local.as_ref().map_or(&self.stack, |stack| &stack.stack);
         format!("{stack}/catalogue-key")
+    }
+
+    /// What is counted of each hour and day.
+    ///
+    /// # Errors
+    /// When the table cannot be found.
+    pub async fn figures(&self) -> Result<FiguresTable, TargetError> {
+        Ok(FiguresTable::new(self.dynamodb(), self.table("FiguresTable", false).await?))
     }
 
     /// What is recorded of users, deliveries and addresses.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::Done;
-use crate::demo::{Failure, Options, Verdict, console, show};
+use crate::demo::{Failure, Options, Verdict, console, evening, show};
 use crate::local::{Engine, UpOptions};
 use crate::terminal::{Style, line, note};
 
@@ -91,6 +91,9 @@ pub async fn run(arguments: &Arguments) -> Done {
 /// Shows the demo, and then the console on what it has made.
 async fn shown(engine: &Engine, up: &UpOptions, options: &Options, keep: bool) -> Result<Verdict, Failure> {
     let verdict = show(engine, up, options).await?;
+    if options.recording.is_none() && (keep || console::is_seen()) {
+        evening::live_through(engine).await?;
+    }
     match keep {
         true => console::show_way_in(engine).await?,
         false => console::offer(engine).await?,

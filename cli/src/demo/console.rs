@@ -40,13 +40,18 @@ pub async fn show_way_in(engine: &Engine) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether a person sits before the terminal.
+pub fn is_seen() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
 /// Offers the console to a person who sits before the terminal, until they have had enough. To a program only how to
 /// get there is said.
 ///
 /// # Errors
 /// When the engine does not answer.
 pub async fn offer(engine: &Engine) -> Result<(), Failure> {
-    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+    if !is_seen() {
         line("");
         line("`make demo KEEP=1` leaves everything running, with a console in the browser that shows this day.");
         return Ok(());

@@ -8,7 +8,7 @@ pub(super) struct Article {
     pub(super) id: &'static str,
     name: &'static str,
     category: &'static str,
-    price_cents: u32,
+    pub(super) price_cents: u32,
 }
 
 const fn article(id: &'static str, name: &'static str, category: &'static str, price_cents: u32) -> Article {

@@ -170,7 +170,10 @@ impl<'a> Visit<'a> {
         self.track("Checkout Started", json!({ "currency": "EUR", "products": products }));
         self.pass(60, 240);
         let order_id = format!("order-{}", self.next_id());
-        self.track("Order Completed", json!({ "order_id": order_id, "currency": "EUR", "products": products }));
+        let cents: u32 = self.cart.iter().map(|(article, quantity)| article.price_cents * quantity).sum();
+        let total = f64::from(cents) / 100.0;
+        let order = json!({ "order_id": order_id, "currency": "EUR", "total": total, "products": products });
+        self.track("Order Completed", order);
         self.cart.clear();
     }
 
