@@ -64,7 +64,7 @@ pub async fn live_through(engine: &Engine) -> Result<(), Failure> {
     quiet::wait(&target).await?;
     let destination = Destination { url: ingest, write_key };
     let packed: Vec<_> = orders.iter().flat_map(|calls| pack(std::slice::from_ref(calls), Limits::API)).collect();
-    send(&destination, &packed, &Progress::counted(orders.len(), "events")).await?;
+    send(&destination, &packed, &Progress::counted(orders.iter().map(Vec::len).sum(), "events")).await?;
     quiet::wait(&target).await?;
     note(format!("  {followed} have followed a link, {} of them have bought", orders.len()));
 
@@ -121,6 +121,11 @@ fn order(user: &StoredUser, number: usize) -> Option<Vec<Call>> {
     let order = json!({
         "order_id": format!("evening-{number}"), "currency": "EUR", "total": euros(total), "products": products,
     });
-    let id = format!("evening-order-{number}");
-    Some(vec![Call::track(caller, id, SystemClock.now(), "Order Completed", order)])
+    let checkout = json!({ "currency": "EUR", "products": order["products"] });
+    let at = SystemClock.now();
+    let id = |what| format!("evening-{what}-{number}");
+    Some(vec![
+        Call::track(caller, id("checkout"), at, "Checkout Started", checkout),
+        Call::track(caller, id("order"), at.plus(Span::from_millis(1)), "Order Completed", order),
+    ])
 }
