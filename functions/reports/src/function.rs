@@ -12,12 +12,12 @@ use kairos_cloud::figures::FiguresTable;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::reports::ReportsBucket;
 use kairos_cloud::{service, telemetry};
-use kairos_engine::bounds::{FIGURES_HOURS_RETENTION, REPORT_DAYS_MAX, REPORT_READ_BYTES_MAX};
+use kairos_engine::bounds::{FIGURES_DAY_SETTLES, FIGURES_HOURS_RETENTION, REPORT_DAYS_MAX, REPORT_READ_BYTES_MAX};
 use kairos_engine::playbook::Playbook;
 use kairos_engine::time::{Span, Timestamp};
 use kairos_insights::experiments::{Comparison, of_playbook};
 use kairos_insights::{LeftOut, Period, STORED_REPORT_VERSION, StoredReport};
-use kairos_protocol::figures::{DAY_SETTLES, roll_up_and_check};
+use kairos_protocol::figures::roll_up_and_check;
 use kairos_protocol::port::{Clock, Fault};
 use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
@@ -156,7 +156,7 @@ impl Reports {
     /// Counts the day's rows again, mends figures that differ, and adds them up. Gives how many hours had to be mended.
     async fn check_figures(&self, day: Date, now: Timestamp) -> Result<usize, Error> {
         let start = start_of(day);
-        let is_over = now >= start.plus(Span::from_hours(24)).plus(DAY_SETTLES);
+        let is_over = now >= start.plus(Span::from_hours(24)).plus(FIGURES_DAY_SETTLES);
         let is_kept = now < start.plus(FIGURES_HOURS_RETENTION);
         if !(is_over && is_kept) {
             // A person has asked for a day that is not over, whose figures are checked when it is, or for an old one.

@@ -380,6 +380,8 @@ pub const FIGURES_READ_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const FIGURES_WRITE_ROUNDS_MAX: usize = 64;
 /// How long the figures of hours are kept; those of days stay.
 pub const FIGURES_HOURS_RETENTION: Span = Span::from_secs(100 * 24 * 60 * 60);
+/// How long a day has to be over before it is recounted: by then its objects are written.
+pub const FIGURES_DAY_SETTLES: Span = Span::from_hours(1);
 /// An order counts as one after a message when one was sent to its user so short a time before.
 pub const FIGURES_AFTER_MESSAGE: Span = Span::from_secs(7 * 24 * 60 * 60);
 
@@ -947,6 +949,8 @@ const _: () = {
     // An hour's figures fit into their item with the names of all their objects and what stands beside them.
     assert!(FIGURES_BYTES_MAX + 8 * FIGURES_OBJECTS_MAX + 4 * 1024 < 400 * 1024);
     assert!(FIGURES_BYTES_MAX < FIGURES_READ_BYTES_MAX);
+    // The day before is recounted while its hours are kept.
+    assert!(FIGURES_DAY_SETTLES.as_millis() + Span::from_hours(48).as_millis() < FIGURES_HOURS_RETENTION.as_millis());
     assert!(3 * PROVIDER_TIMEOUT.as_millis() < CLAIM_LEASE.as_millis());
     // Whoever guesses is stopped by their address long before everybody is; and a session outlives its windows.
     assert!(CONSOLE_LOGINS_MAX * 10 <= CONSOLE_LOGINS_ALL_MAX);

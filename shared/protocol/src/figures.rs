@@ -14,8 +14,10 @@
 
 use std::future::Future;
 
-use kairos_engine::bounds::{FIGURES_HOURS_RETENTION, FIGURES_WRITE_ROUNDS_MAX};
-use kairos_engine::time::{Span, Timestamp};
+use kairos_engine::bounds::{
+    FIGURES_DAY_SETTLES, FIGURES_HOURS_RETENTION, FIGURES_OBJECTS_MAX, FIGURES_WRITE_ROUNDS_MAX,
+};
+use kairos_engine::time::Timestamp;
 use kairos_insights::counts::{Additive, Counts};
 use kairos_insights::figures::{Figures, NotAdded, Objects, Period, counts_of};
 
@@ -24,9 +26,6 @@ use crate::port::{Clock, Fault};
 
 #[cfg(test)]
 pub(crate) mod tests;
-
-/// How long a day has to be over before it is recounted: by then its objects are written.
-pub const DAY_SETTLES: Span = Span::from_hours(1);
 
 /// Where figures are kept.
 pub trait FiguresStore {
@@ -132,7 +131,7 @@ pub struct DayCheck {
 /// Counts a day's objects again, mends the figures of hours that differ, and makes the figures of the day.
 ///
 /// # Errors
-/// When the day is not over for [`DAY_SETTLES`], or older than hours' figures are kept; and when something cannot be read or
+/// When the day is not over for [`FIGURES_DAY_SETTLES`], or older than hours' figures are kept; and when something cannot be read or
 /// written. Doing it again goes on.
 pub async fn roll_up_and_check(
     store: &impl FiguresStore,
@@ -142,7 +141,7 @@ pub async fn roll_up_and_check(
 ) -> Result<DayCheck, Fault> {
     let (day, now) = (Period::day(at), clock.now());
     let what = "recounting a day";
-    if now < day.end().plus(DAY_SETTLES) {
+    if now < day.end().plus(FIGURES_DAY_SETTLES) {
         return Err(Fault::Permanent { what, why: format!("{day} is not over yet: take an earlier one") });
     }
     if now >= day.start().plus(FIGURES_HOURS_RETENTION) {
@@ -172,7 +171,7 @@ async fn check_hour(
             return Ok(());
         }
         let before = found.clone().unwrap_or_default();
-        let is_full = names.len() > kairos_engine::bounds::FIGURES_OBJECTS_MAX;
+        let is_full = names.len() > FIGURES_OBJECTS_MAX;
         let (mut all, mut missing) = (Counts::default(), Counts::default());
         let (mut missed, mut erased) = (0, 0);
         for name in &names {
