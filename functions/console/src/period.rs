@@ -3,7 +3,7 @@
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use kairos_engine::bounds::CONSOLE_DAYS_MAX;
-use kairos_engine::time::Timestamp;
+use kairos_engine::time::{Span, Timestamp};
 
 use crate::format::{self, ShopClock};
 use crate::problem::Problem;
@@ -65,7 +65,7 @@ impl Period {
             let said = format!("From must be a day before to, and at most {CONSOLE_DAYS_MAX} days may lie between.");
             return Err(Problem::NotUnderstood(said));
         }
-        let to = clock.midnight(last.saturating_add(1.day())).min(now.plus(kairos_engine::time::Span::from_millis(1)));
+        let to = clock.midnight(last.saturating_add(1.day())).min(now.plus(Span::from_millis(1)));
         Ok(Self { from: clock.midnight(first), to, first, last, choice })
     }
 
@@ -82,13 +82,18 @@ impl Period {
         }
     }
 
-    /// As many days right before these.
+    /// As many days right before these, until the same time of the day: half a day is compared with half a day. That is rounded
+    /// up to the hour, as figures are.
     #[must_use]
     pub fn before(&self, clock: &ShopClock) -> Self {
         let days = i32::try_from(self.days()).unwrap_or(1);
         let first = self.first.saturating_sub(days.days());
         let last = self.first.saturating_sub(1.day());
-        Self { from: clock.midnight(first), to: self.from, first, last, choice: "custom" }
+        let from = clock.midnight(first);
+        let to = self.to.minus(self.from.since(from)).as_millis();
+        let hour = Span::from_hours(1).as_millis();
+        let to = Timestamp::from_millis((to + hour - 1).div_euclid(hour) * hour).min(self.from);
+        Self { from, to, first, last, choice: "custom" }
     }
 }
 
@@ -134,6 +139,10 @@ mod tests {
         }
         let before = period("from=2026-11-08&to=2026-11-14").unwrap().before(&ShopClock::of("Europe/Vienna"));
         assert_eq!((before.words().as_str(), before.days()), ("1 Nov 2026 to 7 Nov 2026", 7));
+        assert_eq!(before.to, Timestamp::parse("2026-11-07T23:00:00Z").unwrap());
+        let yesterday = period("period=today").unwrap().before(&ShopClock::of("Europe/Vienna"));
+        let until = Timestamp::parse("2026-11-21T13:00:00Z").unwrap();
+        assert_eq!((yesterday.words().as_str(), yesterday.to), ("21 Nov 2026", until), "no more of the day than today");
     }
 
     #[test]

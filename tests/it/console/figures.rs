@@ -28,7 +28,7 @@ use crate::harness::shopper::now;
 /// Days of figures.
 const DAYS: i64 = 60;
 /// Days of which the hours are there as well.
-const HOURLY_DAYS: i64 = 9;
+const HOURLY_DAYS: i64 = 16;
 /// Writes at the same time.
 const LANES: usize = 16;
 

@@ -69,10 +69,10 @@ fn points(part: f64) -> String {
 pub(super) fn lift(report: &StoredReport, playbook: &Playbook, currency: &str, clock: &ShopClock) -> Table {
     let columns = vec![
         ("play", "Play"),
-        ("against", "Compared with"),
+        ("against", "Against"),
         ("verdict", "Verdict"),
-        ("people", "People with messages"),
-        ("difference", "More goals reached"),
+        ("people", "People"),
+        ("difference", "More goals"),
         ("difference_between", "is between"),
         ("revenue", "Came on top"),
         ("revenue_between", "is between"),
@@ -88,7 +88,7 @@ pub(super) fn lift(report: &StoredReport, playbook: &Playbook, currency: &str, c
     let held_out = |reading: &&Reading| HELD_OUT.contains(&reading.about.as_str());
     for reading in report.experiments.iter().filter(held_out) {
         let link = Cell::link(play_title(playbook, &reading.play), format!("/plays/{}", encoded(&reading.play)));
-        let against = if reading.about == "holdout" { "its holdout" } else { "the control group" };
+        let against = if reading.about == "holdout" { "its holdout" } else { "control group" };
         let mut row = vec![link, Cell::text(against)];
         match &reading.result {
             // Where people were not divided as declared, nothing else may be read.
