@@ -62,6 +62,16 @@ pub struct Insights {
     pub warnings: Vec<Warning>,
 }
 
+impl Insights {
+    /// A warning with what it is about, by the name that people gave it.
+    pub fn words(&self, warning: &Warning) -> String {
+        let micro = self.micros.iter().find(|micro| micro.name == warning.about).map(|micro| micro.title.as_str());
+        let funnel =
+            || self.funnels.iter().find(|funnel| funnel.name == warning.about).map(|funnel| funnel.title.as_str());
+        format!("{}: {}", micro.or_else(funnel).unwrap_or(&warning.about), warning.says)
+    }
+}
+
 /// How often one macro-conversion was reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MacroReport {

@@ -69,7 +69,7 @@ pub(crate) async fn funnels(console: &Console, request: &PageRequest) -> Result<
     let content = Content {
         words: words(&report, &clock),
         is_there: true,
-        warnings: insights.warnings.iter().map(|warning| warning.says.clone()).collect(),
+        warnings: insights.warnings.iter().map(|warning| insights.words(warning)).collect(),
         tiles: tiles(insights),
         shown,
         heats: heats(&report),

@@ -5,6 +5,7 @@ use kairos_engine::bounds::{CONSOLE_COMPLAINTS_MAX, CONSOLE_LOST_MAX, CONSOLE_PL
 use kairos_engine::playbook::Playbook;
 use kairos_insights::StoredReport;
 use kairos_insights::counts::{Counts, Orders, Tallies};
+use kairos_insights::insights::{self, WarningKind};
 use kairos_statistics::verdict::VerdictKind;
 
 use crate::charts::Unit;
@@ -248,7 +249,11 @@ fn warnings(counts: &Counts, tallies: &Tallies, report: Option<&StoredReport>, p
             warn(says, &format!("/plays/{}", encoded(&reading.play)));
         }
     }
-    report.insights.warnings.iter().for_each(|warning| warn(warning.says.clone(), "/funnels"));
+    // That there is too little to tell yet stands with the figures themselves.
+    let misleads = |warning: &&insights::Warning| warning.kind != WarningKind::TooFewPeople;
+    for warning in report.insights.warnings.iter().filter(misleads) {
+        warn(report.insights.words(warning), "/funnels");
+    }
     if !report.left_out.is_nothing() {
         warn("The daily report could not take in everything.".to_owned(), "/funnels");
     }
