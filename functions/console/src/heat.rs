@@ -7,6 +7,9 @@ use crate::page::Rendered;
 /// Steps of darkness.
 const STEPS: f64 = 5.0;
 
+/// A figure, and how it is shown.
+pub type Field = (f64, String);
+
 /// Figures in rows and columns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Heat {
@@ -19,7 +22,7 @@ pub struct Heat {
     /// What the columns are.
     pub columns: Vec<String>,
     /// The rows: what each is, and what it has: how much (what darkness goes by), and the words.
-    pub rows: Vec<(String, Vec<Option<(f64, String)>>)>,
+    pub rows: Vec<(String, Vec<Option<Field>>)>,
 }
 
 struct Row<'a> {
