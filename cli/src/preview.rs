@@ -15,6 +15,7 @@ pub mod shown;
 use std::collections::BTreeSet;
 
 use kairos_delivery::composer::compose_from;
+use kairos_delivery::samples::Samples;
 use kairos_engine::identifiers::{DeliveryId, UserKey};
 use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::money::Micros;
@@ -24,7 +25,7 @@ use kairos_engine::playbook::{
 };
 use kairos_engine::time::Timestamp;
 
-use shopper::{Samples, Shopper};
+use shopper::Shopper;
 use shown::Shown;
 
 /// The messages of a play, as somebody would get them.

@@ -1,32 +1,23 @@
 //! Whom a preview is for: a sample shopper with a cart, or a user of an installation.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kairos_cloud::catalogue::CatalogueTable;
-use kairos_delivery::consent_links::{ConsentLinks, signed};
 use kairos_delivery::enrichment::Listings;
-use kairos_delivery::links::{NotShort, Short, ShortLinks};
-use kairos_delivery::promo_codes::{Codes, sample};
-use kairos_engine::mailbox::{CartData, DeliveryOrder, DeviceData, MessageData, PersonData};
+use kairos_engine::mailbox::{CartData, DeviceData, MessageData, PersonData};
 use kairos_engine::money::{Currency, Micros};
 use kairos_engine::place::Position;
-use kairos_engine::playbook::{Channel, Play, Playbook, Promotion, TraitValue};
+use kairos_engine::playbook::{Channel, Play, Playbook, TraitValue};
 use kairos_engine::product::Product;
 use kairos_engine::state::{Subject, UserState};
-use kairos_messages::{ConsentUrls, PromoCode, names_in_message};
+use kairos_messages::names_in_message;
 use kairos_protocol::catalogue::{Listing, Stock};
-use kairos_protocol::delivery::Answer;
-use kairos_protocol::links::MessageLinks;
 use kairos_protocol::port::Fault;
-use kairos_protocol::signed_links::LinkKey;
 
 use super::sends;
 
 /// How far north of the first place the sample shopper stands, in degrees of latitude: about 700 m.
 const AWAY: f64 = 0.0063;
-/// What sample links are signed with.
-const SAMPLE_KEY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Somebody who gets messages.
 #[derive(Debug)]
@@ -173,58 +164,5 @@ impl Listings for Catalogue {
             Self::Sample(_) => Ok(related_samples().into_iter().map(|product| product.id).take(limit).collect()),
             Self::Installed(table) => Listings::newest_of(table, category, limit).await,
         }
-    }
-}
-
-/// Where the links of a composed message lead.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CountedLinks {
-    /// What short links begin with.
-    pub base: String,
-    /// The pages behind them.
-    pub pages: Vec<String>,
-}
-
-/// Promo codes that nobody can redeem, and short links that lead nowhere: none is made, taken or kept for a preview. As
-/// long as real ones, so that an SMS falls into as many segments.
-#[derive(Debug, Default)]
-pub struct Samples {
-    counted: RefCell<CountedLinks>,
-}
-
-impl Samples {
-    /// The links that the message composed last would count.
-    pub fn counted(&self) -> CountedLinks {
-        self.counted.borrow().clone()
-    }
-}
-
-impl ShortLinks for Samples {
-    async fn short(&self, links: &MessageLinks, domain: Option<&str>) -> Result<Short, NotShort> {
-        let base = domain.unwrap_or(self.own_address());
-        let pages = links.links.iter().map(|target| target.page.clone()).collect();
-        self.counted.replace(CountedLinks { base: base.to_owned(), pages });
-        let key = LinkKey::parse(SAMPLE_KEY).expect("it is long enough for a key");
-        Ok(Short::new(links.clone(), base, key))
-    }
-
-    /// As long as the address that AWS gives to a function.
-    fn own_address(&self) -> &str {
-        "https://this-is-only-a-preview-of-links0.lambda-url.eu-central-1.on.aws"
-    }
-}
-
-impl ConsentLinks for Samples {
-    async fn urls(&self, order: &DeliveryOrder) -> Result<ConsentUrls, Answer> {
-        let key = LinkKey::parse(SAMPLE_KEY).expect("it is long enough for a key");
-        // As long as the address that AWS gives to a function.
-        let base = "https://this-is-only-a-preview-of-choice.lambda-url.eu-central-1.on.aws";
-        Ok(signed(order, base, &key))
-    }
-}
-
-impl Codes for Samples {
-    async fn code(&self, order: &DeliveryOrder, _: &str, promotion: &Promotion) -> Result<PromoCode, Answer> {
-        Ok(sample(promotion, order.due_at.plus(promotion.expires_after)))
     }
 }

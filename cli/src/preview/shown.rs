@@ -1,13 +1,13 @@
 //! A composed message in the parts that the terminal and the page show.
 
 use kairos_backtest::table::thousands;
+use kairos_delivery::samples::CountedLinks;
 use kairos_engine::money::Micros;
 use kairos_engine::playbook::{LinkButton, OnSiteKind, OnSiteMessage, OnSitePosition, PushMessage, WebhookHeader};
 use kairos_messages::{SmsEncoding, sms_size};
 use kairos_protocol::delivery::Content;
 
 use super::markup::{harmless, links_in_text, plain, visible};
-use super::shopper::CountedLinks;
 use kairos_backtest::page::escaped;
 
 /// How much of a body mail programs show beside the subject, in characters: as much as the widest do.

@@ -212,11 +212,13 @@ impl Delivery {
     }
 }
 
-/// A user and the address at which they are written to, when something comes back from there that does not say to what.
+/// A user and the address at which they are written to: where something comes back that does not say to what, and where
+/// people look for somebody by it.
 fn written_to(incoming: &Incoming) -> Option<(Channel, AddressKey, UserKey)> {
     let order = incoming.message.as_ref().ok()?.order();
-    let is_chat = matches!(order.channel, Channel::Sms | Channel::Telegram | Channel::Viber | Channel::Whatsapp);
-    let is_users = is_chat && order.purpose != Purpose::Test;
+    let is_noted =
+        matches!(order.channel, Channel::Email | Channel::Sms | Channel::Telegram | Channel::Viber | Channel::Whatsapp);
+    let is_users = is_noted && order.purpose != Purpose::Test;
     is_users.then(|| (order.channel, AddressKey::of(order.channel, &order.address), order.user))
 }
 

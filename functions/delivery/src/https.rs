@@ -19,7 +19,7 @@ use crate::providers::duration;
 
 /// What all clients have in common: one attempt within this time, no redirects, no proxy, and for each request a
 /// connection of its own, because a frozen process must not take a dead connection for a lost answer.
-pub(crate) fn builder(timeout: Span) -> ClientBuilder {
+pub fn builder(timeout: Span) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("Kairos/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
@@ -32,7 +32,10 @@ pub(crate) fn builder(timeout: Span) -> ClientBuilder {
 }
 
 /// A client with the machine's root certificates and ring, the TLS that the AWS clients use too.
-pub(crate) fn client(builder: ClientBuilder) -> Result<Client, String> {
+///
+/// # Errors
+/// When the machine has no root certificates, or TLS cannot be set up.
+pub fn client(builder: ClientBuilder) -> Result<Client, String> {
     let mut roots = rustls::RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if added == 0 {
@@ -47,7 +50,10 @@ pub(crate) fn client(builder: ClientBuilder) -> Result<Client, String> {
 }
 
 /// The beginning of an answer's body, at most so long.
-pub(crate) async fn beginning(response: &mut Response, bytes_max: usize) -> Result<Vec<u8>, reqwest::Error> {
+///
+/// # Errors
+/// When the connection is lost before its end.
+pub async fn beginning(response: &mut Response, bytes_max: usize) -> Result<Vec<u8>, reqwest::Error> {
     let mut said = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         let room = bytes_max - said.len();

@@ -9,18 +9,20 @@
 //!   classify the answer by the codes that the provider documents): [`sms`], [`email`], [`webhook`],
 //!   and over [`messengers`] [`telegram`], [`viber`], [`whatsapp`]. [`on_site`] writes to
 //!   the inbox, [`web_push`] to the user's browsers, [`mobile_push`] to their devices ([`push`]: what those have in common). `docs/channels.md` has all tables.
+//! - [`samples`]: what a message is composed with where it is only looked at.
 //! - [`function`]: the batch in, the failures and the counters out.
 //!
 //! **Invariant:** no client of a provider retries by itself: after an answer that did not arrive, only
 //! the protocol knows whether the channel may send again.
 
 pub mod aws_answer;
+pub mod aws_json;
 pub mod composer;
 pub mod consent_links;
 pub mod email;
 pub mod enrichment;
 pub mod function;
-mod https;
+pub mod https;
 pub mod links;
 pub mod messengers;
 pub mod mobile_push;
@@ -28,6 +30,7 @@ pub mod on_site;
 pub mod promo_codes;
 pub mod providers;
 pub mod push;
+pub mod samples;
 pub mod sms;
 pub mod telegram;
 pub mod tokens;

@@ -2,9 +2,8 @@
 //! (<https://docs.aws.amazon.com/pinpoint/latest/apireference_smsvoicev2/API_SendTextMessage.html>). (It was a part of Amazon
 //! Pinpoint, and stays when that ends.)
 //!
-//! One call of one operation, written out: AWS JSON 1.0
-//! (<https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html>), signed with Signature Version 4. The service's SDK has
-//! a hundred operations more, and the function no room for them.
+//! One call of one operation, written out ([`crate::aws_json`]): the service's SDK has a hundred operations more, and the
+//! function no room for them.
 //!
 //! At most once, as by SNS: it knows no idempotency key either. The delivery's id goes along as context, which the events of the
 //! configuration set give back.
@@ -21,12 +20,7 @@
 //! | `InternalServerException`, other 5xx; a 200 that names no message | unknown | unconfirmed: not tried again |
 
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime};
 
-use aws_credential_types::provider::ProvideCredentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use aws_smithy_runtime_api::client::identity::Identity;
 use aws_types::SdkConfig;
 use aws_types::sdk_config::SharedCredentialsProvider;
 use kairos_engine::bounds::{PROVIDER_TIMEOUT, SMS_ANSWER_BYTES_MAX};
@@ -35,11 +29,12 @@ use kairos_engine::playbook::SmsSettings;
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::delivery::{Answer, AnswerClass};
 use reqwest::Client;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 
 use super::{is_expected, lower};
 use crate::aws_answer::{Refusal, accepted, common, not_built};
+use crate::aws_json::{Service, endpoint_in, signed};
 use crate::https::{beginning, builder, client, unanswered};
 
 /// By which the events of a configuration set name the delivery.
@@ -77,7 +72,7 @@ impl EndUserMessaging {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         let endpoint = stand_in.or_else(|| config.endpoint_url().map(str::to_owned));
         Self {
-            endpoint: endpoint.unwrap_or_else(|| endpoint_in(&region)),
+            endpoint: endpoint.unwrap_or_else(|| endpoint_in(SERVICE, &region)),
             region,
             credentials: config.credentials_provider(),
             sender_id,
@@ -150,40 +145,9 @@ impl EndUserMessaging {
 
     /// The headers of a request with this body, its signature among them; or why there are none.
     async fn signed(&self, body: &str, now: Timestamp) -> Result<HeaderMap, String> {
-        let credentials = self.credentials.as_ref().ok_or("there are no credentials")?;
-        let identity: Identity = credentials.provide_credentials().await.map_err(|error| error.to_string())?.into();
-        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(now.as_millis().unsigned_abs());
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name(SERVICE)
-            .time(time)
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| error.to_string())?
-            .into();
-        let mut headers = HeaderMap::from_iter([
-            (CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0")),
-            (HeaderName::from_static("x-amz-target"), HeaderValue::from_static(TARGET)),
-        ]);
-        let to_sign = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-        let request = SignableRequest::new("POST", &self.endpoint, to_sign, SignableBody::Bytes(body.as_bytes()))
-            .map_err(|error| error.to_string())?;
-        let (instructions, _) = sign(request, &parameters).map_err(|error| error.to_string())?.into_parts();
-        for (name, value) in instructions.headers() {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| error.to_string())?;
-            let mut value = HeaderValue::from_str(value).map_err(|error| error.to_string())?;
-            value.set_sensitive(true);
-            headers.insert(name, value);
-        }
-        Ok(headers)
+        let service = Service { name: SERVICE, region: &self.region, endpoint: &self.endpoint };
+        signed(service, self.credentials.as_ref(), TARGET, body, now).await
     }
-}
-
-/// Where the service is in a region (<https://docs.aws.amazon.com/general/latest/gr/end-user-messaging.html>).
-fn endpoint_in(region: &str) -> String {
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    format!("https://{SERVICE}.{region}.{suffix}/")
 }
 
 /// A price as the service takes it.
@@ -341,7 +305,7 @@ mod tests {
 
     #[test]
     fn each_region_has_its_host() {
-        assert_eq!(endpoint_in("eu-central-1"), "https://sms-voice.eu-central-1.amazonaws.com/");
-        assert_eq!(endpoint_in("cn-north-1"), "https://sms-voice.cn-north-1.amazonaws.com.cn/");
+        assert_eq!(endpoint_in(SERVICE, "eu-central-1"), "https://sms-voice.eu-central-1.amazonaws.com/");
+        assert_eq!(endpoint_in(SERVICE, "cn-north-1"), "https://sms-voice.cn-north-1.amazonaws.com.cn/");
     }
 }
