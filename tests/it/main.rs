@@ -21,6 +21,7 @@
 //! | [`sms`] | SMS by two services: what the second one gets, and what it never gets |
 //! | [`receipts`] | what comes back for messages, signed and forged, once and again |
 //! | [`on_site`] | messages on the shop's own pages, and who may see them; in a browser, too |
+//! | [`console_people`] | the console's pages about people, messages, the playbook and health, in a browser |
 //! | [`dead_letters`], [`kills`] | what happens when something breaks |
 //! | [`console`] | who gets into the console, what it shows, how fast; and every page in a browser |
 //! | [`permissions`] | that a role may do what its function does and nothing else |
@@ -38,6 +39,7 @@ mod catalogue;
 mod clients;
 mod consent;
 mod console;
+mod console_people;
 mod dead_letters;
 mod duplicates;
 mod envelopes;

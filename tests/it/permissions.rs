@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 75] = [
+const ATTEMPTS: [&str; 79] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -24,9 +24,11 @@ const ATTEMPTS: [&str; 75] = [
     "Scan UsersTable",
     "Query UsersTable/alarms",
     "GetItem DeliveriesTable",
+    "BatchGetItem DeliveriesTable",
     "PutItem DeliveriesTable",
     "Query DeliveriesTable/provider_ids",
     "PutItem RefusalsTable",
+    "Query RefusalsTable",
     "GetItem PlaybookTable",
     "PutItem PlaybookTable",
     "PutItem InterestsTable",
@@ -64,6 +66,8 @@ const ATTEMPTS: [&str; 75] = [
     "SendMessage DeliveriesQueueUrl",
     "SendMessage AlarmsQueueUrl",
     "SendMessage FeedbackQueueUrl",
+    "ReceiveMessage EventsDeadLettersUrl",
+    "SendMessage EventsDeadLettersUrl",
     "Publish SMS",
     "Publish endpoint/GCM/shop/1",
     "CreatePlatformEndpoint app/GCM/shop",
@@ -252,13 +256,28 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     (
         "ConsoleFunction",
         &[
+            "BatchGetItem UsersTable",
+            "Query UsersTable/alarms",
+            "GetItem DeliveriesTable",
+            "BatchGetItem DeliveriesTable",
+            "Query RefusalsTable",
             "GetItem PlaybookTable",
+            "PutItem PlaybookTable",
+            "BatchGetItem CatalogueTable",
+            "Query CatalogueTable/categories",
             "Query FiguresTable",
             "BatchGetItem ConsoleTable",
             "PutItem ConsoleTable",
             "UpdateItem ConsoleTable",
             "DeleteItem ConsoleTable",
             "Query ConsoleTable",
+            "Query AddressesTable",
+            "SendMessage EventsQueueUrl",
+            "SendMessage DeliveriesQueueUrl",
+            "SendMessage AlarmsQueueUrl",
+            "SendMessage FeedbackQueueUrl",
+            "ReceiveMessage EventsDeadLettersUrl",
+            "GetObject ArchiveBucket",
             "GetReport ArchiveBucket",
             "GetSecretValue ConsoleKeyArn",
             "GetSecretValue ConsolePasswordArn",
@@ -400,6 +419,16 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .send()
                 .await,
         ),
+        "Query" if on == "RefusalsTable" => verdict(
+            dynamodb
+                .query()
+                .table_name(table)
+                .key_condition_expression("#source = :source")
+                .expression_attribute_names("#source", "source")
+                .expression_attribute_values(":source", text("permission"))
+                .send()
+                .await,
+        ),
         "Query" if on == "FiguresTable" => verdict(
             dynamodb
                 .query()
@@ -492,6 +521,7 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .send()
                 .await,
         ),
+        "ReceiveMessage" => verdict(sqs.receive_message().queue_url(stage.output(on)).send().await),
         "Publish" if on == "SMS" => {
             verdict(sns.publish().phone_number("+15559999999").message("permission").send().await)
         }

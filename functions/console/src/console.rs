@@ -15,8 +15,10 @@ use kairos_protocol::port::Fault;
 
 use crate::figures::FiguresStore;
 use crate::format::ShopClock;
+use crate::records::Records;
 use crate::reports::ReportStore;
 use crate::store::ConsoleStore;
+use crate::system::System;
 
 /// The console.
 #[derive(Debug)]
@@ -29,6 +31,10 @@ pub struct Console {
     pub reports: ReportStore,
     /// Sessions, attempts, changes.
     pub store: ConsoleStore,
+    /// Users, deliveries, the archive.
+    pub records: Records,
+    /// Queues, functions, tables.
+    pub system: System,
     /// It runs on a local engine, which speaks plain HTTP.
     pub is_local: bool,
     key: Secret<String>,
@@ -50,6 +56,8 @@ impl Console {
             figures: FiguresStore::new(FiguresTable::new(tables.clone(), required("FIGURES_TABLE")?)),
             reports: ReportStore::new(ReportsBucket::new(&config, required("ARCHIVE_BUCKET")?)),
             store: ConsoleStore::new(tables, required("CONSOLE_TABLE")?),
+            records: Records::from_environment(&config)?,
+            system: System::from_environment(&config)?,
             is_local: config.endpoint_url().is_some(),
             key: secret(required("CONSOLE_KEY_ARN")?),
             password: secret(required("CONSOLE_PASSWORD_ARN")?),

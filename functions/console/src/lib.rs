@@ -12,6 +12,8 @@
 //! [`charts`], [`heat`]: how it is written and drawn. [`store`]: sessions, wrong logins
 //! and what was changed by whom, in the console's own table.
 //!
+//! [`records`], [`system`], [`metrics`]: what pages about people and about the stack read.
+//!
 //! **Invariants:** no page and no export without a session. Whatever changes something is a POST from a page of ours with the
 //! session's own token. A page is made of templates alone, which escape all they are given; no script and no style stands in
 //! a page, and nothing is loaded from elsewhere.
@@ -20,6 +22,7 @@ pub mod answer;
 pub mod assets;
 pub mod charts;
 pub mod console;
+mod explained;
 pub mod figures;
 pub mod filters;
 pub mod format;
@@ -27,14 +30,17 @@ pub mod function;
 pub mod heat;
 pub mod lens;
 pub mod login;
+pub mod metrics;
 pub mod page;
 pub mod pages;
 pub mod period;
 pub mod problem;
+pub mod records;
 pub mod reports;
 pub mod request;
 pub mod sessions;
 pub mod store;
+pub mod system;
 pub mod tables;
 
 pub use console::Console;

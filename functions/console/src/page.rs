@@ -91,7 +91,8 @@ impl Section {
             Self::Users => "/users",
             Self::Deliveries => "/deliveries",
             Self::Playbook => "/playbook",
-            Self::Health => "/health",
+            // `/health` is the local engine's own.
+            Self::Health => "/system",
         }
     }
 }

@@ -724,6 +724,18 @@ pub const REDRIVE_MAX: usize = 200;
 pub const REDRIVE_LEASE: Span = Span::from_secs(60);
 /// After how long no further dead letter is put back by one request.
 pub const REDRIVE_RUN_MAX: Span = Span::from_secs(15);
+/// Longest detail of a row of the archive that is shown, in bytes.
+pub const ARCHIVE_ROW_SHOWN_BYTES_MAX: usize = 600;
+/// Metrics that CloudWatch is asked for at once (its own bound).
+pub const METRIC_QUERIES_MAX: usize = 500;
+/// Counters of functions that are shown.
+pub const METRIC_COUNTERS_MAX: usize = 1_000;
+/// Largest answer of CloudWatch that is read, in bytes.
+pub const METRIC_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long CloudWatch is waited for.
+pub const METRIC_TIMEOUT: Span = Span::from_secs(5);
+/// Changes by way of the console that are shown.
+pub const CHANGES_SHOWN_MAX: u16 = 20;
 /// Refusals of a source that are shown.
 pub const REFUSALS_SHOWN_MAX: u16 = 50;
 

@@ -209,6 +209,12 @@ impl Stage {
         .await
     }
 
+    /// A system whose console is looked at; failed messages come again after 2 s.
+    pub(crate) async fn console_people() -> &'static Self {
+        static STAGE: Shared = OnceCell::const_new();
+        started(&STAGE, Self::start("console-people", Some(2))).await
+    }
+
     /// A system whose traffic is known, as one test alone makes it.
     pub(crate) async fn reports() -> &'static Self {
         static STAGE: Shared = OnceCell::const_new();

@@ -4,7 +4,7 @@ use kairos_engine::time::Span;
 use kairos_insights::Insights;
 use kairos_insights::insights::{
     Amounts, AttributionReport, Credits, FunnelReport, HourReport, MicroReport, OrderValueReport, Quantiles, Rate,
-    RfmReport, Warning,
+    RfmReport,
 };
 
 use super::{COHORTS_SHOWN_MAX, FIGURE, NAME, amount};
@@ -50,7 +50,7 @@ pub(super) fn lines(insights: &Insights, style: Style) -> Vec<String> {
         let names: Vec<&str> = nobody.iter().map(|micro| &*micro.name).collect();
         lines.push(style.dim(format!("  nobody had: {}", names.join(", "))));
     }
-    insights.warnings.iter().for_each(|warning| lines.extend(of_warning(warning, style)));
+    insights.warnings.iter().for_each(|warning| lines.extend(of_warning(&insights.words(warning), style)));
     for funnel in &insights.funnels {
         lines.extend(of_funnel(funnel, style));
     }
@@ -103,9 +103,8 @@ fn of_micro(micro: &MicroReport, style: Style) -> Vec<String> {
     lines
 }
 
-fn of_warning(warning: &Warning, style: Style) -> Vec<String> {
-    let text = format!("{}: {}", warning.about, warning.says);
-    wrapped(&text, COLUMNS - 2).into_iter().map(|text| style.attention(format!("  {text}"))).collect()
+fn of_warning(text: &str, style: Style) -> Vec<String> {
+    wrapped(text, COLUMNS - 2).into_iter().map(|text| style.attention(format!("  {text}"))).collect()
 }
 
 fn of_funnel(funnel: &FunnelReport, style: Style) -> Vec<String> {

@@ -238,7 +238,7 @@ fn warnings(counts: &Counts, tallies: &Tallies, report: Option<&StoredReport>, p
     }
     if counts.unreadable + counts.omitted > 0 {
         let rows = format::counted(counts.unreadable + counts.omitted, "fact is", "facts are");
-        warn(format!("{rows} missing in these figures."), "/health");
+        warn(format!("{rows} missing in these figures."), "/system");
     }
     let Some(report) = report else { return warnings };
     let is_mixed_up = |kind| kind == VerdictKind::SampleRatioMismatch;

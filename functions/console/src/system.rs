@@ -1,0 +1,77 @@
+//! The stack itself: its queues, functions and tables, as the page of its health shows them.
+
+use aws_sdk_sqs::Client as Sqs;
+use aws_types::SdkConfig;
+use kairos_cloud::dead_letters::WatchedQueue;
+use kairos_cloud::environment::{MissingSetting, required};
+
+use crate::metrics::Metrics;
+
+/// The functions, by the end of their names.
+pub const FUNCTIONS: [&str; 15] = [
+    "ingest",
+    "decide",
+    "timers",
+    "segmentation",
+    "catalogue",
+    "delivery",
+    "redeem",
+    "links",
+    "inbox",
+    "preferences",
+    "callbacks",
+    "feedback",
+    "archive",
+    "reports",
+    "console",
+];
+
+/// The queues: a name in addresses, and what the environment calls them.
+const QUEUES: [(&str, &str, &str); 4] = [
+    ("mailboxes", "EVENTS_QUEUE_URL", "EVENTS_DEAD_LETTERS_URL"),
+    ("deliveries", "DELIVERIES_QUEUE_URL", "DELIVERIES_DEAD_LETTERS_URL"),
+    ("alarms", "ALARMS_QUEUE_URL", "ALARMS_DEAD_LETTERS_URL"),
+    ("feedback", "FEEDBACK_QUEUE_URL", "FEEDBACK_DEAD_LETTERS_URL"),
+];
+
+/// The stack.
+#[derive(Debug)]
+pub struct System {
+    /// Its name, with which its functions' begin.
+    pub stack: String,
+    /// Its queues.
+    pub queues: Vec<WatchedQueue>,
+    /// Its tables, by their names in DynamoDB.
+    pub tables: Vec<String>,
+    /// What is measured of it.
+    pub metrics: Metrics,
+}
+
+impl System {
+    /// The stack of the environment (see `template.yaml`).
+    ///
+    /// # Errors
+    /// When a setting is missing.
+    pub fn from_environment(config: &SdkConfig) -> Result<Self, MissingSetting> {
+        let sqs = Sqs::new(config);
+        let queue = |(name, queue, dead_letters): (&'static str, &'static str, &'static str)| {
+            Ok(WatchedQueue::new(sqs.clone(), name, required(queue)?, required(dead_letters)?))
+        };
+        Ok(Self {
+            stack: required("STACK_NAME")?,
+            queues: QUEUES.into_iter().map(queue).collect::<Result<_, MissingSetting>>()?,
+            tables: required("TABLES")?.split(',').map(str::to_owned).collect(),
+            metrics: Metrics::new(config),
+        })
+    }
+
+    /// The full name of a function.
+    pub fn function(&self, name: &str) -> String {
+        format!("{}-{name}", self.stack)
+    }
+
+    /// The queue of this name.
+    pub fn queue(&self, name: &str) -> Option<&WatchedQueue> {
+        self.queues.iter().find(|queue| queue.name == name)
+    }
+}
