@@ -137,6 +137,8 @@ fn decided(mut state: UserState) -> UserState {
     state.seen = Default::default();
     state.messages = Default::default();
     state.passed_on = Default::default();
+    // Heard by the commit, for figures; no decision asks for it.
+    state.origin = None;
     state
 }
 
