@@ -279,6 +279,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "ReceiveMessage EventsDeadLettersUrl",
             "GetObject ArchiveBucket",
             "GetReport ArchiveBucket",
+            "ListFacts ArchiveBucket",
             "GetSecretValue ConsoleKeyArn",
             "GetSecretValue ConsolePasswordArn",
         ],

@@ -26,14 +26,6 @@ pub const FUNCTIONS: [&str; 15] = [
     "console",
 ];
 
-/// The queues: a name in addresses, and what the environment calls them.
-const QUEUES: [(&str, &str, &str); 4] = [
-    ("mailboxes", "EVENTS_QUEUE_URL", "EVENTS_DEAD_LETTERS_URL"),
-    ("deliveries", "DELIVERIES_QUEUE_URL", "DELIVERIES_DEAD_LETTERS_URL"),
-    ("alarms", "ALARMS_QUEUE_URL", "ALARMS_DEAD_LETTERS_URL"),
-    ("feedback", "FEEDBACK_QUEUE_URL", "FEEDBACK_DEAD_LETTERS_URL"),
-];
-
 /// The stack.
 #[derive(Debug)]
 pub struct System {
@@ -54,12 +46,15 @@ impl System {
     /// When a setting is missing.
     pub fn from_environment(config: &SdkConfig) -> Result<Self, MissingSetting> {
         let sqs = Sqs::new(config);
-        let queue = |(name, queue, dead_letters): (&'static str, &'static str, &'static str)| {
-            Ok(WatchedQueue::new(sqs.clone(), name, required(queue)?, required(dead_letters)?))
-        };
+        let queue = |name, (url, dead_letters_url)| WatchedQueue::new(sqs.clone(), name, url, dead_letters_url);
         Ok(Self {
             stack: required("STACK_NAME")?,
-            queues: QUEUES.into_iter().map(queue).collect::<Result<_, MissingSetting>>()?,
+            queues: vec![
+                queue("mailboxes", (required("EVENTS_QUEUE_URL")?, required("EVENTS_DEAD_LETTERS_URL")?)),
+                queue("deliveries", (required("DELIVERIES_QUEUE_URL")?, required("DELIVERIES_DEAD_LETTERS_URL")?)),
+                queue("alarms", (required("ALARMS_QUEUE_URL")?, required("ALARMS_DEAD_LETTERS_URL")?)),
+                queue("feedback", (required("FEEDBACK_QUEUE_URL")?, required("FEEDBACK_DEAD_LETTERS_URL")?)),
+            ],
             tables: required("TABLES")?.split(',').map(str::to_owned).collect(),
             metrics: Metrics::new(config),
         })
