@@ -125,7 +125,7 @@ fn missing(week: &Compared<'_>) -> Vec<String> {
     let mut missing = Vec::new();
     if this.left_out.objects > 0 {
         missing.push(format!(
-            "The oldest {} files of the week had no room: its figures are too low.",
+            "{} files of the week had no room, or could not be read: its figures are too low.",
             thousands(this.left_out.objects)
         ));
     }

@@ -20,10 +20,11 @@ pub struct Read {
     pub left_out: LeftOut,
 }
 
-/// Reads the archive's rows of some days: their newest objects, of so many bytes together at most.
+/// Reads the archive's rows of some days: their newest objects, of so many bytes together at most. One that cannot be read is
+/// left out and counted, so that it does not cost the report of all others.
 ///
 /// # Errors
-/// When S3 fails, or an object is damaged.
+/// When S3 fails, or no object at all can be read.
 pub async fn days(bucket: &ArchiveBucket, playbook: &Playbook, period: Period, bytes_max: u64) -> Result<Read, Fault> {
     let mut all = Vec::new();
     for number in 0..i64::from(period.days) {
@@ -34,16 +35,31 @@ pub async fn days(bucket: &ArchiveBucket, playbook: &Playbook, period: Period, b
     let (names, left_out) = newest(all, bytes_max);
     let mut read = Read { tally: Tally::of(playbook), left_out: LeftOut { objects: left_out, ..LeftOut::default() } };
     let mut objects = stream::iter(&names).map(|name| bucket.read(name)).buffered(REPORT_LANES_MAX);
+    let (mut is_read, mut unreadable) = (false, None);
     // In the order of their names: so each user's rows come in theirs.
     while let Some(object) = objects.next().await {
-        for line in object?.rows.lines() {
+        let object = match object {
+            Ok(object) => object,
+            Err(Fault::Permanent { what, why }) => {
+                tracing::error!(what, why, "an object of the archive cannot be read; the report goes on without it");
+                read.left_out.objects += 1;
+                unreadable = Some(Fault::Permanent { what, why });
+                continue;
+            }
+            Err(fault) => return Err(fault),
+        };
+        is_read = true;
+        for line in object.rows.lines() {
             match serde_json::from_str::<Row>(line) {
                 Ok(row) => read.tally.note(&row),
                 Err(_) => read.left_out.rows += 1,
             }
         }
     }
-    Ok(read)
+    match unreadable.filter(|_| !is_read) {
+        Some(fault) => Err(fault),
+        None => Ok(read),
+    }
 }
 
 async fn sizes(bucket: &ArchiveBucket, prefix: &str) -> Result<Vec<(String, u64)>, Fault> {

@@ -48,7 +48,7 @@ pub struct Period {
 /// What is missing in a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// Objects of the archive that were not read: the oldest, because there were too many bytes.
+    /// Objects of the archive that were not read: the oldest, because there were too many bytes, and damaged ones.
     #[serde(default)]
     pub objects: u64,
     /// Rows that nobody understands.

@@ -326,6 +326,19 @@ fn mailbox_messages_of_every_age_are_read() {
     }
 }
 
+/// A playbook keeps what it declares for as long as it is stored.
+#[test]
+fn conversions_of_the_first_version_are_read_and_written_alike() {
+    let text = fs::read_to_string(path("conversions_v1.json")).unwrap();
+    let read: kairos_engine::playbook::Conversions = serde_json::from_str(&text).unwrap();
+    assert_eq!((read.macros.len(), read.micros.len(), read.funnels.len()), (2, 1, 1));
+    assert_eq!(read.attribution.model.as_str(), "time_decay");
+    assert_eq!(serde_json::to_value(&read).unwrap(), serde_json::from_str::<serde_json::Value>(&text).unwrap());
+    // A playbook without any is written as before there were any.
+    let without = serde_json::to_value(Playbook::default()).unwrap();
+    assert!(without.get("conversions").is_none(), "{without}");
+}
+
 /// Deliveries under way render with the playbook that decided them, and a playbook stays in force until the next one.
 #[test]
 fn playbooks_of_every_age_are_read_and_mean_what_they_meant() {
