@@ -52,7 +52,20 @@ fn there_is_no_page_and_no_export_without_a_session() {
             let answer = console.get(path, &cookie).await;
             assert_eq!(answer.status, if path == "/nothing" { 404 } else { 200 }, "{path}: {}", answer.body);
         }
-        for path in ["/log-out", "/log-out/everywhere", "/", "/plays"] {
+        // What there is of people and of the system is behind the same door, whatever it is called, and so is each change.
+        for path in [
+            "/users",
+            "/users?q=ann",
+            "/users/ann",
+            "/deliveries",
+            "/playbook",
+            "/system",
+            "/system?export=csv&table=queues",
+        ] {
+            let answer = console.get(path, "").await;
+            assert_eq!((answer.status, answer.body.as_str()), (303, ""), "{path}");
+        }
+        for path in ["/log-out", "/log-out/everywhere", "/", "/plays", "/playbook", "/system"] {
             assert_eq!(console.post(path, &forged[0], "csrf=x").await.status, 403, "{path}");
         }
     });
