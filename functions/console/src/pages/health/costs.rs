@@ -35,7 +35,8 @@ pub(super) struct Bill {
 /// Memory of a function, in GB, as `template.yaml` has it.
 fn memory_gb(function: &str) -> f64 {
     match function {
-        "console" => 0.5,
+        "console" => 1.0,
+        "reports" => 2.0,
         _ => 0.25,
     }
 }
@@ -116,10 +117,24 @@ mod tests {
         bill.queue(true, [Some(1_000.0), None, None]);
         assert_eq!(bill.per_million(), None, "no function is measured");
         bill.functions([("ingest", Some(1_000.0), Some(4_000.0))].into_iter());
-        // 0.20 + 1 GB-s a thousand events + 0.625 + 0.125 + 0.40 + 0.50
-        let expected = 0.20 + 13.333_4 + 0.625 + 0.125 + 0.40 + 0.50;
+        // One of each an event, and a thousandth of a GB-second.
+        let expected = 0.20 + 0.013_333_4 + 0.625 + 0.125 + 0.40 + 0.50;
         assert!((bill.per_million().unwrap() - expected).abs() < 1e-9, "{:?}", bill.per_million());
         assert_eq!(Bill { events: None, ..bill.clone() }.per_million(), None);
         assert_eq!(table(&bill).rows.len(), 7);
+    }
+
+    #[test]
+    fn memory_is_what_the_template_gives() {
+        let template = include_str!("../../../../../template.yaml");
+        let mut own = 0;
+        for resource in template.split("\n\n").filter(|resource| resource.contains("Type: AWS::Serverless::Function")) {
+            let binary = resource.split("Binary: ").nth(1).and_then(|rest| rest.split('}').next()).unwrap();
+            let memory = resource.split("MemorySize: ").nth(1).and_then(|rest| rest.lines().next());
+            own += usize::from(memory.is_some());
+            let megabytes: f64 = memory.map_or(256.0, |memory| memory.parse().unwrap());
+            assert_eq!(memory_gb(binary) * 1_024.0, megabytes, "{binary}");
+        }
+        assert_eq!(own, 2, "this test still finds them");
     }
 }
