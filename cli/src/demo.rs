@@ -17,7 +17,7 @@ use kairos_engine::playbook::Playbook;
 use kairos_protocol::port::Clock;
 
 use crate::calls::{Limits, pack};
-use crate::commands::check::checked;
+use crate::commands::check::checked_with_warnings;
 use crate::commands::replay;
 use crate::local::{Engine, UpOptions};
 use crate::rees46::Recording;
@@ -61,7 +61,9 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// When it cannot be shown.
 pub async fn show(engine: &Engine, up: &UpOptions, options: &Options) -> Result<Verdict, Failure> {
     let started = Instant::now();
-    let playbook = checked(&options.playbook).ok_or("the playbook must be in order before it can be shown at work")?;
+    let (playbook, warnings) = checked_with_warnings(&options.playbook)
+        .ok_or("the playbook must be in order before it can be shown at work")?;
+    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     let sources = if options.recording.is_some() { replay::SOURCES } else { WEBSITE };
     let write_key = replay::source(&playbook, sources).ok_or("the playbook has no source, so no event can be sent")?;
 
@@ -77,7 +79,7 @@ pub async fn show(engine: &Engine, up: &UpOptions, options: &Options) -> Result<
     let target = Target::local(stack);
 
     stage(2, "Publishing the playbook");
-    target.playbooks(None).await?.publish(&playbook).await?;
+    target.playbooks(None).await?.publish_checked(&playbook, &warnings).await?;
     note(format!("  {}", kairos_playbook::summary(&playbook)));
 
     let verdict = match &recording {

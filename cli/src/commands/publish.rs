@@ -45,10 +45,14 @@ pub async fn run(arguments: &Arguments) -> Done {
     }
     match publication.watched_from_now {
         0 => {}
-        1 => line("One thing that it asks about users was not watched before: nothing is known of the time until now."),
-        count => line(format!(
-            "{count} things that it asks about users were not watched before: nothing is known of the time until now."
-        )),
+        count => {
+            let things = match count {
+                1 => "One thing that it asks about users was".to_owned(),
+                count => format!("{count} things that it asks about users were"),
+            };
+            line(format!("{things} not watched before: nothing is known of the time until now, until"));
+            line("`kairos segments backfill` tells users what the archive knows.");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
