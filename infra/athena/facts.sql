@@ -33,7 +33,7 @@ CREATE EXTERNAL TABLE kairos_facts (
   facts int,
   currency string,
   who struct<source:string, campaign:string, device:string, region:string, segments:array<string>,
-    variants:map<string,string>, since_first:bigint, since_message:bigint>,
+    variants:map<string,string>, play:string, since_first:bigint, since_message:bigint>,
   moment string,
   strength double,
   code string

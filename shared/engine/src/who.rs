@@ -14,8 +14,10 @@ use crate::bounds::FACT_BYTES_MAX;
 use crate::context::Context;
 use crate::event::{Event, EventKind, INBOX, LINKS, PREFERENCES, REDEMPTIONS};
 use crate::event_name::EventName;
+use crate::identifiers::DeliveryId;
 use crate::mailbox::{Effect, Input};
 use crate::name::Name;
+use crate::outcome::{OutcomeRecord, PlayOutcome};
 use crate::product::shortened;
 use crate::program::{Instruction, Program};
 use crate::state::UserState;
@@ -67,6 +69,9 @@ pub struct Dimensions {
     /// The variants they have drawn in the play's experiments, by the name of the split.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variants: BTreeMap<String, String>,
+    /// The play whose message led to it, as far as that is still remembered; with what was said by a message's link only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub play: Option<Name>,
     /// How long they have been known; with orders only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_first: Option<Span>,
@@ -154,6 +159,7 @@ impl Dimensions {
             region: origin.region,
             segments: program.memberships(state).into_iter().map(|(segment, _)| segment.clone()).collect(),
             variants: play.map(|play| variants(program, state, play)).unwrap_or_default(),
+            play: None,
             since_first: None,
             since_message: None,
         }
@@ -175,16 +181,29 @@ impl Dimensions {
             }
             .boxed();
         }
-        let play = properties.get("play").and_then(|play| play.as_str());
-        matches!(event.source.as_str(), LINKS | INBOX | REDEMPTIONS | PREFERENCES)
-            .then(|| Self::of(program, state, play))
-            .and_then(Self::boxed)
+        let told = |name: &str| properties.get(name).and_then(|value| value.as_str());
+        match event.source.as_str() {
+            LINKS | INBOX | REDEMPTIONS => Self::of(program, state, told("play")).boxed(),
+            // A link to preferences names its message alone.
+            PREFERENCES => {
+                let play =
+                    told("delivery_id").and_then(DeliveryId::parse).and_then(|delivery| play_of(state, delivery));
+                Self { play: play.cloned(), ..Self::of(program, state, play.map(|play| &**play)) }.boxed()
+            }
+            _ => None,
+        }
     }
 
     /// The same as rows hold it: none, when nothing is known.
     pub(crate) fn boxed(self) -> Option<Box<Self>> {
         (self != Self::default()).then(|| Box::new(self))
     }
+}
+
+/// The play that has sent a message, as long as the user's newest outcomes tell.
+fn play_of(state: &UserState, delivery: DeliveryId) -> Option<&Name> {
+    let of = |record: &&OutcomeRecord| matches!(record.outcome, PlayOutcome::Sent { delivery: sent, .. } if sent == delivery);
+    state.outcomes.iter().find(of).map(|record| &record.play)
 }
 
 /// The variants that a user has drawn in a play, by the name of the split.
@@ -209,4 +228,32 @@ fn variants(program: &Program, state: &UserState, play: &str) -> BTreeMap<String
 pub(crate) fn country(text: &str) -> Option<String> {
     let plain = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
     plain.then(|| text.to_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identifiers::{InputId, UserKey};
+    use crate::playbook::{Channel, Playbook};
+    use serde_json::json;
+
+    #[test]
+    fn who_refuses_by_the_link_of_a_message_refuses_what_its_play_sent() {
+        let program = Program::new(Playbook::default()).unwrap();
+        let (user, at) = (UserKey::known("ann"), Timestamp::from_millis(1));
+        let delivery = DeliveryId::of_decision(user, 0);
+        let sent = PlayOutcome::Sent { delivery, channel: Channel::Email, due_at: at };
+        let state = UserState {
+            outcomes: alloc::vec![OutcomeRecord { at, play: "welcome".into(), outcome: sent }],
+            ..UserState::default()
+        };
+        for (delivery, play) in [(delivery, Some("welcome")), (DeliveryId::of_decision(user, 1), None)] {
+            let properties = json!({"choice": "refused", "delivery_id": delivery}).as_object().unwrap().clone();
+            let kind = EventKind::Track { event: EventName::ConsentUpdated, properties };
+            let id = InputId::of_message("preferences", "1");
+            let event = Event::new(id, at, PREFERENCES.into(), None, None, kind, serde_json::Map::new());
+            let who = Dimensions::of_input(&program, &state, &Input::event(event));
+            assert_eq!(who.and_then(|who| who.play).as_deref(), play);
+        }
+    }
 }

@@ -283,6 +283,7 @@ impl Counts {
             }
             // What becomes of a delivery its own record tells; but who wants no more says so here.
             (EventName::ConsentUpdated, PREFERENCES) if text("choice") == Some("refused") => {
+                let place = Place { play: who.and_then(|who| who.play.as_deref()), ..place };
                 self.tally(place, |tallies| tallies.unsubscribed.add(&1));
             }
             (EventName::AddressSuppressed, FEEDBACK) if text("reason") == Some("stop") => {

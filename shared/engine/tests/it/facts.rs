@@ -113,6 +113,7 @@ fn who() -> Dimensions {
         region: Some("AT".into()),
         segments: vec!["has_cart".into(), "loyal".into()],
         variants: [("subject".to_owned(), "short".to_owned())].into(),
+        play: None,
         since_first: None,
         since_message: None,
     }

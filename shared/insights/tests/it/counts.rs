@@ -171,6 +171,7 @@ fn the_largest_counts_fit_into_their_item() {
                 region: Some(name(2)),
                 segments: segments.iter().cycle().skip(number * 7).take(8).map(|name| name.as_str().into()).collect(),
                 variants: [("split".to_owned(), name(20))].into(),
+                play: None,
                 since_first: Some(Span::from_secs(number as i64 * 977)),
                 since_message: Some(Span::from_secs(number as i64 * 977)),
             };
