@@ -411,108 +411,32 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
         ),
         "DeleteItem" => verdict(dynamodb.delete_item().table_name(table).set_key(Some(keys)).send().await),
         "Scan" => verdict(dynamodb.scan().table_name(table).limit(1).send().await),
-        "Query" if on == "InterestsTable" => verdict(
-            dynamodb
-                .query()
-                .table_name(table)
-                .key_condition_expression("product = :product")
-                .expression_attribute_values(":product", text("permission"))
-                .send()
-                .await,
-        ),
-        "Query" if on == "RefusalsTable" => verdict(
-            dynamodb
-                .query()
-                .table_name(table)
-                .key_condition_expression("#source = :source")
-                .expression_attribute_names("#source", "source")
-                .expression_attribute_values(":source", text("permission"))
-                .send()
-                .await,
-        ),
-        "Query" if on == "FiguresTable" => verdict(
-            dynamodb
-                .query()
-                .table_name(table)
-                .key_condition_expression("#period = :period")
-                .expression_attribute_names("#period", "period")
-                .expression_attribute_values(":period", text("permission"))
-                .send()
-                .await,
-        ),
-        "Query" if on == "InboxTable" => verdict(
-            dynamodb
-                .query()
-                .table_name(table)
-                .key_condition_expression("#user = :user")
-                .expression_attribute_names("#user", "user")
-                .expression_attribute_values(":user", text("permission"))
-                .send()
-                .await,
-        ),
-        "Query" if on == "ConsoleTable" => verdict(
-            dynamodb
-                .query()
-                .table_name(table)
-                .key_condition_expression("kind = :kind")
-                .expression_attribute_values(":kind", text("permission"))
-                .send()
-                .await,
-        ),
-        "Query" if on == "AddressesTable" => verdict(
-            dynamodb
-                .query()
-                .table_name(table)
-                .key_condition_expression("address = :address")
-                .expression_attribute_values(":address", text("permission"))
-                .send()
-                .await,
-        ),
-        "Query" if on == "PromoCodesTable/pools" => verdict(
-            dynamodb
-                .query()
-                .table_name(table)
-                .index_name("pools")
-                .key_condition_expression("#pool = :pool")
-                .expression_attribute_names("#pool", "pool")
-                .expression_attribute_values(":pool", text("permission"))
-                .send()
-                .await,
-        ),
-        "Query" if on == "DeliveriesTable/provider_ids" => verdict(
-            dynamodb
-                .query()
-                .table_name(table)
-                .index_name("provider_ids")
-                .key_condition_expression("provider_id = :id")
-                .expression_attribute_values(":id", text("permission"))
-                .send()
-                .await,
-        ),
-        "Query" if on == "CatalogueTable/categories" => verdict(
-            dynamodb
-                .query()
-                .table_name(table)
-                .index_name("categories")
-                .key_condition_expression("category_shard = :shard")
-                .expression_attribute_values(":shard", text("permission#99"))
-                .send()
-                .await,
-        ),
-        "Query" => verdict(
-            dynamodb
-                .query()
-                .table_name(table)
-                .index_name(on.split_once('/').map_or("", |(_, index)| index))
-                .key_condition_expression(if on == "UsersTable/alarms" {
-                    "alarm_shard = :shard"
-                } else {
-                    "announce_shard = :shard"
-                })
-                .expression_attribute_values(":shard", AttributeValue::N("99".into()))
-                .send()
-                .await,
-        ),
+        "Query" => {
+            let (key, value) = match on {
+                "InterestsTable" => ("product", text("permission")),
+                "RefusalsTable" => ("source", text("permission")),
+                "FiguresTable" => ("period", text("permission")),
+                "InboxTable" => ("user", text("permission")),
+                "ConsoleTable" => ("kind", text("permission")),
+                "AddressesTable" => ("address", text("permission")),
+                "PromoCodesTable/pools" => ("pool", text("permission")),
+                "DeliveriesTable/provider_ids" => ("provider_id", text("permission")),
+                "CatalogueTable/categories" => ("category_shard", text("permission#99")),
+                "UsersTable/alarms" => ("alarm_shard", AttributeValue::N("99".into())),
+                _ => ("announce_shard", AttributeValue::N("99".into())),
+            };
+            verdict(
+                dynamodb
+                    .query()
+                    .table_name(table)
+                    .set_index_name(on.split_once('/').map(|(_, index)| index.to_owned()))
+                    .key_condition_expression("#key = :value")
+                    .expression_attribute_names("#key", key)
+                    .expression_attribute_values(":value", value)
+                    .send()
+                    .await,
+            )
+        }
         // Without a group, or with a delay that is too long, so that nothing is sent.
         "SendMessage" => verdict(
             sqs.send_message()

@@ -10,7 +10,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use crate::answer::Answer;
 use crate::assets::ASSETS;
 use crate::console::Console;
-use crate::login;
+use crate::login::{self, no_randomness};
 use crate::page::{Reply, bare_problem_page, problem_page};
 use crate::pages;
 use crate::problem::Problem;
@@ -150,7 +150,7 @@ impl Console {
     pub async fn changed(&self, request: &PageRequest, action: &str, on: &str) -> Result<(), Problem> {
         let session = request.session.short().to_owned();
         let change = Change { at: request.now, session, action: action.to_owned(), on: on.to_owned() };
-        let rest = Token::random().map(|token| token.hash()).unwrap_or_default();
+        let rest = Token::random().map_err(|error| no_randomness(&error))?.hash();
         Ok(self.store.note(&change, &rest).await?)
     }
 }

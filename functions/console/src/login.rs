@@ -79,8 +79,7 @@ pub async fn attempt(console: &Console, asked: &Asked, now: Timestamp) -> Result
         return Ok(page(asked, to, 401, Some(said)));
     }
     let key = console.key(now).await?;
-    let token = Token::random()
-        .map_err(|error| Problem::Unavailable(Fault::Retryable { what: "making a session", why: error.to_string() }))?;
+    let token = Token::random().map_err(|error| no_randomness(&error))?;
     // Whatever session the browser has come with ends: nobody can have prepared the one that follows.
     if let Some(former) = asked.cookie.as_deref().and_then(|cookie| Token::of_cookie(cookie, &key)) {
         console.store.close(&former.hash()).await?;
@@ -89,6 +88,11 @@ pub async fn attempt(console: &Console, asked: &Asked, now: Timestamp) -> Result
     console.store.forgive(&who, now).await?;
     kairos_cloud::telemetry::count("login", 1);
     Ok(Answer::redirect(to).with_cookie(set_cookie(Some(&token.cookie(&key)), console.is_local)))
+}
+
+/// The machine gives no random numbers.
+pub fn no_randomness(error: &getrandom::Error) -> Problem {
+    Problem::Unavailable(Fault::Retryable { what: "drawing a random number", why: error.to_string() })
 }
 
 /// Whether two texts are the same, in a time that tells nothing of them, nor of their lengths.

@@ -70,3 +70,16 @@ impl System {
         self.queues.iter().find(|queue| queue.name == name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_function_of_the_template_is_shown() {
+        let template = include_str!("../../../template.yaml");
+        let binaries = template.split("{Binary: ").skip(1).filter_map(|rest| rest.split('}').next());
+        assert_eq!(binaries.collect::<BTreeSet<_>>(), BTreeSet::from(FUNCTIONS));
+    }
+}

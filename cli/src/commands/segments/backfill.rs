@@ -14,18 +14,22 @@ use kairos_cloud::clock::SystemClock;
 use kairos_cloud::queues::Mailboxes;
 use kairos_cloud::users::UsersTable;
 use kairos_engine::bounds::{RECOLLECTION_ROUND, RECOLLECTION_ROUNDS_MAX, RECOLLECTIONS_AT_ONCE_MAX};
+use kairos_engine::commit::StoredUser;
 use kairos_engine::facts::Row;
 use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{Input, MailboxMessage};
 use kairos_engine::program::Program;
 use kairos_engine::recollection::is_recollected;
 use kairos_engine::register::{Register, RegisterId};
-use kairos_engine::time::Timestamp;
+use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::mailboxes::Users;
 use kairos_protocol::port::{Clock, Mailboxes as _};
 
 use crate::target::Target;
 use crate::terminal::{Progress, Style, line, note, thousands};
+
+/// How often it is looked whether users have been told.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -164,7 +168,7 @@ impl Reading {
         match (is_whole, self.first) {
             (true, _) => None,
             // What was written in the first hour before the archive was there is not in it.
-            (false, first) => from.max(first.map(|first| first.plus(kairos_engine::time::Span::from_hours(1)))),
+            (false, first) => from.max(first.map(|first| first.plus(Span::from_hours(1)))),
         }
     }
 }
@@ -229,13 +233,13 @@ impl Telling<'_> {
                 Next::Tell => true,
                 Next::Busy => false,
             });
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok(done)
     }
 }
 
-fn next<F>(stored: Option<&Result<kairos_engine::commit::StoredUser, F>>, recollection: &Input) -> Next {
+fn next<F>(stored: Option<&Result<StoredUser, F>>, recollection: &Input) -> Next {
     let Input::Recollection { up_to, .. } = recollection else { return Next::Done(false) };
     match stored {
         // Nobody remembers them any more.
