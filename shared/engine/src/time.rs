@@ -108,10 +108,30 @@ impl fmt::Debug for Timestamp {
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.as_millis()) {
-            Ok(time) => write!(formatter, "{time:.3}"),
-            Err(_) => write!(formatter, "{} ms since 1970", self.as_millis()),
+        let Ok(time) = jiff::Timestamp::from_millisecond(self.as_millis()) else {
+            return write!(formatter, "{} ms since 1970", self.as_millis());
+        };
+        let local = jiff::tz::Offset::UTC.to_datetime(time);
+        if !(0..=9_999).contains(&local.year()) {
+            return write!(formatter, "{time:.3}");
         }
+        // In one piece: why a play was entered is written with every entry.
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut put = |last: usize, digits: usize, number: i16| {
+            let mut rest = number.unsigned_abs();
+            for place in (last + 1 - digits..=last).rev() {
+                text[place] += (rest % 10) as u8;
+                rest /= 10;
+            }
+        };
+        put(3, 4, local.year());
+        put(6, 2, local.month().into());
+        put(9, 2, local.day().into());
+        put(12, 2, local.hour().into());
+        put(15, 2, local.minute().into());
+        put(18, 2, local.second().into());
+        put(22, 3, local.millisecond());
+        formatter.write_str(core::str::from_utf8(&text).expect("these are digits"))
     }
 }
 
@@ -215,6 +235,19 @@ mod tests {
         assert_eq!(Timestamp::default().as_millis(), 0);
     }
     use alloc::string::ToString;
+
+    #[test]
+    fn times_are_written_as_rfc_3339_with_milliseconds() {
+        let year = 31_557_600_000;
+        let times = (-12_100..8_040).map(|number| number * year + number * 86_399_999 + 7);
+        for millis in times.chain([0, 999, -1, 951_782_399_999, 951_782_400_000, 253_402_300_799_999]) {
+            let shown = match jiff::Timestamp::from_millisecond(millis) {
+                Ok(time) => alloc::format!("{time:.3}"),
+                Err(_) => alloc::format!("{millis} ms since 1970"),
+            };
+            assert_eq!(Timestamp::from_millis(millis).to_string(), shown);
+        }
+    }
 
     #[test]
     fn times_are_read_as_clients_write_them() {
