@@ -78,28 +78,31 @@ impl Money<'_> {
 /// Shows every value of a detail, with the currency it is in when the event says so. A detail of products has
 /// one for each product that has it; any other one or none.
 pub(crate) fn each<'e>(property: &Property, event: &'e Event, mut show: impl FnMut(ValueRef<'e>, Money<'e>)) {
+    any(property, event, |value, money| {
+        show(value, money);
+        false
+    });
+}
+
+/// Whether one of a detail's values is as wanted.
+fn any<'e>(property: &Property, event: &'e Event, mut wanted: impl FnMut(ValueRef<'e>, Money<'e>) -> bool) -> bool {
     match property {
         Property::Own(path) => {
             let (fields, name) = fields(event);
             let value = fields.and_then(|fields| walk(fields, path));
             match (value.and_then(ValueRef::of_json), name, path.as_ref()) {
-                (Some(value), ..) => show(value, Money { fields, known: None }),
-                (None, Some(name), [only]) if only.as_ref() == "name" => show(ValueRef::Text(name), Money::default()),
-                _ => {}
+                (Some(value), ..) => wanted(value, Money { fields, known: None }),
+                (None, Some(name), [only]) if only.as_ref() == "name" => wanted(ValueRef::Text(name), Money::default()),
+                _ => false,
             }
         }
         Property::Context(path) => {
-            if let Some(value) = walk(&event.context, path).and_then(ValueRef::of_json) {
-                show(value, Money::default());
-            }
+            walk(&event.context, path).and_then(ValueRef::of_json).is_some_and(|value| wanted(value, Money::default()))
         }
-        Property::Product(field) => {
-            for product in &event.products {
-                if let Some(value) = product_field(product, *field) {
-                    show(value, Money::of(product));
-                }
-            }
-        }
+        Property::Product(field) => event
+            .products
+            .iter()
+            .any(|product| product_field(product, *field).is_some_and(|value| wanted(value, Money::of(product)))),
     }
 }
 
@@ -166,20 +169,15 @@ impl EventMatch {
 /// Whether the details of an event fit.
 pub(crate) fn pass(filters: &[PropertyFilter], event: &Event, at: Timestamp) -> bool {
     filters.iter().all(|filter| {
-        let mut fits = false;
-        let mut there = false;
-        each(&filter.property, event, |value, currency| {
-            there = true;
-            let currency_fits = filter.currency.is_none_or(|wanted| currency.is(wanted));
-            fits |= currency_fits && filter.is.holds(&value, at);
-        });
         // Absence is asked for as "not known".
         if let ValueTest::Not(test) = &filter.is
             && **test == ValueTest::Known
         {
-            return !there;
+            return !any(&filter.property, event, |_, _| true);
         }
-        fits
+        any(&filter.property, event, |value, money| {
+            filter.currency.is_none_or(|wanted| money.is(wanted)) && filter.is.holds(&value, at)
+        })
     })
 }
 
@@ -258,6 +256,10 @@ fn equal_but_for_case(one: &str, other: &str) -> bool {
 // Paths, ids and most words are ASCII: no copies are needed to compare those.
 
 fn starts_with(text: &str, part: &str) -> bool {
+    // Mostly it is written the same way.
+    if text.starts_with(part) {
+        return true;
+    }
     match text.as_bytes().get(..part.len()) {
         Some(start) if start.is_ascii() && part.is_ascii() => start.eq_ignore_ascii_case(part.as_bytes()),
         None if text.is_ascii() && part.is_ascii() => false,

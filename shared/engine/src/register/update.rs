@@ -227,11 +227,13 @@ impl Register {
             (Self::LastValue { property, .. }, RegisterValue::LastValue { value, at: since }) => {
                 let mut seen = Seen::Nothing;
                 property::each(property, event, |newest, _| {
-                    // Mostly it is the one that is there already.
+                    // Mostly it is the one that is there already, which changes no answer.
                     if matches!((&newest, &*value), (ValueRef::Text(newest), TraitValue::Text(known)) if newest == known)
                     {
                         *since = at;
-                        seen = Seen::Changed;
+                        if seen == Seen::Nothing {
+                            seen = Seen::Noted;
+                        }
                     } else if let Some(newest) = remembered(&newest, LAST_VALUE_BYTES_MAX) {
                         (*value, *since) = (newest, at);
                         seen = Seen::Changed;
