@@ -11,7 +11,7 @@ use crate::playbook::{
 };
 use crate::program::Program;
 use crate::property::{ValueRef, product_field};
-use crate::register::{Bucket, RegisterValue, bucket_ends};
+use crate::register::{Bucket, Group, RegisterValue, bucket_ends};
 use crate::seats::Seats;
 use crate::state::UserState;
 use crate::time::{Span, Timestamp};
@@ -128,13 +128,23 @@ impl<'a> View<'a> {
         self.seats.register(self.state, register)
     }
 
-    /// Whether a condition holds, and until when.
+    /// Whether a condition holds, and until when. Long answers are functions of their own, so that short ones need
+    /// nothing of the stack.
     pub(crate) fn verdict(&self, check: &Check) -> Verdict {
         let at = self.at;
-        // What playbooks ask most comes first, and needs little of the stack.
         match check {
+            Check::All(parts) => self.all(parts),
+            Check::Any(parts) => self.any(parts),
+            Check::Not(part) => self.verdict(part).negated(),
+            Check::Cart(test) => self.cart(test),
+            Check::Reachable(test) => self.reachable(*test),
+            Check::Trait { name, is } => self.of_trait(name, is),
             Check::Recent { register, at_least, within } => match self.register(*register) {
                 Some(RegisterValue::Recent(times)) => recent(times, *at_least, Some(*within), at),
+                _ => Verdict::always(false),
+            },
+            Check::RecentBy { register, at_least, within } => match self.register(*register) {
+                Some(RegisterValue::RecentBy(groups)) => recent_by(groups, *at_least, *within, at),
                 _ => Verdict::always(false),
             },
             Check::Total { register, at_least } => match self.register(*register) {
@@ -151,64 +161,10 @@ impl<'a> View<'a> {
                 }
                 _ => Verdict::always(false),
             },
-            Check::Segment(watched) => {
-                let standing = self.seats.standing(self.state, *watched);
-                Verdict { holds: standing.since.is_some(), until: standing.next }
-            }
-            Check::Not(part) => self.verdict(part).negated(),
-            other => self.other_verdict(other),
-        }
-    }
-
-    #[inline(never)]
-    fn other_verdict(&self, check: &Check) -> Verdict {
-        let at = self.at;
-        match check {
-            Check::Recent { .. }
-            | Check::Total { .. }
-            | Check::First { .. }
-            | Check::Last { .. }
-            | Check::Segment(_)
-            | Check::Not(_) => self.verdict(check),
-            Check::All(parts) => Verdict::all(parts.iter().map(|part| self.verdict(part))),
-            Check::Any(parts) => Verdict::any(parts.iter().map(|part| self.verdict(part))),
-            Check::Cart(test) => Verdict::always(self.cart(test)),
-            Check::Reachable(test) => Verdict::always(match test {
-                ReachTest::Anyhow => Channel::ALL.iter().any(|channel| self.state.is_reachable(*channel)),
-                ReachTest::By(channel) => self.state.is_reachable(*channel),
-            }),
-            Check::Trait { name, is } => match self.state.profile.traits.get(name) {
-                Some(value) => is.verdict(&ValueRef::of(value), at),
-                None => Verdict::always(is_not_known(is)),
-            },
-            Check::RecentBy { register, at_least, within } => match self.register(*register) {
-                Some(RegisterValue::RecentBy(groups)) => {
-                    Verdict::any(groups.iter().map(|group| recent(&group.times, *at_least, *within, at)))
-                }
-                _ => Verdict::always(false),
-            },
-            Check::LastValue { register, is } => match self.register(*register) {
-                Some(RegisterValue::LastValue { value, .. }) => is.verdict(&ValueRef::of(value), at),
-                _ => Verdict::always(is_not_known(is)),
-            },
-            Check::Sum { register, at_least, within } => match self.register(*register) {
-                Some(RegisterValue::Sum(sum)) => Verdict::always(sum >= at_least),
-                Some(RegisterValue::SumWithin(buckets)) => sum_of(buckets, *at_least, *within, at),
-                Some(RegisterValue::SumBy(groups)) => {
-                    Verdict::any(groups.iter().map(|group| sum_of(&group.buckets, *at_least, *within, at)))
-                }
-                _ => Verdict::always(*at_least <= 0),
-            },
+            Check::LastValue { register, is } => self.last_value(*register, is),
+            Check::Sum { register, at_least, within } => self.sum(*register, *at_least, *within),
             Check::Distinct { register, at_least, within } => match self.register(*register) {
-                Some(RegisterValue::Distinct(groups)) => {
-                    let nth_last =
-                        groups.len().checked_sub(*at_least as usize).and_then(|position| groups.get(position));
-                    match (nth_last.and_then(|group| group.times.last()), within) {
-                        (None, _) => Verdict::always(false),
-                        (Some(_), None) => Verdict::always(true),
-                        (Some(time), Some(within)) => Verdict::before(time.plus(*within), at),
-                    }
-                }
+                Some(RegisterValue::Distinct(groups)) => distinct(groups, *at_least, *within, at),
                 _ => Verdict::always(false),
             },
             Check::Sequence { register, last } => match (self.register(*register), last) {
@@ -224,45 +180,118 @@ impl<'a> View<'a> {
                 }
                 _ => Verdict::always(false),
             },
-            Check::AverageInterval { register, less_than } => match self.register(*register) {
-                Some(RegisterValue::Total { count, first, last }) if *count >= 2 => {
-                    let all = i128::from(last.since(*first).as_millis());
-                    let limit = i128::from(less_than.as_millis()) * i128::from(count - 1);
-                    Verdict::always(all < limit)
-                }
-                _ => Verdict::always(false),
-            },
-            Check::Habit { register, on, is } => self.habit(self.register(*register), *on, *is),
+            Check::AverageInterval { register, less_than } => self.average_interval(*register, *less_than),
+            Check::Habit { register, on, is } => self.habit(*register, *on, *is),
             Check::Visits { register, at_least, within } => match self.register(*register) {
                 Some(RegisterValue::Visits { begun, .. }) => recent(begun, *at_least, Some(*within), at),
                 _ => Verdict::always(false),
             },
-            Check::Fact { fact, is } => match self.state.facts.get(fact) {
-                Some(value) => is.verdict(&ValueRef::Text(value), at),
-                None => Verdict::always(is_not_known(is)),
-            },
-            Check::LocalTime(hours) => self.program.clock_of(self.state).among(hours, at),
-            Check::Inside(selector) => Verdict::any(self.state.inside.iter().map(|inside| {
-                let place = self.program.playbook().places.iter().find(|place| place.name == inside.place);
-                match place.is_some_and(|place| selector.matches(place)) {
-                    true => Verdict::before(inside.until, at),
-                    false => Verdict::always(false),
-                }
-            })),
+            Check::Fact { fact, is } => self.fact(*fact, is),
+            Check::LocalTime(hours) => self.local_time(hours),
+            Check::Inside(selector) => self.inside(selector),
             Check::Moment { moment, at_least } => moment::is_current(self, *moment, *at_least),
             Check::Readiness { log_odds } => moment::is_ready(self, *log_odds),
-            Check::Messaged { play, within } => {
-                let times = self.state.plays.iter().filter(|(name, _)| play.as_ref().is_none_or(|play| *name == play));
-                let last = times.filter_map(|(_, standing)| standing.messaged_at).max();
-                last.map_or(Verdict::always(false), |last| Verdict::before(last.plus(*within), at))
+            Check::Segment(watched) => {
+                let standing = self.seats.standing(self.state, *watched);
+                Verdict { holds: standing.since.is_some(), until: standing.next }
             }
+            Check::Messaged { play, within } => self.messaged(play.as_deref(), *within),
         }
     }
 
     #[inline(never)]
-    fn cart(&self, test: &CartTest) -> bool {
+    fn all(&self, parts: &[Check]) -> Verdict {
+        Verdict::all(parts.iter().map(|part| self.verdict(part)))
+    }
+
+    #[inline(never)]
+    fn any(&self, parts: &[Check]) -> Verdict {
+        Verdict::any(parts.iter().map(|part| self.verdict(part)))
+    }
+
+    #[inline(never)]
+    fn reachable(&self, test: ReachTest) -> Verdict {
+        Verdict::always(match test {
+            ReachTest::Anyhow => Channel::ALL.iter().any(|channel| self.state.is_reachable(*channel)),
+            ReachTest::By(channel) => self.state.is_reachable(channel),
+        })
+    }
+
+    #[inline(never)]
+    fn of_trait(&self, name: &str, is: &ValueTest) -> Verdict {
+        match self.state.profile.traits.get(name) {
+            Some(value) => is.verdict(&ValueRef::of(value), self.at),
+            None => Verdict::always(is_not_known(is)),
+        }
+    }
+
+    #[inline(never)]
+    fn last_value(&self, register: RegisterIndex, is: &ValueTest) -> Verdict {
+        match self.register(register) {
+            Some(RegisterValue::LastValue { value, .. }) => is.verdict(&ValueRef::of(value), self.at),
+            _ => Verdict::always(is_not_known(is)),
+        }
+    }
+
+    #[inline(never)]
+    fn sum(&self, register: RegisterIndex, at_least: i64, within: Option<Span>) -> Verdict {
+        match self.register(register) {
+            Some(RegisterValue::Sum(sum)) => Verdict::always(*sum >= at_least),
+            Some(RegisterValue::SumWithin(buckets)) => sum_of(buckets, at_least, within, self.at),
+            Some(RegisterValue::SumBy(groups)) => {
+                Verdict::any(groups.iter().map(|group| sum_of(&group.buckets, at_least, within, self.at)))
+            }
+            _ => Verdict::always(at_least <= 0),
+        }
+    }
+
+    #[inline(never)]
+    fn average_interval(&self, register: RegisterIndex, less_than: Span) -> Verdict {
+        match self.register(register) {
+            Some(RegisterValue::Total { count, first, last }) if *count >= 2 => {
+                let all = i128::from(last.since(*first).as_millis());
+                let limit = i128::from(less_than.as_millis()) * i128::from(count - 1);
+                Verdict::always(all < limit)
+            }
+            _ => Verdict::always(false),
+        }
+    }
+
+    #[inline(never)]
+    fn fact(&self, fact: ContextFact, is: &ValueTest) -> Verdict {
+        match self.state.facts.get(&fact) {
+            Some(value) => is.verdict(&ValueRef::Text(value), self.at),
+            None => Verdict::always(is_not_known(is)),
+        }
+    }
+
+    #[inline(never)]
+    fn local_time(&self, hours: &LocalHours) -> Verdict {
+        self.program.clock_of(self.state).among(hours, self.at)
+    }
+
+    #[inline(never)]
+    fn inside(&self, selector: &PlaceSelector) -> Verdict {
+        Verdict::any(self.state.inside.iter().map(|inside| {
+            let place = self.program.playbook().places.iter().find(|place| place.name == inside.place);
+            match place.is_some_and(|place| selector.matches(place)) {
+                true => Verdict::before(inside.until, self.at),
+                false => Verdict::always(false),
+            }
+        }))
+    }
+
+    #[inline(never)]
+    fn messaged(&self, play: Option<&str>, within: Span) -> Verdict {
+        let times = self.state.plays.iter().filter(|(name, _)| play.is_none_or(|play| **name == *play));
+        let last = times.filter_map(|(_, standing)| standing.messaged_at).max();
+        last.map_or(Verdict::always(false), |last| Verdict::before(last.plus(within), self.at))
+    }
+
+    #[inline(never)]
+    fn cart(&self, test: &CartTest) -> Verdict {
         let cart = &self.state.cart;
-        match test {
+        Verdict::always(match test {
             CartTest::NotEmpty => !cart.is_empty(),
             CartTest::Empty => cart.is_empty(),
             CartTest::ItemsAtLeast(least) => {
@@ -274,18 +303,20 @@ impl<'a> View<'a> {
                     && currency.is_none_or(|wanted| of == Some(wanted))
             }
             CartTest::Contains { property, is } => {
-                let Property::Product(field) = property else { return false };
+                let Property::Product(field) = property else { return Verdict::always(false) };
                 let field: ProductField = *field;
                 cart.items()
                     .iter()
                     .any(|item| product_field(item, field).is_some_and(|value| is.holds(&value, self.at)))
             }
-        }
+        })
     }
 
     #[inline(never)]
-    fn habit(&self, value: Option<&RegisterValue>, on: HabitSlot, is: HabitTest) -> Verdict {
-        let Some((sum, best_inside, best)) = self.habit_counts(value, on) else { return Verdict::always(false) };
+    fn habit(&self, register: RegisterIndex, on: HabitSlot, is: HabitTest) -> Verdict {
+        let Some((sum, best_inside, best)) = self.habit_counts(self.register(register), on) else {
+            return Verdict::always(false);
+        };
         let until = match on {
             HabitSlot::Today => self.program.clock_of(self.state).next_midnight(self.at),
             _ => None,
@@ -339,6 +370,20 @@ fn is_not_known(test: &ValueTest) -> bool {
 fn recent(times: &[Timestamp], at_least: u32, within: Option<Span>, at: Timestamp) -> Verdict {
     let nth_last = times.len().checked_sub(at_least as usize).and_then(|position| times.get(position));
     match (nth_last, within) {
+        (None, _) => Verdict::always(false),
+        (Some(_), None) => Verdict::always(true),
+        (Some(time), Some(within)) => Verdict::before(time.plus(within), at),
+    }
+}
+
+#[inline(never)]
+fn recent_by(groups: &[Group], at_least: u32, within: Option<Span>, at: Timestamp) -> Verdict {
+    Verdict::any(groups.iter().map(|group| recent(&group.times, at_least, within, at)))
+}
+
+fn distinct(groups: &[Group], at_least: u32, within: Option<Span>, at: Timestamp) -> Verdict {
+    let nth_last = groups.len().checked_sub(at_least as usize).and_then(|position| groups.get(position));
+    match (nth_last.and_then(|group| group.times.last()), within) {
         (None, _) => Verdict::always(false),
         (Some(_), None) => Verdict::always(true),
         (Some(time), Some(within)) => Verdict::before(time.plus(within), at),
