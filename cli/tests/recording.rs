@@ -13,6 +13,7 @@ use kairos_engine::identifiers::UserKey;
 use kairos_engine::mailbox::{Effect, Input, MailboxMessage};
 use kairos_engine::program::Program;
 use kairos_engine::segment_spec::{Facts, decode, inputs_of};
+use kairos_engine::state::UserState;
 use kairos_engine::step::step;
 use kairos_engine::time::{Span, Timestamp};
 
@@ -69,10 +70,11 @@ fn the_engine_alone_reaches_53_of_the_111_people_who_had_a_cart() {
     let playbook = playbook();
     let mut messages = Vec::new();
     for (user, message) in mailboxes(&recording, now()) {
-        let stepped = step(&playbook, user, Default::default(), message.inputs(), now());
+        let mut state = UserState::default();
+        let stepped = step(&playbook, user, &mut state, message.inputs(), now());
         // Then the timers: whatever is due has been due since a minute.
-        let ticked = step(&playbook, user, stepped.state, &[Input::Tick { at: now() }], now());
-        assert!(ticked.state.next_deadline().is_none_or(|at| at > now()), "nothing is left that is due");
+        let ticked = step(&playbook, user, &mut state, &[Input::Tick { at: now() }], now());
+        assert!(state.next_deadline().is_none_or(|at| at > now()), "nothing is left that is due");
         for (play, address) in deliveries(&stepped.effects).into_iter().chain(deliveries(&ticked.effects)) {
             messages.push((play.to_owned(), address.to_owned()));
         }

@@ -120,9 +120,8 @@ impl Alone<'_> {
     }
 
     fn step(&mut self, user: UserKey, input: &Input, now: Timestamp) -> Vec<(UserKey, Input)> {
-        let state = self.users.remove(&user).unwrap_or_default();
+        let state = self.users.entry(user).or_default();
         let stepped = step(self.program, user, state, std::slice::from_ref(input), now);
-        self.users.insert(user, stepped.state);
         let tell = |effect| match effect {
             Effect::Tell { user, input } => Some((user, *input)),
             _ => None,

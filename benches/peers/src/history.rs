@@ -59,19 +59,18 @@ pub fn moments(program: &Program, shop: &Shop, mut states: Vec<UserState>, condi
     let mut histories = vec![VecDeque::new(); shop.people.len()];
     let mut moments = Vec::with_capacity(shop.events.len());
     for (number, (person, input)) in shop.events.iter().enumerate() {
-        let state = std::mem::take(&mut states[*person]);
-        let state = step(program, shop.people[*person], state, std::slice::from_ref(input), input.at()).state;
+        let state = &mut states[*person];
+        step(program, shop.people[*person], state, std::slice::from_ref(input), input.at());
         let history = &mut histories[*person];
         history.push_front(number);
         history.truncate(HISTORY_MAX);
-        let members = program.memberships(&state);
+        let members = program.memberships(state);
         let is_member = |name: &str| members.iter().any(|(member, _)| *member == name);
         moments.push(Moment {
             history: history.iter().copied().collect(),
-            facts: facts(program, &state),
+            facts: facts(program, state),
             answers: conditions.iter().map(|(name, ..)| is_member(name)).collect(),
         });
-        states[*person] = state;
     }
     moments
 }

@@ -147,7 +147,9 @@ fn turn<'a, I, O>(
 /// Everybody has said who they are.
 fn introduced(program: &Program, shop: &Shop) -> Vec<UserState> {
     let introduce = |(user, input): (&_, &Input)| {
-        step(program, *user, UserState::default(), std::slice::from_ref(input), input.at()).state
+        let mut state = UserState::default();
+        step(program, *user, &mut state, std::slice::from_ref(input), input.at());
+        state
     };
     shop.people.iter().zip(&shop.introductions).map(introduce).collect()
 }
@@ -156,8 +158,7 @@ fn introduced(program: &Program, shop: &Shop) -> Vec<UserState> {
 fn kairos<'a>(program: &'a Program, shop: &'a Shop) -> Box<dyn FnMut() -> f64 + 'a> {
     let replay = |states: &mut Vec<UserState>, events: &[(usize, Input)]| {
         for (person, input) in events {
-            let state = std::mem::take(&mut states[*person]);
-            states[*person] = step(program, shop.people[*person], state, std::slice::from_ref(input), input.at()).state;
+            step(program, shop.people[*person], &mut states[*person], std::slice::from_ref(input), input.at());
         }
     };
     Box::new(move || timed_as_read(REPLAYS, || introduced(program, shop), &shop.events, BATCH, replay).median())

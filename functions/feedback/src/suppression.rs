@@ -167,14 +167,15 @@ mod tests {
     const AT: At<'_> = At { channel: Channel::Sms, address: "+15550001111", user: None };
     const NOON: Timestamp = Timestamp::from_millis(1_763_726_400_000);
 
-    fn after(state: UserState, what: &EventName, more: &[(&'static str, &str)], id: &str) -> UserState {
+    fn after(mut state: UserState, what: &EventName, more: &[(&'static str, &str)], id: &str) -> UserState {
         let program = Program::new(Playbook::default()).unwrap();
         let user = UserKey::known("42");
         let cause = Cause { id, at: NOON };
         let more: Vec<_> = more.iter().map(|(name, value)| (*name, json!(value))).collect();
         let message = told(user, what, AT, more.clone(), "", cause);
         assert_eq!(message.id(), told(user, what, AT, more, "", cause).id());
-        step(&program, user, state, message.inputs(), NOON).state
+        step(&program, user, &mut state, message.inputs(), NOON);
+        state
     }
 
     #[test]

@@ -118,9 +118,7 @@ impl<'a> Recollector<'a> {
     /// Applies an input, and gives whose memories are on their way now.
     fn step(&mut self, user: UserKey, input: &Input) -> Vec<UserKey> {
         let replayed = self.users.entry(user).or_default();
-        let state = std::mem::take(&mut replayed.state);
-        let stepped = step(self.program, user, state, std::slice::from_ref(input), input.at());
-        replayed.state = stepped.state;
+        let stepped = step(self.program, user, &mut replayed.state, std::slice::from_ref(input), input.at());
         let mut told = Vec::new();
         for effect in stepped.effects {
             if let Effect::Tell { input, .. } = effect

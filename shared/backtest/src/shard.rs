@@ -8,7 +8,7 @@ use kairos_engine::identifiers::{InputId, UserKey};
 use kairos_engine::mailbox::{Effect, Input};
 use kairos_engine::program::Program;
 use kairos_engine::state::UserState;
-use kairos_engine::step::{Stepped, step};
+use kairos_engine::step::step;
 use kairos_engine::time::{Span, Timestamp};
 use serde_json::{Map, Value};
 
@@ -215,9 +215,7 @@ impl User {
         now: Timestamp,
         tally: &mut Tally,
     ) -> Vec<Effect> {
-        let state = std::mem::take(&mut self.state);
-        let mut stepped: Stepped = step(playing.program, key, state, std::slice::from_ref(input), now);
-        self.state = std::mem::take(&mut stepped.state);
+        let stepped = step(playing.program, key, &mut self.state, std::slice::from_ref(input), now);
         let sends = &mut self.sends;
         tally.note(&playing.places, &stepped, |play, at| sends.get_or_insert_default().sent(play, at));
         stepped.effects

@@ -139,14 +139,13 @@ pub fn plan(
             } else {
                 state.hear_origin(inputs);
                 let moments = state.moments.clone();
-                let mut stepped = step(program, user, state, inputs, now);
+                let mut stepped = step(program, user, &mut state, inputs, now);
                 let cause = received.message.correlation();
                 stepped.effects.iter_mut().for_each(|effect| effect.caused_by(cause));
-                stepped.describe(program);
-                facts.note(program, inputs, &stepped);
-                facts.note_moment(program, &moments, inputs, &stepped);
+                stepped.describe(program, &state);
+                facts.note(program, &state, inputs, &stepped);
+                facts.note_moment(program, &moments, inputs, &state);
                 plan.inputs.add_all(&stepped.inputs());
-                state = stepped.state;
                 outbox.extend(stepped.effects);
                 take_facts(&mut outbox, &mut interests);
                 keep_remembered(&mut interests, &state);

@@ -205,8 +205,8 @@ impl Run<'_> {
             return;
         }
         let Some((channel, answer, id)) = answer_in(event) else { return };
-        let at = self.out.state.clock;
-        entry(&mut self.out.state.engagement, channel, at).hear(answer, id);
+        let at = self.state.clock;
+        entry(&mut self.state.engagement, channel, at).hear(answer, id);
     }
 }
 

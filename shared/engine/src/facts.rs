@@ -19,6 +19,7 @@ use crate::name::Name;
 use crate::outcome::{InputOutcome, OutcomeRecord, PlayOutcome, Reason};
 use crate::playbook::{Channel, Moment, PlaybookVersion};
 use crate::program::Program;
+use crate::state::UserState;
 use crate::step::Stepped;
 use crate::time::{Span, Timestamp};
 use crate::who::Dimensions;
@@ -318,12 +319,13 @@ impl Fact {
 pub struct FactLines(Vec<u8>);
 
 impl FactLines {
-    /// Notes what a step over `inputs` has made known, after it was described ([`Stepped::describe`]).
-    pub fn note(&mut self, program: &Program, inputs: &[Input], stepped: &Stepped) {
+    /// Notes what a step over `inputs` has made known, after it was described ([`Stepped::describe`]): `state` is the
+    /// user after it.
+    pub fn note(&mut self, program: &Program, state: &UserState, inputs: &[Input], stepped: &Stepped) {
         for (input, outcome) in inputs.iter().zip(&stepped.outcomes) {
             if let Some(mut fact) = Fact::of_input(input, *outcome) {
                 if let Fact::Input { who, .. } = &mut fact {
-                    *who = Dimensions::of_input(program, &stepped.state, input);
+                    *who = Dimensions::of_input(program, state, input);
                 }
                 self.push(&fact);
             }
@@ -336,7 +338,7 @@ impl FactLines {
                     let credit = credits.next().cloned().unwrap_or_default();
                     (decision.message, decision.channel) = (credit.message, credit.channel);
                     decision.currency = credit.currency.filter(|_| decision.value.is_some());
-                    decision.who = Dimensions::of(program, &stepped.state, Some(&record.play)).boxed();
+                    decision.who = Dimensions::of(program, state, Some(&record.play)).boxed();
                 }
                 PlayOutcome::Sent { delivery, .. } => {
                     let order = stepped.effects.iter().find_map(|effect| match effect {
@@ -359,8 +361,7 @@ impl FactLines {
 
     /// Notes into which micro-moment the user has come by what a step was given: in which they would be by now without it,
     /// `before` says.
-    pub fn note_moment(&mut self, program: &Program, before: &[MomentState], inputs: &[Input], stepped: &Stepped) {
-        let state = &stepped.state;
+    pub fn note_moment(&mut self, program: &Program, before: &[MomentState], inputs: &[Input], state: &UserState) {
         // A visitor's moment that becomes a user's is told already.
         let is_merge = |input: &Input| matches!(input, Input::Merge { .. });
         if state.moments == before || inputs.iter().any(is_merge) {

@@ -21,7 +21,7 @@ impl<'a> Run<'a> {
     /// Goes on with a play whose run is due.
     pub(crate) fn resume(&mut self, place: usize, due_at: Timestamp) {
         let play = self.play(place);
-        let Some(standing) = self.out.state.plays.get_mut(&play.name) else { return };
+        let Some(standing) = self.state.plays.get_mut(&play.name) else { return };
         let Some(run) = standing.run.take_if(|run| run.due_at <= due_at) else { return };
         let run = *run;
         let built = &self.program.plays[place];
@@ -53,14 +53,14 @@ impl<'a> Run<'a> {
     /// Looks again at the runs that wait for a condition. Gives whether one went on.
     pub(crate) fn wait_ends(&mut self) -> bool {
         let waits = |run: &PlayRun| run.gives_up_at.is_some();
-        if !self.out.state.plays.values().any(|standing| standing.run.as_deref().is_some_and(waits)) {
+        if !self.state.plays.values().any(|standing| standing.run.as_deref().is_some_and(waits)) {
             return false;
         }
-        let at = self.out.state.clock;
+        let at = self.state.clock;
         let mut any = false;
         for place in 0..self.program.plays.len() {
             let play = self.play(place);
-            let Some(run) = self.out.state.plays.get(&play.name).and_then(|standing| standing.run.as_ref()) else {
+            let Some(run) = self.state.plays.get(&play.name).and_then(|standing| standing.run.as_ref()) else {
                 continue;
             };
             if run.gives_up_at.is_none() {
@@ -74,7 +74,7 @@ impl<'a> Run<'a> {
             };
             let verdict = self.view().verdict(check);
             let next = earlier(run.gives_up_at, verdict.until).unwrap_or(run.due_at);
-            let Some(run) = self.out.state.plays.get_mut(&play.name).and_then(|standing| standing.run.as_mut()) else {
+            let Some(run) = self.state.plays.get_mut(&play.name).and_then(|standing| standing.run.as_mut()) else {
                 continue;
             };
             if !verdict.holds {
@@ -92,13 +92,13 @@ impl<'a> Run<'a> {
     /// Two names of one person can together be on the way through more plays than one user may: those entered
     /// last go on.
     pub(crate) fn end_surplus_runs(&mut self) {
-        let plays = &self.out.state.plays;
+        let plays = &self.state.plays;
         let running = plays.iter().filter(|(_, standing)| standing.run.is_some());
         let mut running: Vec<_> = running.map(|(name, standing)| (standing.entered_at, name.clone())).collect();
         running.sort_unstable();
-        let at = self.out.state.clock;
+        let at = self.state.clock;
         for (_, name) in running.iter().take(running.len().saturating_sub(RUNS_MAX)) {
-            if let Some(standing) = self.out.state.plays.get_mut(name) {
+            if let Some(standing) = self.state.plays.get_mut(name) {
                 standing.run = None;
             }
             if let Some(place) = self.program.play_by_name(name) {
@@ -109,12 +109,12 @@ impl<'a> Run<'a> {
 
     fn park(&mut self, place: usize, run: PlayRun) {
         let play = self.play(place);
-        self.out.state.plays.entry(play.name.clone()).or_default().run = Some(Box::new(run));
+        self.state.plays.entry(play.name.clone()).or_default().run = Some(Box::new(run));
     }
 
     fn unpark(&mut self, place: usize) {
         let play = self.play(place);
-        if let Some(standing) = self.out.state.plays.get_mut(&play.name) {
+        if let Some(standing) = self.state.plays.get_mut(&play.name) {
             standing.run = None;
         }
     }
@@ -176,7 +176,7 @@ impl<'a> Run<'a> {
                 }
                 Instruction::Wait(span) => return self.park(place, wait(due_at.plus(*span), subject)),
                 Instruction::WaitForHours(hours) => {
-                    let verdict = program.clock_of(&self.out.state).among(hours, due_at);
+                    let verdict = program.clock_of(self.state).among(hours, due_at);
                     match (verdict.holds, verdict.until) {
                         (false, Some(until)) => return self.park(place, wait(until, subject)),
                         _ => step += 1,
@@ -197,13 +197,13 @@ impl<'a> Run<'a> {
                     step = if self.view().verdict(check).holds { step + 1 } else { *otherwise };
                 }
                 Instruction::Split { name, id, ways } => {
-                    let known = self.out.state.plays.get(&play.name).and_then(|play| play.variants.get(*id).copied());
+                    let known = self.state.plays.get(&play.name).and_then(|play| play.variants.get(*id).copied());
                     // A way once taken stays, also when weights change or a visitor becomes a known user.
                     let taken = match known.map(usize::from).filter(|taken| *taken < ways.len()) {
                         Some(taken) => taken,
                         None => {
                             let taken = way(self.user, &play.name, name, ways.iter().map(|way| way.weight));
-                            let standing = self.out.state.plays.entry(play.name.clone()).or_default();
+                            let standing = self.state.plays.entry(play.name.clone()).or_default();
                             // Experiments come and go: those that are gone are forgotten.
                             standing.variants.retain(|known, _| built.has_split(known));
                             standing.variants.set(*id, u8::try_from(taken).ok());
@@ -241,7 +241,7 @@ impl<'a> Run<'a> {
         };
         let group = self.held_out_by(play, step);
         let kept = play.caps.iter().map(|cap| cap.at_most as usize).max().unwrap_or(0);
-        let standing = self.out.state.plays.entry(play.name.clone()).or_default();
+        let standing = self.state.plays.entry(play.name.clone()).or_default();
         standing.sent_at.push(due_at);
         // After a link, what was due earlier can come later.
         standing.sent_at.sort_unstable();
@@ -259,7 +259,7 @@ impl<'a> Run<'a> {
             self.out.credits.push(Credit { message, channel: Some(channel), currency: None });
             return self.note(play, due_at, PlayOutcome::HeldOut { group, due_at });
         }
-        let state = &mut self.out.state;
+        let state = &mut *self.state;
         if self.program.needs.engagement {
             engagement::sent(&mut state.engagement, channel, due_at);
         }
@@ -283,7 +283,7 @@ impl<'a> Run<'a> {
             why: subject.why.clone(),
             correlation: None,
             who: None,
-            data: MessageData::of(&self.out.state, subject),
+            data: MessageData::of(self.state, subject),
         };
         let outcome = PlayOutcome::Sent { delivery: order.delivery, channel, due_at };
         self.out.effects.push(Effect::Deliver(Box::new(order)));
@@ -309,7 +309,7 @@ impl<'a> Run<'a> {
         }
         let purpose = self.program.playbook().purpose(step.message);
         let mut not_by = None;
-        for channel in engagement::ordered(&self.out.state.engagement, step.order, step.channels, due_at) {
+        for channel in engagement::ordered(&self.state.engagement, step.order, step.channels, due_at) {
             if let Some(address) = self.address(step.message, channel, due_at) {
                 let consents = self.consents(channel, &address, purpose);
                 match consents.and_then(|()| self.policy_room(Some(channel), due_at)) {
@@ -335,7 +335,7 @@ impl<'a> Run<'a> {
 
     /// Where the user can be reached at a time, on a channel that is set up and has a template for the message.
     pub(crate) fn address(&self, message: &str, channel: Channel, at: Timestamp) -> Option<String> {
-        let state = &self.out.state;
+        let state = &*self.state;
         let playbook = self.program.playbook();
         let templates = playbook.messages.get(message)?.localized(state.profile.locale.as_deref())?;
         if !playbook.channels.has(channel) || !templates.has(channel) {

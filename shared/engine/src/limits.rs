@@ -53,7 +53,7 @@ impl Run<'_> {
         if policy.quiet_hours.is_empty() || play.quiet_hours == InQuietHours::Send {
             return Quiet::Not;
         }
-        let clock = self.program.clock_of(&self.out.state);
+        let clock = self.program.clock_of(self.state);
         if !policy.quiet_hours.iter().any(|hours| clock.is_among(hours, due_at)) {
             return Quiet::Not;
         }
@@ -65,7 +65,7 @@ impl Run<'_> {
 
     /// Whether the play's own caps and those for all channels together leave room.
     pub(crate) fn room(&self, play: &Play, due_at: Timestamp) -> Result<(), Reason> {
-        let sent_at = self.out.state.plays.get(&play.name).map_or(&[][..], |standing| standing.sent_at.as_slice());
+        let sent_at = self.state.plays.get(&play.name).map_or(&[][..], |standing| standing.sent_at.as_slice());
         for cap in &play.caps {
             let window_start = due_at.minus(cap.per);
             let sent = sent_at.iter().filter(|sent_at| **sent_at > window_start).count();
@@ -83,7 +83,7 @@ impl Run<'_> {
             let counts = |message: &&Messaged| {
                 message.at > window_start && channel.is_none_or(|channel| message.channel == channel)
             };
-            if self.out.state.messaged.iter().filter(counts).count() >= cap.at_most as usize {
+            if self.state.messaged.iter().filter(counts).count() >= cap.at_most as usize {
                 return Err(Reason::PolicyCap { channel, at_most: cap.at_most, per: cap.per });
             }
         }
@@ -96,7 +96,7 @@ impl Run<'_> {
         if kept == 0 {
             return;
         }
-        let messaged = &mut self.out.state.messaged;
+        let messaged = &mut self.state.messaged;
         messaged.push(Messaged { at, channel });
         if messaged.iter().filter(|message| message.channel == channel).count() > kept
             && let Some(oldest) = messaged.iter().position(|message| message.channel == channel)

@@ -100,7 +100,7 @@ impl Run<'_> {
     /// Takes in what an event tells of devices with the shop's app.
     pub(crate) fn hear_of_devices(&mut self, event: &Event) {
         let Some(settings) = &self.program.playbook().channels.mobile_push else { return };
-        let known = &mut self.out.state.devices;
+        let known = &mut self.state.devices;
         let before = known.is_empty();
         match &event.kind {
             EventKind::Track { event: EventName::PushDisabled | EventName::ApplicationUninstalled, .. } => {

@@ -162,19 +162,19 @@ pub(crate) fn log_odds_of(probability: f64) -> f64 {
 
 /// The logarithm of the odds that the user buys, by the playbook's formula.
 fn log_odds(view: &View<'_>, at: Timestamp) -> Option<f64> {
-    lasting_log_odds(view, at).map(|(sum, _)| sum)
+    lasting_log_odds(&View { at, ..*view }).map(|(sum, _)| sum)
 }
 
-/// The same, and when time alone may change a condition of the formula.
-fn lasting_log_odds(view: &View<'_>, at: Timestamp) -> Option<(f64, Option<Timestamp>)> {
+/// The same now, and when time alone may change a condition of the formula.
+pub(crate) fn lasting_log_odds(view: &View<'_>) -> Option<(f64, Option<Timestamp>)> {
     let formula = view.program.playbook().moments.readiness.as_ref()?;
-    let view = View { at, ..*view };
+    let at = view.at;
     let mut sum = formula.intercept;
     let mut until = None;
     for (term, check) in formula.terms.iter().zip(view.program.readiness_checks()) {
         sum += term.weight
             * match (&term.value, check) {
-                (ReadinessValue::Strength(moment), _) => strength(&view, *moment, at),
+                (ReadinessValue::Strength(moment), _) => strength(view, *moment, at),
                 (ReadinessValue::Holds(_), Some(check)) => {
                     let verdict = view.verdict(check);
                     until = earlier(until, verdict.until);
@@ -191,13 +191,23 @@ fn lasting_log_odds(view: &View<'_>, at: Timestamp) -> Option<(f64, Option<Times
 /// negative: the millisecond is found by halving.
 #[inline(never)]
 pub(crate) fn is_ready(view: &View<'_>, wanted: f64) -> Verdict {
-    let now = view.at;
-    let reached = |at: Timestamp| log_odds(view, at).is_some_and(|log_odds| log_odds >= wanted);
-    let Some((log_odds, conditions_change)) = lasting_log_odds(view, now) else { return Verdict::always(false) };
-    let holds = log_odds >= wanted;
-    if !holds {
-        return Verdict { holds, until: conditions_change };
+    is_ready_when(view, lasting_log_odds(view), wanted)
+}
+
+/// The same, when what [`lasting_log_odds`] gives is known.
+pub(crate) fn is_ready_when(view: &View<'_>, now: Option<(f64, Option<Timestamp>)>, wanted: f64) -> Verdict {
+    let Some((log_odds, conditions_change)) = now else { return Verdict::always(false) };
+    match log_odds >= wanted {
+        true => is_ready_until(view, wanted, conditions_change),
+        false => Verdict { holds: false, until: conditions_change },
     }
+}
+
+/// How long somebody is ready who is ready now.
+#[inline(never)]
+fn is_ready_until(view: &View<'_>, wanted: f64, conditions_change: Option<Timestamp>) -> Verdict {
+    let (holds, now) = (true, view.at);
+    let reached = |at: Timestamp| log_odds(view, at).is_some_and(|log_odds| log_odds >= wanted);
     let fades = view
         .program
         .playbook()

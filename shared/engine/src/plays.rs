@@ -91,18 +91,18 @@ impl<'a> Run<'a> {
 
     fn standing(&mut self, place: usize) -> &mut PlayState {
         let play = self.play(place);
-        if !self.out.state.plays.contains_key(&play.name) {
-            self.out.state.plays.insert(play.name.clone(), PlayState::default());
+        if !self.state.plays.contains_key(&play.name) {
+            self.state.plays.insert(play.name.clone(), PlayState::default());
         }
-        self.out.state.plays.get_mut(&play.name).expect("it was just put in")
+        self.state.plays.get_mut(&play.name).expect("it was just put in")
     }
 
     fn known(&self, place: usize) -> Option<&PlayState> {
-        self.out.state.plays.get(&self.play(place).name)
+        self.state.plays.get(&self.play(place).name)
     }
 
     pub(crate) fn view(&self) -> View<'_> {
-        View { program: self.program, state: &self.out.state, seats: &self.seats, at: self.out.state.clock }
+        View { program: self.program, state: self.state, seats: &self.seats, at: self.state.clock }
     }
 
     /// Lets plays see an event that has just been applied. `completed` names the sequences it moved on.
@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
 
     fn cancel_wait(&mut self, place: usize, at: Timestamp, by: impl FnOnce() -> String) {
         let play = self.play(place);
-        let waiting = self.out.state.plays.get_mut(&play.name).and_then(|play| play.waiting.take());
+        let waiting = self.state.plays.get_mut(&play.name).and_then(|play| play.waiting.take());
         if waiting.is_some() {
             self.note(play, at, PlayOutcome::Cancelled { by: by() });
         }
@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
     fn goal_met(&mut self, place: usize, event: &Event, at: Timestamp) {
         let play = self.play(place);
         let Some(goal) = &play.goal else { return };
-        let Some(standing) = self.out.state.plays.get_mut(&play.name) else { return };
+        let Some(standing) = self.state.plays.get_mut(&play.name) else { return };
         let stopped = standing.run.take().is_some() | standing.waiting.take().is_some();
         let exposure = standing.exposure.take();
         if let Some(exposure) = exposure
@@ -198,8 +198,8 @@ impl<'a> Run<'a> {
     /// The price or the stock of a product has changed.
     pub(crate) fn catalogue_changed(&mut self, product: &Product, changes: &[CatalogueChange]) {
         let program = self.program;
-        let at = self.out.state.clock;
-        let state = &self.out.state;
+        let at = self.state.clock;
+        let state = &*self.state;
         let known = state.interests.iter().find(|known| known.product == product.id).map(|known| known.interest);
         let carted = state.cart.items().iter().any(|item| item.id == product.id).then_some(Interest::Carted);
         let Some(interest) = known.max(carted) else { return };
@@ -222,7 +222,6 @@ impl<'a> Run<'a> {
     pub(crate) fn fire(&mut self, due_at: Timestamp) {
         let program = self.program;
         let over: Vec<String> = self
-            .out
             .state
             .inside
             .iter()
@@ -231,14 +230,13 @@ impl<'a> Run<'a> {
             .collect();
         over.iter().for_each(|place| self.leave_place(place, due_at));
         for place in 0..program.watched.len() {
-            let standing = self.seats.standing(&self.out.state, place);
+            let standing = self.seats.standing(self.state, place);
             if standing.next.is_some_and(|next| next <= due_at) {
                 self.dirty.insert(place);
             }
         }
         self.update_watched();
         let due: Vec<Name> = self
-            .out
             .state
             .plays
             .iter()
@@ -251,7 +249,7 @@ impl<'a> Run<'a> {
                 Some(place) => places.push(place),
                 // A play that is no longer in the playbook has nothing to say.
                 None => {
-                    if let Some(standing) = self.out.state.plays.get_mut(&name) {
+                    if let Some(standing) = self.state.plays.get_mut(&name) {
                         (standing.waiting, standing.run, standing.scheduled) = (None, None, None);
                     }
                 }
@@ -269,7 +267,7 @@ impl<'a> Run<'a> {
 
     fn wait_is_over(&mut self, place: usize, due_at: Timestamp) {
         let play = self.play(place);
-        let Some(standing) = self.out.state.plays.get_mut(&play.name) else { return };
+        let Some(standing) = self.state.plays.get_mut(&play.name) else { return };
         let Some(waiting) = standing.waiting.take_if(|waiting| waiting.due_at <= due_at) else { return };
         let Trigger::Absence { of, .. } = &play.trigger else { return };
         let absent = of.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
@@ -281,14 +279,14 @@ impl<'a> Run<'a> {
         );
         let why = shortened(&why, WHY_BYTES_MAX).to_string();
         // What was put aside last is what the message is about.
-        let product = self.out.state.cart.items().last().map(Product::for_keeping);
+        let product = self.state.cart.items().last().map(Product::for_keeping);
         let subject = Subject { why, product, ..Subject::default() };
         self.starts.push(Start::about(place, waiting.due_at, subject));
     }
 
     fn clock_strikes(&mut self, place: usize, due_at: Timestamp) {
         let play = self.play(place);
-        let Some(standing) = self.out.state.plays.get_mut(&play.name) else { return };
+        let Some(standing) = self.state.plays.get_mut(&play.name) else { return };
         let Some(scheduled) = standing.scheduled.take_if(|scheduled| scheduled.due_at <= due_at) else { return };
         let at = scheduled.due_at;
         let (why, product) = match (&play.trigger, scheduled.product) {
@@ -311,7 +309,7 @@ impl<'a> Run<'a> {
         let play = self.play(place);
         let Trigger::Schedule(schedule) = &play.trigger else { return };
         let own = self.program.plays[place].schedule_clock.clone();
-        let clock = own.unwrap_or_else(|| self.program.clock_of(&self.out.state));
+        let clock = own.unwrap_or_else(|| self.program.clock_of(self.state));
         // Times whose moment has passed already are left out: nobody has to be told of each.
         let worth_it = self.now.minus(play.valid_for);
         let next = clock.next(schedule, after.max(worth_it));
@@ -322,12 +320,12 @@ impl<'a> Run<'a> {
     /// Where that has gone by, it stays as it was, so that a day comes neither twice nor not at all.
     pub(crate) fn move_schedules(&mut self, before: &LocalClock) {
         let program = self.program;
-        let clock = program.clock_of(&self.out.state);
-        let at = self.out.state.clock;
+        let clock = program.clock_of(self.state);
+        let at = self.state.clock;
         for (place, built) in program.plays.iter().enumerate() {
             let play = self.play(place);
             let (Trigger::Schedule(schedule), None) = (&play.trigger, &built.schedule_clock) else { continue };
-            let standing = self.out.state.plays.get_mut(&play.name);
+            let standing = self.state.plays.get_mut(&play.name);
             if let Some(scheduled) = standing.and_then(|standing| standing.scheduled.as_mut())
                 && let Some(due_at) = clock.on_day_of(before, scheduled.due_at, schedule).filter(|due_at| *due_at > at)
             {
@@ -338,7 +336,7 @@ impl<'a> Run<'a> {
 
     pub(crate) fn unschedule(&mut self, place: usize) {
         let play = self.play(place);
-        if let Some(standing) = self.out.state.plays.get_mut(&play.name) {
+        if let Some(standing) = self.state.plays.get_mut(&play.name) {
             standing.scheduled = None;
         }
     }
@@ -348,8 +346,8 @@ impl<'a> Run<'a> {
         let play = self.play(place);
         let Trigger::RunOut { before, lasts, .. } = &play.trigger else { return };
         let Some(register) = self.program.plays[place].register else { return };
-        let clock = self.out.state.clock;
-        let next = match self.seats.register(&self.out.state, register) {
+        let clock = self.state.clock;
+        let next = match self.seats.register(self.state, register) {
             Some(RegisterValue::Refills(refills)) => refills
                 .iter()
                 .filter_map(|refill| {
@@ -386,9 +384,9 @@ impl<'a> Run<'a> {
             }
         }
         // What still changes is looked at again a moment later: no circle holds up an instant.
-        let soon = self.out.state.clock.plus(Span::from_millis(1));
+        let soon = self.state.clock.plus(Span::from_millis(1));
         while let Some(place) = self.dirty.pop() {
-            self.seats.ask_again(self.program, &mut self.out.state, place, soon);
+            self.seats.ask_again(self.program, self.state, place, soon);
         }
         self.starts.clear();
     }
@@ -410,7 +408,7 @@ impl<'a> Run<'a> {
 
     /// The plays on whose way the user is.
     fn running(&self) -> impl Iterator<Item = &Name> {
-        self.out.state.plays.iter().filter(|(_, standing)| standing.run.is_some()).map(|(name, _)| name)
+        self.state.plays.iter().filter(|(_, standing)| standing.run.is_some()).map(|(name, _)| name)
     }
 
     /// Plays that are no longer in the playbook do not keep users from entering others.
@@ -419,7 +417,7 @@ impl<'a> Run<'a> {
             return;
         }
         let program = self.program;
-        let gone = self.out.state.plays.iter_mut().filter(|(name, _)| program.play_by_name(name).is_none());
+        let gone = self.state.plays.iter_mut().filter(|(name, _)| program.play_by_name(name).is_none());
         gone.for_each(|(_, standing)| standing.run = None);
     }
 
@@ -461,7 +459,7 @@ impl<'a> Run<'a> {
     pub(crate) fn note(&mut self, play: &Play, at: Timestamp, outcome: PlayOutcome) {
         let record = OutcomeRecord { at, play: play.name.clone(), outcome };
         self.out.considered.push(record.clone());
-        self.out.state.note(record);
+        self.state.note(record);
     }
 }
 

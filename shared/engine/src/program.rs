@@ -18,7 +18,7 @@ use crate::name::Name;
 use crate::playbook::{Change, Condition, ContextFact, Moment, Playbook, PropertyFilter};
 use crate::property;
 use crate::register::{Register, RegisterId};
-use crate::seats::Seats;
+use crate::seats::{Numbers, Seats};
 use crate::state::UserState;
 use crate::time::{Span, Timestamp};
 use crate::verdict::Verdict;
@@ -40,8 +40,8 @@ pub struct Program {
     watchers: Watchers,
     /// Segments first, in an order in which each comes after those it asks about; then plays' own conditions.
     pub(crate) watched: Vec<Watched>,
-    /// Their ids, in the order of the ids, and the place of each.
-    watched_ids: (Vec<u32>, Vec<u16>),
+    /// The places of registers and of watched conditions, by their ids.
+    numbers: (Numbers, Numbers),
     /// The plays in the order in which they are considered.
     pub(crate) plays: Vec<PlayProgram>,
     by_name: BTreeMap<Name, usize>,
@@ -150,9 +150,24 @@ pub(crate) struct Watchers {
 /// Who watches events of one kind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dispatch {
-    pub(crate) registers: Vec<(RegisterIndex, usize, Ways)>,
+    pub(crate) registers: Vec<RegisterWatch>,
     pub(crate) evidence: Vec<(Moment, f64, Ways)>,
     pub(crate) plays: Vec<(usize, PlayRole, Ways)>,
+}
+
+/// A register that watches events of a kind, with all that is to be known of it for each of them.
+#[derive(Clone, Debug)]
+pub(crate) struct RegisterWatch {
+    pub(crate) register: RegisterIndex,
+    /// Which part of a sequence; 0 for what opens and 1 for what ends.
+    pub(crate) role: usize,
+    pub(crate) ways: Ways,
+    /// The watched conditions that it may change.
+    pub(crate) touches: WatchedSet,
+    /// Whether it tells in what order things were done.
+    pub(crate) is_ordered: bool,
+    /// Whether it is made of the user's own weekdays and hours.
+    pub(crate) is_habit: bool,
 }
 
 /// In which ways an event of a kind can be meant.
@@ -236,12 +251,12 @@ impl Program {
     }
 
     pub(crate) fn knows_register(&self, id: RegisterId) -> bool {
-        self.ids.binary_search(&id).is_ok()
+        self.numbers.0.of(id).is_some()
     }
 
     /// The register with this id.
     pub fn register_by_id(&self, id: RegisterId) -> Option<&Register> {
-        self.ids.binary_search(&id).ok().map(|register| &self.registers[register])
+        self.numbers.0.of(id).map(|register| &self.registers[register])
     }
 
     /// The register that answers a question about behaviour.
@@ -249,14 +264,14 @@ impl Program {
         self.register_by_id(build::register_of(condition)?.id())
     }
 
-    /// The registers' ids, in the registers' order, which is theirs.
-    pub(crate) fn register_ids(&self) -> &[RegisterId] {
-        &self.ids
+    /// The place of a register, by its id.
+    pub(crate) const fn register_numbers(&self) -> &Numbers {
+        &self.numbers.0
     }
 
-    /// The ids of what is watched, in their order, and the place of each.
-    pub(crate) fn watched_ids(&self) -> (&[u32], &[u16]) {
-        (&self.watched_ids.0, &self.watched_ids.1)
+    /// The place of a watched condition, by its id.
+    pub(crate) const fn watched_numbers(&self) -> &Numbers {
+        &self.numbers.1
     }
 
     pub(crate) fn watched_id(&self, place: usize) -> u32 {

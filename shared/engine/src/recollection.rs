@@ -39,19 +39,19 @@ pub fn is_recollected(state: &UserState, recollection: &Input) -> bool {
 impl Run<'_> {
     /// Takes over registers, and asks everything that is watched again.
     pub(crate) fn recollect(&mut self, program: u32, up_to: InputId, told: &UserState) -> InputOutcome {
-        if program != self.program.fingerprint() || self.out.state.seen.newest() != Some(up_to) {
+        if program != self.program.fingerprint() || self.state.seen.newest() != Some(up_to) {
             return InputOutcome::RecollectionOutdated;
         }
-        self.seats.tidy(&mut self.out.state);
+        self.seats.tidy(self.state);
         for (id, value) in told.registers.iter() {
             // Another version of Kairos may know others.
             if self.program.register_by_id(id).is_some() {
-                self.out.state.registers.set(id, Some(value.clone()));
+                self.state.registers.set(id, Some(value.clone()));
             }
         }
-        self.seats.find_again(self.program, &self.out.state);
+        self.seats.find_again(self.program, self.state);
         self.reconsider();
-        self.advance(self.out.state.clock);
+        self.advance(self.state.clock);
         InputOutcome::Recollected
     }
 }

@@ -4,12 +4,48 @@
 //! around them. A step asks for some hundred of them: it finds out once where each one lies. What is new comes
 //! last, and what is no longer worth a note stays, until [`Seats::tidy`] puts everything back in its order.
 
+use alloc::boxed::Box;
+
 use crate::bounds::{REGISTERS_MAX, WATCHED_CONDITIONS_MAX};
 use crate::program::Program;
 use crate::register::RegisterValue;
 use crate::state::{ById, Standing, UserState};
 use crate::time::{Span, Timestamp};
 use crate::verdict::Verdict;
+
+/// The program's numbers of things that are known by hashed ids, in a table of which most is empty: the last bits of
+/// a hash find nearly every one at the first look.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Numbers(Box<[Option<(u32, u16)>]>);
+
+impl Numbers {
+    /// Of the ids in the order of the numbers.
+    pub(crate) fn new(ids: impl ExactSizeIterator<Item = u32>) -> Self {
+        let mut slots = alloc::vec![None; (4 * ids.len()).next_power_of_two()];
+        for (id, number) in ids.zip(0_u16..) {
+            let mut slot = id as usize & (slots.len() - 1);
+            while slots[slot].is_some() {
+                slot = (slot + 1) & (slots.len() - 1);
+            }
+            slots[slot] = Some((id, number));
+        }
+        Self(slots.into())
+    }
+
+    /// The number of this id.
+    pub(crate) fn of(&self, id: u32) -> Option<usize> {
+        let mask = self.0.len().checked_sub(1)?;
+        let mut slot = id as usize & mask;
+        // Most slots are empty, so that the search ends.
+        while let Some((known, number)) = self.0[slot & mask] {
+            if known == id {
+                return Some(usize::from(number));
+            }
+            slot += 1;
+        }
+        None
+    }
+}
 
 /// What no seat has: seats are counted from one, because zeros are the quickest to write.
 const NOWHERE: u16 = 0;
@@ -27,18 +63,12 @@ struct Seating<const MAX: usize> {
 impl<const MAX: usize> Seating<MAX> {
     const EMPTY: Self = Self { seats: [NOWHERE; MAX], strangers: 0, mixed: false };
 
-    /// `wanted` are ids in their order; `number` gives the program's number of each. Nothing has been found before.
-    fn find<T>(&mut self, wanted: &[u32], number: impl Fn(usize) -> usize, values: &ById<T>) {
-        let mut next = 0;
+    /// Nothing has been found before.
+    fn find<T>(&mut self, numbers: &Numbers, values: &ById<T>) {
         for (position, (id, _)) in values.iter().enumerate() {
-            while wanted.get(next).is_some_and(|wanted| *wanted < id) {
-                next += 1;
-            }
-            if wanted.get(next) == Some(&id) {
-                self.seats[number(next)] = seat(position);
-                next += 1;
-            } else {
-                self.strangers += 1;
+            match numbers.of(id) {
+                Some(number) => self.seats[number] = seat(position),
+                None => self.strangers += 1,
             }
         }
     }
@@ -79,9 +109,8 @@ impl Seats {
 
     /// Finds out where they lie. Nothing has been found before.
     pub(crate) fn find(&mut self, program: &Program, state: &UserState) {
-        let (watched, numbers) = program.watched_ids();
-        self.registers.find(program.register_ids(), |number| number, &state.registers);
-        self.watched.find(watched, |next| usize::from(numbers[next]), &state.watched);
+        self.registers.find(program.register_numbers(), &state.registers);
+        self.watched.find(program.watched_numbers(), &state.watched);
     }
 
     /// Finds out anew where they lie.
@@ -132,7 +161,7 @@ impl Seats {
             registers.sort();
             registers.retain(|id, _| program.knows_register(id));
             self.registers = Seating::EMPTY;
-            self.registers.find(program.register_ids(), |number| number, registers);
+            self.registers.find(program.register_numbers(), registers);
         }
         self.registers.add(number, program.register_id(number), value, registers);
     }
@@ -220,7 +249,8 @@ mod tests {
         }
         seats.tidy(&mut state);
         let ids: Vec<u32> = state.registers.iter().map(|(id, _)| id).collect();
-        assert_eq!(ids, program.register_ids());
+        assert_eq!(ids, [program.register_id(0), program.register_id(1)]);
+        assert!(ids.is_sorted());
     }
 
     #[test]

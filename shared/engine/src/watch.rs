@@ -7,11 +7,12 @@ use alloc::string::ToString;
 
 use crate::bounds::PLACE_STAY;
 use crate::bounds::PLACES_INSIDE_MAX;
-use crate::check::View;
+use crate::check::{Check, View};
 use crate::context::Context;
 use crate::event::{Event, EventKind};
 use crate::event_name::EventName;
 use crate::mailbox::Effect;
+use crate::moment;
 use crate::place::Position;
 use crate::playbook::{Change, Trigger};
 use crate::plays::{Cause, Start};
@@ -25,13 +26,13 @@ impl<'a> Run<'a> {
     /// Asks everything anew, because the playbook or the user's memory has changed as a whole: lets go of what is
     /// no longer asked for. Segments are entered and left; plays do not start, they tell changes.
     pub(crate) fn reconsider(&mut self) {
-        self.seats.tidy(&mut self.out.state);
+        self.seats.tidy(self.state);
         self.leave_retired_segments();
         let program = self.program;
-        let state = &mut self.out.state;
+        let state = &mut *self.state;
         state.program = program.fingerprint();
         state.registers.retain(|id, _| program.knows_register(id));
-        state.watched.retain(|id, _| program.watched_ids().0.binary_search(&id).is_ok());
+        state.watched.retain(|id, _| program.watched_numbers().of(id).is_some());
         state.moments.retain(|known| program.playbook().moments.moments.contains_key(&known.moment));
         state.facts.retain(|fact, _| program.needs.facts.contains(fact));
         state.inside.retain(|inside| program.playbook().places.iter().any(|place| place.name == inside.place));
@@ -51,10 +52,10 @@ impl<'a> Run<'a> {
     /// until now has been.
     fn reschedule(&mut self) {
         let program = self.program;
-        let at = self.out.state.clock;
+        let at = self.state.clock;
         for (number, watched) in program.watched.iter().enumerate() {
             let Whose::Schedule(place) = watched.whose else { continue };
-            match self.seats.standing(&self.out.state, number).since.is_some() {
+            match self.seats.standing(self.state, number).since.is_some() {
                 true => self.schedule(place, at),
                 false => self.unschedule(place),
             }
@@ -66,7 +67,7 @@ impl<'a> Run<'a> {
         let playbook = self.program.playbook();
         for name in playbook.retired_segments.iter().filter(|name| playbook.segment(name).is_none()) {
             let id = segment_id(name);
-            let state = &mut self.out.state;
+            let state = &mut *self.state;
             if state.watched.get(id).is_none_or(|standing| standing.since.is_none()) {
                 continue;
             }
@@ -85,11 +86,21 @@ impl<'a> Run<'a> {
     /// Asks again what may have changed; segments come before what asks about them.
     pub(crate) fn update_watched(&mut self) {
         let program = self.program;
-        let at = self.out.state.clock;
+        let at = self.state.clock;
+        // Several conditions ask for it, each with a threshold of its own. Its formula asks for no segment, so that no
+        // answer here changes it.
+        let mut readiness = None;
         while let Some(place) = self.dirty.pop() {
             let watched = &program.watched[place];
-            let verdict = View { program, state: &self.out.state, seats: &self.seats, at }.verdict(&watched.check);
-            if self.seats.answer(program, &mut self.out.state, place, verdict, at) {
+            let view = View { program, state: self.state, seats: &self.seats, at };
+            let verdict = match &watched.check {
+                Check::Readiness { log_odds } => {
+                    let now = *readiness.get_or_insert_with(|| moment::lasting_log_odds(&view));
+                    moment::is_ready_when(&view, now, *log_odds)
+                }
+                check => view.verdict(check),
+            };
+            if self.seats.answer(program, self.state, place, verdict, at) {
                 self.dirty.add(program.touches.by_watched[place]);
                 self.turned(watched.whose, verdict.holds, at);
             }
@@ -102,13 +113,13 @@ impl<'a> Run<'a> {
         match whose {
             Whose::Segment(segment) => {
                 let name = &program.playbook().segments[segment].name;
-                self.out.state.segment_changes += 1;
+                self.state.segment_changes += 1;
                 self.out.effects.push(Effect::Member {
                     user: self.user,
                     segment: name.clone(),
                     entered: holds,
                     at,
-                    number: self.out.state.segment_changes,
+                    number: self.state.segment_changes,
                 });
                 let change = if holds { Change::Entry } else { Change::Exit };
                 let plays = &program.segment_plays[segment];
@@ -148,7 +159,7 @@ impl<'a> Run<'a> {
             }
         }
         let Some(position) = Position::of(event, context) else { return };
-        self.out.state.position = Some(position);
+        self.state.position = Some(position);
         for place in places.iter().filter(|place| told != Some(place.name.as_str())) {
             if place.contains(position) {
                 self.enter_place(&place.name, at);
@@ -159,7 +170,7 @@ impl<'a> Run<'a> {
     }
 
     fn enter_place(&mut self, name: &str, at: Timestamp) {
-        let inside = &mut self.out.state.inside;
+        let inside = &mut self.state.inside;
         let until = at.plus(PLACE_STAY);
         self.dirty.add(self.program.touches.inside);
         if let Some(known) = inside.iter_mut().find(|known| known.place == name) {
@@ -174,7 +185,7 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn leave_place(&mut self, name: &str, at: Timestamp) {
-        let inside = &mut self.out.state.inside;
+        let inside = &mut self.state.inside;
         if let Some(position) = inside.iter().position(|known| known.place == name) {
             inside.remove(position);
             self.dirty.add(self.program.touches.inside);

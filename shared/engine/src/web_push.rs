@@ -141,7 +141,7 @@ impl Run<'_> {
     pub(crate) fn hear_of_browsers(&mut self, event: &Event) {
         let EventKind::Track { event: name, properties } = &event.kind else { return };
         let is_used = self.program.playbook().channels.web_push.is_some();
-        let known = &mut self.out.state.web_push;
+        let known = &mut self.state.web_push;
         let before = known.is_empty();
         match name {
             EventName::WebPushSubscribed if is_used => {

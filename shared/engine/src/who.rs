@@ -138,11 +138,11 @@ impl UserState {
 }
 
 impl Stepped {
-    /// Notes with each message that was decided whom it is for.
-    pub fn describe(&mut self, program: &Program) {
+    /// Notes with each message that was decided whom it is for: `state` is the user after the step.
+    pub fn describe(&mut self, program: &Program, state: &UserState) {
         for effect in &mut self.effects {
             if let Effect::Deliver(order) = effect {
-                order.who = Dimensions::of(program, &self.state, Some(&order.play)).boxed();
+                order.who = Dimensions::of(program, state, Some(&order.play)).boxed();
             }
         }
     }

@@ -417,10 +417,10 @@ mod tests {
             for (number, (kind, which, minutes)) in happened.into_iter().enumerate() {
                 at = at.plus(Span::from_mins(minutes));
                 let input = Input::event(event(number, at, kind, which));
-                state = step(&PROGRAM, user, state, &[input], at).state;
+                step(&PROGRAM, user, &mut state, &[input], at);
             }
             let at = at.plus(Span::from_mins(later));
-            let state = step(&PROGRAM, user, state, &[Input::Tick { at }], at).state;
+            step(&PROGRAM, user, &mut state, &[Input::Tick { at }], at);
             let conditions = PROGRAM.playbook().segments.iter().map(|segment| &segment.who);
             let answers: Vec<_> = conditions
                 .map(|condition| (condition, PROGRAM.verdict(condition, &state, at).unwrap().holds))

@@ -258,17 +258,16 @@ impl Checks {
                     _ => {}
                 }
             }
-            let mut state = std::mem::take(&mut actor.state);
+            let state = &mut actor.state;
             state.hear_origin(std::slice::from_ref(input));
             let zone = state.time_zone.clone();
             let mut stepped = step(program, user, state, std::slice::from_ref(input), now);
-            stepped.describe(program);
+            stepped.describe(program, state);
             if self.shop == Shop::Shipped {
                 self.inputs.entry(user).or_default().push(input.clone());
             }
-            self.promises.stepped(&self.told, statistics, (user, input, now), zone.as_deref(), &stepped)?;
-            actor.facts.note(program, std::slice::from_ref(input), &stepped);
-            actor.state = stepped.state;
+            self.promises.stepped(&self.told, statistics, (user, input, now), zone.as_deref(), (state, &stepped))?;
+            actor.facts.note(program, state, std::slice::from_ref(input), &stepped);
             for effect in &stepped.effects {
                 if let Effect::Deliver(order) = effect {
                     statistics.count(&format!("messages decided: {}", order.play));

@@ -8,6 +8,7 @@ use kairos_engine::mailbox::{DeliveryOrder, Effect, Input};
 use kairos_engine::outcome::{PlayOutcome, Reason};
 use kairos_engine::playbook::{EventMatch, EventPattern, InQuietHours, Play, Playbook};
 use kairos_engine::program::Program;
+use kairos_engine::state::UserState;
 use kairos_engine::step::Stepped;
 use kairos_engine::time::{Span, Timestamp};
 
@@ -47,20 +48,20 @@ impl Promises {
         statistics: &mut Statistics,
         (user, input, now): (UserKey, &Input, Timestamp),
         zone_before: Option<&str>,
-        stepped: &Stepped,
+        (state, stepped): (&UserState, &Stepped),
     ) -> Result<(), String> {
         let playbook = program.playbook();
         if matches!(input, Input::Link { .. } | Input::Merge { .. }) {
             // Counts of entries begin anew, or are added up.
             self.reached.retain(|(of, _), _| *of != user);
         }
-        let entered = |play: &str| stepped.state.plays.get(play).map_or(0, |standing| standing.entered);
+        let entered = |play: &str| state.plays.get(play).map_or(0, |standing| standing.entered);
         for effect in &stepped.effects {
             match effect {
                 Effect::Deliver(order) => {
                     let times = self.passed_on.get(&user).copied().unwrap_or(0);
                     let play = play_of(playbook, &order.play)?;
-                    let zones = [zone_before, stepped.state.time_zone.as_deref()];
+                    let zones = [zone_before, state.time_zone.as_deref()];
                     quiet_hours_are_kept(playbook, play, order, zones)?;
                     if order.decided_at != now || order.decided_at > order.expires_at {
                         let (at, until) = (order.decided_at, order.expires_at);
@@ -107,11 +108,11 @@ impl Promises {
             }
         }
         // What was due by then still counts for the memory that is passed on.
-        if matches!(input, Input::Link { .. }) && stepped.state.forwarded_to.is_some() {
+        if matches!(input, Input::Link { .. }) && state.forwarded_to.is_some() {
             *self.passed_on.entry(user).or_default() += 1;
         }
         if let Input::Event { event, .. } = input
-            && stepped.state.forwarded_to.is_none()
+            && state.forwarded_to.is_none()
         {
             for play in playbook.plays.iter().filter(|play| is_goal(play, event)) {
                 self.reached.insert((user, play.name.to_string()), entered(&play.name));

@@ -29,8 +29,7 @@ struct Decided {
 impl Decided {
     /// Applies inputs; gives how many messages that decided.
     fn take(&mut self, program: &Program, user: UserKey, inputs: &[Input], now: Timestamp) -> usize {
-        let stepped = step(program, user, std::mem::take(&mut self.state), inputs, now);
-        self.state = stepped.state;
+        let stepped = step(program, user, &mut self.state, inputs, now);
         let messages = stepped.effects.iter().filter(|effect| matches!(effect, Effect::Deliver(_))).count();
         self.effects.extend(stepped.effects);
         self.considered.extend(stepped.considered);

@@ -57,9 +57,8 @@ impl<'a> Alone<'a> {
     }
 
     fn step(&mut self, user: UserKey, input: &Input, now: Timestamp) {
-        let state = self.users.remove(&user).unwrap_or_default();
+        let state = self.users.entry(user).or_default();
         let stepped = step(self.program, user, state, std::slice::from_ref(input), now);
-        self.users.insert(user, stepped.state);
         for OutcomeRecord { at, play, outcome } in stepped.considered {
             let day = at.to_string()[..10].to_owned();
             if let Some(kind) = reported(&outcome) {

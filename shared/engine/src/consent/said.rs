@@ -117,7 +117,7 @@ impl Run<'_> {
     pub(crate) fn hear_consent(&mut self, event: &Event) {
         let playbook = self.program.playbook();
         let is_double = |channel: Channel| playbook.opt_in(channel) == OptIn::Double;
-        let consent = &mut self.out.state.consent;
+        let consent = &mut self.state.consent;
         for statement in statements(event) {
             let is_given = statement.choice == Choice::Given;
             if is_given && statement.way == Way::Client {
@@ -156,7 +156,7 @@ impl Run<'_> {
 
     /// Whether the user may get a message for this purpose at this address.
     pub(crate) fn consents(&self, channel: Channel, address: &str, purpose: Purpose) -> Result<(), Reason> {
-        let consent = &self.out.state.consent;
+        let consent = &self.state.consent;
         if !consent.allows(channel, address, purpose, self.program.playbook().opt_in(channel)) {
             return Err(Reason::NoConsent { channel });
         }

@@ -192,20 +192,19 @@ fn point(what: &'static str, lets: impl Into<Option<bool>>, text: impl Into<Stri
 
 impl<'a> About<'a> {
     /// A copy of the user at this instant, for the engine to work on.
-    fn copy(&self) -> Stepped {
+    fn copy(&self) -> (UserState, Stepped) {
         let mut state = self.state.clone();
         state.clock = state.clock.max(self.at);
-        Stepped::of(state)
+        (state, Stepped::default())
     }
 
     /// The engine at work on a copy of the user.
-    fn engine<'c>(&self, copy: &'c mut Stepped) -> Run<'c>
+    fn engine<'c>(&self, (state, stepped): &'c mut (UserState, Stepped)) -> Run<'c>
     where
         'a: 'c,
     {
-        let now = copy.state.clock;
-        let mut run = Run::new(self.program, self.user, copy, now);
-        run.seats.find(self.program, &run.out.state);
+        let now = state.clock;
+        let mut run = Run::new(self.program, self.user, state, stepped, now);
         run.steps_left = STEPS_PER_INSTANT_MAX;
         run
     }
@@ -214,7 +213,7 @@ impl<'a> About<'a> {
     fn would(&self, place: usize) -> (Option<bool>, Vec<String>) {
         let mut copy = self.copy();
         let mut engine = self.engine(&mut copy);
-        engine.enter(Start::about(place, engine.out.state.clock, Subject::default()));
+        engine.enter(Start::about(place, engine.state.clock, Subject::default()));
         let any = |is: fn(&PlayOutcome) -> bool| engine.out.considered.iter().any(|record| is(&record.outcome));
         let sends = match any(|outcome| matches!(outcome, PlayOutcome::Sent { .. })) {
             true => Some(true),
@@ -234,7 +233,7 @@ impl<'a> About<'a> {
                 outcome => outcome.to_string(),
             })
             .collect();
-        let entered = engine.out.state.plays.get(&self.play.name);
+        let entered = engine.state.plays.get(&self.play.name);
         if let Some(run) = entered.and_then(|standing| standing.run.as_ref()).filter(|_| self.standing.run.is_none())
             && run.held_since.is_none()
             && let (_, Some(step)) = listed(self.play, step_of(self.built, run), |_| None)

@@ -16,6 +16,7 @@ use crate::local_time::LocalClock;
 use crate::moment;
 use crate::playbook::{Condition, Moment, Playbook, ReadinessValue, Step, Trigger};
 use crate::register::{Register, RegisterId};
+use crate::seats::Numbers;
 
 /// Why a playbook cannot run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +77,7 @@ pub(super) fn program(playbook: Playbook) -> Result<Program, ProgramError> {
         touches: Touches::default(),
         watchers: Watchers::default(),
         watched: Vec::new(),
-        watched_ids: Default::default(),
+        numbers: Default::default(),
         plays: Vec::new(),
         by_name: BTreeMap::new(),
         segment_plays: Vec::new(),
@@ -91,9 +92,8 @@ pub(super) fn program(playbook: Playbook) -> Result<Program, ProgramError> {
         program.moments[*moment as usize] = Some(rule);
     }
     watch(&mut program, &order)?;
-    let mut watched_ids: Vec<(u32, u16)> = program.watched.iter().map(|watched| watched.id).zip(0..).collect();
-    watched_ids.sort_unstable();
-    program.watched_ids = watched_ids.into_iter().unzip();
+    program.numbers =
+        (Numbers::new(program.ids.iter().copied()), Numbers::new(program.watched.iter().map(|watched| watched.id)));
     program.readiness = readiness(&program)?;
     for (place, play) in order.iter().enumerate() {
         let built = steps::play(&program, *play)?;

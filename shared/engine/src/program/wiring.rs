@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Dispatch, Needs, PlayRole, Program, Touches, WatchedSet, Watchers, Ways, steps};
+use super::{Dispatch, Needs, PlayRole, Program, RegisterWatch, Touches, WatchedSet, Watchers, Ways, steps};
 use crate::check::{Check, RegisterIndex};
 use crate::event_name::EventName;
 use crate::playbook::{Change, ContextFact, EventMatch, EventPattern, Moment, Segment, Step, Trigger};
@@ -123,7 +123,14 @@ fn dispatch(program: &mut Program) {
             }
             let ways = if ways.iter().any(Vec::is_empty) { Ways::All } else { Ways::Some(ways) };
             match watcher {
-                Watcher::Register(index, role) => entry.registers.push((*index, *role, ways)),
+                Watcher::Register(index, role) => entry.registers.push(RegisterWatch {
+                    register: *index,
+                    role: *role,
+                    ways,
+                    touches: program.touches.by_register[*index],
+                    is_ordered: program.registers[*index].is_ordered(),
+                    is_habit: program.registers[*index].is_habit(),
+                }),
                 Watcher::Evidence(moment, weight) => entry.evidence.push((*moment, *weight, ways)),
                 Watcher::Play(place, role) => entry.plays.push((*place, *role, ways)),
             }

@@ -81,9 +81,8 @@ impl Ann {
         self.minutes += 1;
         let id = InputId::of_message(source, &self.minutes.to_string());
         let event = Event::new(id, self.now(), source.into(), Some("ann".into()), None, kind, Map::new());
-        let state = std::mem::take(&mut self.state);
-        let stepped = step(&self.program, UserKey::known("ann"), state, &[Input::event(event)], self.now());
-        self.state = stepped.state;
+        let now = self.now();
+        let stepped = step(&self.program, UserKey::known("ann"), &mut self.state, &[Input::event(event)], now);
         for effect in stepped.effects {
             if let Effect::Deliver(order) = effect {
                 self.sent.push((order.channel, order.delivery));
@@ -226,7 +225,7 @@ fn what_is_expected_follows_the_formula_and_halves() {
 fn what_a_visitor_has_answered_to_counts_for_the_user() {
     let (program, ann) = (program("most_engaged"), UserKey::known("ann"));
     let merged = |own: Vec<ChannelEngagement>, theirs: Vec<ChannelEngagement>| {
-        let state = UserState { clock: NOON, engagement: own, ..UserState::default() };
+        let mut state = UserState { clock: NOON, engagement: own, ..UserState::default() };
         let from = UserState { clock: NOON, engagement: theirs, ..UserState::default() };
         let merge = Input::Merge {
             id: InputId::of_message("web", "merge"),
@@ -235,7 +234,8 @@ fn what_a_visitor_has_answered_to_counts_for_the_user() {
             state: Box::new(from),
             hops: 0,
         };
-        step(&program, ann, state, &[merge], NOON).state.engagement
+        step(&program, ann, &mut state, &[merge], NOON);
+        state.engagement
     };
     let today = 20_413;
     let (own, theirs) = (of_two_channels(), vec![known(Channel::Telegram, 512, 512, today - 60, Some(7))]);
@@ -298,8 +298,8 @@ proptest! {
             while !left.is_empty() {
                 let (group, rest) = left.split_at(cuts.next().unwrap_or(1).min(left.len()));
                 let now = group.last().unwrap().at();
-                let stepped = step(&program, UserKey::known("ann"), state, group, now);
-                (state, left) = (stepped.state, rest);
+                let stepped = step(&program, UserKey::known("ann"), &mut state, group, now);
+                left = rest;
                 sent.extend(stepped.effects.into_iter().filter_map(|effect| match effect {
                     Effect::Deliver(order) => Some((order.delivery, order.channel, order.due_at)),
                     _ => None,

@@ -119,7 +119,7 @@ fn lived(program: &Program, inputs: &[Input], until: Timestamp) -> UserState {
     let mut state = UserState::default();
     for input in inputs.iter().cloned().chain([Input::Tick { at: until }]) {
         let now = input.at();
-        state = step(program, user(), state, &[input], now).state;
+        step(program, user(), &mut state, &[input], now);
     }
     state
 }

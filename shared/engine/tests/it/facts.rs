@@ -249,7 +249,8 @@ fn an_origin_that_is_told_late_changes_nothing_and_a_visitors_becomes_the_users(
     let describe = |inputs: &[Input]| {
         let mut state = UserState::default();
         state.hear_origin(inputs);
-        step(&program, ann, state, inputs, at(60_000)).state
+        step(&program, ann, &mut state, inputs, at(60_000));
+        state
     };
     let source = |state: &UserState| state.origin.as_ref().and_then(|origin| origin.source.clone());
     let (newer, older) = (visit(9, "newer"), visit(2, "older"));

@@ -333,15 +333,14 @@ proptest! {
             for _ in 0..ticks {
                 let deadline = state.next_deadline().filter(|deadline| deadline.since(now) < Span::from_hours(48));
                 let Some(at) = deadline else { break };
-                let ticked = step(&program, user, state, &[Input::Tick { at }], at.max(now));
-                prop_assert!(ticked.state.next_deadline() > Some(at) || ticked.state.next_deadline().is_none());
-                state = ticked.state;
+                step(&program, user, &mut state, &[Input::Tick { at }], at.max(now));
+                prop_assert!(state.next_deadline() > Some(at) || state.next_deadline().is_none());
             }
-            let once = step(&program, user, state.clone(), &inputs, now);
-            let again = step(&program, user, state.clone(), &inputs, now);
-            prop_assert_eq!(&once, &again);
-            prop_assert!(once.state.clock >= state.clock);
-            state = once.state;
+            let (before, mut also) = (state.clone(), state.clone());
+            let once = step(&program, user, &mut state, &inputs, now);
+            let again = step(&program, user, &mut also, &inputs, now);
+            prop_assert_eq!((&once, &state), (&again, &also));
+            prop_assert!(state.clock >= before.clock);
             let bytes = state.encode();
             prop_assert!(bytes.len() <= STATE_BYTES_MAX, "{} bytes", bytes.len());
             prop_assert_eq!(&UserState::decode(&bytes).unwrap(), &state);

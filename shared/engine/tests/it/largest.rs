@@ -216,9 +216,8 @@ fn plays_that_are_gone_are_forgotten_before_they_are_too_many() {
     let program = crate::shop::program();
     let mut state = largest_state(PLAYS_MAX);
     state.plays.insert("abandoned_cart".into(), PlayState { entered: 7, ..PlayState::default() });
-    let state =
-        step(&program, UserKey::known("x"), state, &[Input::Tick { at: Timestamp::default() }], Timestamp::default())
-            .state;
+    let now = Timestamp::default();
+    step(&program, UserKey::known("x"), &mut state, &[Input::Tick { at: now }], now);
     assert_eq!(
         state.plays.into_iter().map(|(name, play)| (name, play.entered)).collect::<Vec<_>>(),
         [("abandoned_cart".into(), 7)]

@@ -46,7 +46,7 @@ fn device(kind: &str, id: &str, token: &str) -> Value {
 fn tokens(program: &Program, inputs: &[Input]) -> (Vec<String>, UserState) {
     let mut state = UserState::default();
     for input in inputs {
-        state = step(program, UserKey::known("42"), state, std::slice::from_ref(input), input.at()).state;
+        step(program, UserKey::known("42"), &mut state, std::slice::from_ref(input), input.at());
     }
     let known = state.devices.iter().map(|device| device.token.split('-').next().unwrap().to_owned());
     (known.collect(), state)

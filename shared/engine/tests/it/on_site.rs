@@ -54,12 +54,12 @@ fn decided(program: &Program, state: UserState, inputs: &[Input]) -> (Vec<(Chann
     let mut state = state;
     let mut orders = Vec::new();
     for input in inputs {
-        let stepped = step(program, UserKey::anonymous("visitor"), state, std::slice::from_ref(input), input.at());
+        let visitor = UserKey::anonymous("visitor");
+        let stepped = step(program, visitor, &mut state, std::slice::from_ref(input), input.at());
         orders.extend(stepped.effects.into_iter().filter_map(|effect| match effect {
             Effect::Deliver(order) => Some((order.channel, order.address)),
             _ => None,
         }));
-        state = stepped.state;
     }
     (orders, state)
 }
@@ -122,10 +122,9 @@ fn where_somebody_was_is_kept_by_who_has_messages_there_alone_and_outlives_a_lin
         hops: 1,
         state: Box::new(state),
     };
-    let known = UserState { on_site_at: Some(NOON), ..UserState::default() };
-    let stepped =
-        step(&on_exit(json!([send()])), UserKey::known("ann"), known, &[merge], NOON.plus(Span::from_mins(8)));
-    assert_eq!(stepped.state.on_site_at, Some(NOON.plus(Span::from_mins(5))));
+    let mut known = UserState { on_site_at: Some(NOON), ..UserState::default() };
+    step(&on_exit(json!([send()])), UserKey::known("ann"), &mut known, &[merge], NOON.plus(Span::from_mins(8)));
+    assert_eq!(known.on_site_at, Some(NOON.plus(Span::from_mins(5))));
 }
 
 #[test]

@@ -84,13 +84,20 @@ fn in_zone(number: usize, at: Timestamp, zone: &str) -> Input {
 
 fn with_email(program: &Program, user: UserKey, at: Timestamp) -> UserState {
     let known = identify(0, at, json!({"email": "ann@shop.example"}));
-    step(program, user, UserState::default(), &[known], at).state
+    apply(program, user, UserState::default(), known).state
+}
+
+/// What a step gives, and the user afterwards.
+struct Applied {
+    state: UserState,
+    stepped: Stepped,
 }
 
 /// Applies one input when it happens.
-fn apply(program: &Program, user: UserKey, state: UserState, input: Input) -> Stepped {
+fn apply(program: &Program, user: UserKey, mut state: UserState, input: Input) -> Applied {
     let now = input.at();
-    step(program, user, state, &[input], now)
+    let stepped = step(program, user, &mut state, &[input], now);
+    Applied { state, stepped }
 }
 
 fn orders(stepped: &Stepped) -> impl Iterator<Item = &DeliveryOrder> {
@@ -104,9 +111,9 @@ fn orders(stepped: &Stepped) -> impl Iterator<Item = &DeliveryOrder> {
 fn wait(program: &Program, user: UserKey, state: &mut UserState, until: Timestamp) -> Vec<String> {
     let mut due = Vec::new();
     while let Some(at) = state.next_deadline().filter(|at| *at <= until) {
-        let stepped = apply(program, user, std::mem::take(state), Input::Tick { at });
-        due.extend(orders(&stepped).map(|order| order.due_at.to_string()[..16].to_owned()));
-        *state = stepped.state;
+        let applied = apply(program, user, std::mem::take(state), Input::Tick { at });
+        due.extend(orders(&applied.stepped).map(|order| order.due_at.to_string()[..16].to_owned()));
+        *state = applied.state;
     }
     *state = apply(program, user, std::mem::take(state), Input::Tick { at: until }).state;
     due
@@ -126,7 +133,7 @@ fn what_is_reported_after_its_moment_has_passed_starts_nothing() {
     let state = apply(&program, ann(), state, track(2, after_days(2), "Order Completed", json!({}))).state;
     for (happened_at, sent) in [(after_days(1), 0), (after_days(2).minus(Span::from_mins(59)), 1)] {
         let input = track(3, happened_at, "Exit Intended", json!({}));
-        let stepped = step(&program, ann(), state.clone(), &[input], after_days(2));
+        let stepped = step(&program, ann(), &mut state.clone(), &[input], after_days(2));
         assert_eq!(orders(&stepped).count(), sent, "{happened_at}: {:?}", stepped.considered);
     }
 }
@@ -187,9 +194,9 @@ fn hours_that_are_waited_for_are_those_of_the_time_zone_the_user_is_in_when_they
 }
 
 /// What the visitor was told becomes ann's.
-fn linked(program: &Program, from: UserState, to: UserState, when: Timestamp) -> Stepped {
+fn linked(program: &Program, from: UserState, to: UserState, when: Timestamp) -> Applied {
     let link = Input::Link { id: InputId::of_message("web", "link"), at: when, to: ann() };
-    let told = apply(program, visitor(), from, link).effects.into_iter().find_map(|effect| match effect {
+    let told = apply(program, visitor(), from, link).stepped.effects.into_iter().find_map(|effect| match effect {
         Effect::Tell { input, .. } => Some(*input),
         _ => None,
     });
@@ -217,7 +224,7 @@ fn a_daily_play_that_has_come_does_not_come_again_with_a_visitor() {
     assert_eq!(wait(&program, ann(), &mut customer, at("2026-01-05T10:00:00Z")), ["2026-01-05T09:00"]);
     // The link is reported late.
     let merged = linked(&program, anybody, customer, at("2026-01-05T08:30:00Z"));
-    assert_eq!(orders(&merged).count(), 0);
+    assert_eq!(orders(&merged.stepped).count(), 0);
     let mut state = merged.state;
     assert_eq!(wait(&program, ann(), &mut state, at("2026-01-06T10:00:00Z")), ["2026-01-06T09:00"]);
 }
@@ -247,7 +254,7 @@ fn who_comes_by_two_names_is_on_the_way_through_no_more_plays_than_others() {
         (RUNS_MAX..count).map(|number| format!("p{number:02}")).collect::<Vec<_>>().iter().collect::<Vec<_>>()
     );
     let given_up = |outcome: &PlayOutcome| matches!(outcome, PlayOutcome::NotSent { reason: Reason::TooManyRunning });
-    assert_eq!(merged.considered.iter().filter(|record| given_up(&record.outcome)).count(), RUNS_MAX);
+    assert_eq!(merged.stepped.considered.iter().filter(|record| given_up(&record.outcome)).count(), RUNS_MAX);
 }
 
 #[test]
@@ -402,8 +409,8 @@ fn why_a_message_was_sent_stays_a_sentence() {
     let program = program(&json!({"plays": [play("p", &trigger, &json!({}))]}));
     let state = with_email(&program, ann(), after_days(0));
     let state = apply(&program, ann(), state, track(1, after_days(0), "Lesson Started", json!({}))).state;
-    let stepped = apply(&program, ann(), state, Input::Tick { at: after_days(0).plus(Span::from_hours(1)) });
-    let why = &orders(&stepped).next().unwrap().why;
+    let applied = apply(&program, ann(), state, Input::Tick { at: after_days(0).plus(Span::from_hours(1)) });
+    let why = &orders(&applied.stepped).next().unwrap().why;
     assert!(why.starts_with("60 min since Lesson Started") || why.starts_with("1 h since Lesson Started"), "{why}");
     assert!(why.len() <= WHY_BYTES_MAX, "{} bytes", why.len());
 }
@@ -417,5 +424,5 @@ fn a_sequence_of_one_is_refused_and_no_different_values_are_no_panic() {
     let none =
         Program::new(segment(json!({"distinct": {"of": [any], "property": "product.id", "at_least": 0}}))).unwrap();
     let viewed = track(1, after_days(0), "Product Viewed", json!({"product_id": "mug"}));
-    assert_eq!(step(&none, ann(), UserState::default(), &[viewed], after_days(0)).state.registers.len(), 1);
+    assert_eq!(apply(&none, ann(), UserState::default(), viewed).state.registers.len(), 1);
 }

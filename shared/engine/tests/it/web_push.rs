@@ -51,8 +51,7 @@ fn applied(program: &Program, state: UserState, inputs: &[Input]) -> (UserState,
     let mut state = state;
     let mut effects = Vec::new();
     for input in inputs {
-        let stepped = step(program, UserKey::known("42"), state, std::slice::from_ref(input), input.at());
-        state = stepped.state;
+        let stepped = step(program, UserKey::known("42"), &mut state, std::slice::from_ref(input), input.at());
         effects.extend(stepped.effects);
     }
     (state, effects)

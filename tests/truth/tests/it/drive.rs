@@ -49,10 +49,9 @@ fn ring(program: &Program, user: UserKey, driven: &mut Driven, until: Timestamp,
 }
 
 fn give(program: &Program, user: UserKey, driven: &mut Driven, input: Input, now: Timestamp) {
-    let state = std::mem::take(&mut driven.state);
-    let stepped = step(program, user, state, std::slice::from_ref(&input), now);
+    let stepped = step(program, user, &mut driven.state, std::slice::from_ref(&input), now);
     // As it is stored.
-    driven.state = UserState::decode(&stepped.state.encode()).unwrap();
+    driven.state = UserState::decode(&driven.state.encode()).unwrap();
     for effect in &stepped.effects {
         if let Effect::Deliver(order) = effect {
             let after = driven.life.done.len();

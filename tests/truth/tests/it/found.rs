@@ -153,16 +153,16 @@ fn a_user_stays_in_a_place_as_long_as_the_newest_word_of_it_says() {
     let entered = json!({"type": "track", "event": "Place Entered", "properties": {"place": "cafe"}});
     let at = |hours: i64| Timestamp::from_millis(0).plus(Span::from_hours(hours));
     let entered_at = |number, hours| event(number, at(hours).as_millis(), &entered, &json!({}));
-    let of_user = live(&program, user, &[entered_at(0, 1)], at(2));
-    let of_visitor = live(&program, visitor, &[entered_at(1, 2)], at(2));
+    let mut of_user = live(&program, user, &[entered_at(0, 1)], at(2));
+    let mut of_visitor = live(&program, visitor, &[entered_at(1, 2)], at(2));
 
     let link = Input::Link { id: InputId::of_message("truth", "link"), at: at(2), to: user };
-    let told = step(&program, visitor, of_visitor.state, &[link], at(2)).effects;
+    let told = step(&program, visitor, &mut of_visitor.state, &[link], at(2)).effects;
     let merge = told.into_iter().find_map(|effect| match effect {
         Effect::Tell { input, .. } => Some(*input),
         _ => None,
     });
     let tick = Input::Tick { at: at(9) };
-    let effects = step(&program, user, of_user.state, &[merge.unwrap(), tick], at(9)).effects;
+    let effects = step(&program, user, &mut of_user.state, &[merge.unwrap(), tick], at(9)).effects;
     assert_eq!(entries_and_exits(&effects, "s"), [Change { at: at(4), holds: false }]);
 }

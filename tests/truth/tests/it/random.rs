@@ -164,16 +164,15 @@ fn how_inputs_are_grouped_changes_no_entry_and_no_exit() {
         let Some((program, driven, until)) = lived(case.playbook, &case.events) else {
             return Err(TestCaseError::reject("the playbook asks for too much"));
         };
-        let together = step(&program, user(), UserState::default(), &driven.inputs, until);
+        let mut at_once = UserState::default();
+        let together = step(&program, user(), &mut at_once, &driven.inputs, until);
         prop_assert_eq!(&together.effects, &driven.effects);
-        prop_assert_eq!(&together.state, &driven.state);
+        prop_assert_eq!(&at_once, &driven.state);
 
         let (mut state, mut effects, mut rest) = (UserState::default(), Vec::new(), driven.inputs.as_slice());
         for size in sizes.iter().cycle() {
             let (chunk, left) = rest.split_at((*size).min(rest.len()));
-            let stepped = step(&program, user(), state, chunk, until);
-            state = stepped.state;
-            effects.extend(stepped.effects);
+            effects.extend(step(&program, user(), &mut state, chunk, until).effects);
             rest = left;
             if rest.is_empty() {
                 break;
@@ -185,9 +184,7 @@ fn how_inputs_are_grouped_changes_no_entry_and_no_exit() {
         // Alarms that nobody delivered in time ring before the next event, each at its own time.
         let (mut state, mut late) = (UserState::default(), Vec::new());
         for input in driven.inputs.iter().filter(|input| input.id().is_some()).chain(driven.inputs.last()) {
-            let stepped = step(&program, user(), state, std::slice::from_ref(input), until);
-            state = stepped.state;
-            late.extend(stepped.effects);
+            late.extend(step(&program, user(), &mut state, std::slice::from_ref(input), until).effects);
         }
         prop_assert_eq!(members(&late), members(&driven.effects));
         prop_assert_eq!(program.memberships(&state), program.memberships(&driven.state));
@@ -213,25 +210,25 @@ fn what_a_visitor_did_counts_for_the_user_they_turn_out_to_be() {
         let linked_at = both().map(|event| event.at).max().unwrap();
         let until = linked_at.plus(AFTERWARDS);
         let visitor = UserKey::anonymous("v");
-        let before = live(&program, visitor, &as_visitor, linked_at);
+        let mut before = live(&program, visitor, &as_visitor, linked_at);
         let mut driven = live(&program, user(), &as_user, linked_at);
 
         let link = Input::Link { id: InputId::of_message("truth", "link"), at: linked_at, to: user() };
-        let left = step(&program, visitor, before.state, &[link], until);
+        let left = step(&program, visitor, &mut before.state, &[link], until);
         let merge = left.effects.iter().find_map(|effect| match effect {
             Effect::Tell { user: to, input } if *to == user() => Some(input.as_ref().clone()),
             _ => None,
         });
-        prop_assert!(left.state.forwarded_to == Some(user()) && program.memberships(&left.state).is_empty());
-        let merged = step(&program, user(), std::mem::take(&mut driven.state), &[merge.unwrap()], until);
+        prop_assert!(before.state.forwarded_to == Some(user()) && program.memberships(&before.state).is_empty());
+        step(&program, user(), &mut driven.state, &[merge.unwrap()], until);
 
         let mut done: Vec<Done> = before.life.done.into_iter().chain(driven.life.done).collect();
         done.sort_by_key(|done| done.at);
         let count = done.len();
         let life = Life { done, ..Life::default() };
-        let aged = step(&program, user(), merged.state.clone(), &[Input::Tick { at: until }], until);
+        let aged = step(&program, user(), &mut driven.state.clone(), &[Input::Tick { at: until }], until);
         for segment in &program.playbook().segments {
-            let is_in = program.memberships(&merged.state).iter().any(|(name, _)| **name == segment.name);
+            let is_in = program.memberships(&driven.state).iter().any(|(name, _)| **name == segment.name);
             let holds = life.view(program.playbook(), count, linked_at).holds(&segment.who);
             prop_assert_eq!(is_in, holds, "{}: {:?}", &segment.name, &segment.who);
             let mut later = changes(program.playbook(), &life, &segment.who, until);
