@@ -220,7 +220,7 @@ fn recorded(
     occurrences: &mut HashMap<String, u32>,
 ) -> Result<(String, Recorded), String> {
     // Five of them with separators make a message id.
-    let row = columns.read(row, ID_BYTES_MAX / 5)?;
+    let row = columns.read(|column| row.get(column), ID_BYTES_MAX / 5)?;
     let line = format!("{}:{}:{}:{}:{}", row.user_id, row.at.as_secs(), row.kind, row.product_id, row.session);
     let occurrence = occurrences.entry(line.clone()).or_default();
     *occurrence += 1;

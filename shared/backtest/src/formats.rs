@@ -174,6 +174,7 @@ impl RowReader {
     /// Reads whole rows.
     pub(crate) fn read(&self, text: &[u8], defaults: &Defaults, rows: &mut Rows) {
         rows.lines = memchr::memchr_iter(b'\n', text).count() as u64;
+        rows.inputs.reserve(rows.lines as usize + 1);
         match &self.kind {
             Kind::Segment(segment) => read_json(text, rows, |line, rows| segment.read(line, defaults, rows)),
             Kind::Ga4 => read_json(text, rows, |line, rows| ga4::read(line, defaults, rows)),
@@ -208,8 +209,11 @@ fn json_format(first_line: &[u8]) -> Result<Format, String> {
 
 /// Reads one JSON object from each line.
 fn read_json(text: &[u8], rows: &mut Rows, read: impl Fn(&[u8], &mut Rows) -> Result<(), String>) {
-    for (line, row) in text.split(|byte| *byte == b'\n').enumerate() {
-        let row = row.trim_ascii();
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b'\n', text).chain(std::iter::once(text.len()));
+    for (line, end) in ends.enumerate() {
+        let row = text[start..end].trim_ascii();
+        start = end + 1;
         if row.is_empty() {
             continue;
         }

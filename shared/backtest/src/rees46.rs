@@ -1,7 +1,8 @@
 //! One row of REES46's open data ("eCommerce behavior data from multi category store"): CSV with `event_time,
 //! event_type, product_id, category_id, category_code, brand, price, user_id, user_session`.
 
-use csv::StringRecord;
+use std::fmt::Display;
+
 use kairos_engine::bounds::TEXT_BYTES_MAX;
 use kairos_engine::event_name::EventName;
 use kairos_engine::time::Timestamp;
@@ -35,13 +36,14 @@ pub struct Row<'r> {
     pub product_id: &'r str,
     /// In which visit.
     pub session: &'r str,
+    event: &'static EventName,
     category: &'r str,
     brand: &'r str,
     price: Option<f64>,
 }
 
 /// The format's words, and what they mean.
-const KINDS: [(&str, EventName); 4] = [
+static KINDS: [(&str, EventName); 4] = [
     ("view", EventName::ProductViewed),
     ("cart", EventName::ProductAdded),
     ("remove_from_cart", EventName::ProductRemoved),
@@ -67,12 +69,12 @@ impl Columns {
         })
     }
 
-    /// Reads a row whose ids have at most so many bytes.
+    /// Reads a row, of which `field` gives the fields, and whose ids have at most so many bytes.
     ///
     /// # Errors
     /// What is wrong and what is expected.
-    pub fn read<'r>(&self, row: &'r StringRecord, id_bytes_max: usize) -> Result<Row<'r>, String> {
-        let field = |index: usize| row.get(index).unwrap_or_default().trim();
+    pub fn read<'r>(&self, field: impl Fn(usize) -> Option<&'r str>, id_bytes_max: usize) -> Result<Row<'r>, String> {
+        let field = |index: usize| field(index).unwrap_or_default().trim();
         let short = |name: &str, index: usize| match field(index) {
             text if text.len() > id_bytes_max => {
                 Err(format!("{name} has {} bytes and may have {id_bytes_max}", text.len()))
@@ -85,10 +87,10 @@ impl Columns {
         };
         let time = field(self.time);
         let kind = field(self.kind);
-        if !KINDS.iter().any(|(known, _)| *known == kind) {
-            let known = KINDS.map(|(known, _)| known).join(", ");
-            return Err(format!("event_type is {kind:?} and must be one of {known}"));
-        }
+        let Some((kind, event)) = KINDS.iter().find(|(known, _)| *known == kind) else {
+            let known: Vec<&str> = KINDS.iter().map(|(known, _)| *known).collect();
+            return Err(format!("event_type is {kind:?} and must be one of {}", known.join(", ")));
+        };
         let (category, brand) = (field(self.category), field(self.brand));
         if category.len() > TEXT_BYTES_MAX || brand.len() > TEXT_BYTES_MAX {
             return Err(format!("category_code or brand has more than {TEXT_BYTES_MAX} bytes"));
@@ -98,6 +100,7 @@ impl Columns {
             at: moment::parse(time)
                 .ok_or_else(|| format!("event_time is {time:?} and must be like 2019-10-01 00:00:00 UTC"))?,
             kind,
+            event,
             product_id: id("product_id", self.product)?,
             session: short("user_session", self.session)?,
             category,
@@ -110,45 +113,57 @@ impl Columns {
 impl Row<'_> {
     /// What it is in Segment's vocabulary.
     pub fn event(&self) -> EventName {
-        let known = KINDS.into_iter().find(|(kind, _)| *kind == self.kind);
-        known.expect("the row was read, so its kind is one of them").1
+        self.event.clone()
     }
 
     /// The properties of that event: the product, or an order of it, because the format has one line for each
     /// product bought.
-    pub fn properties(&self, order_id: &str, currency: Option<&str>) -> Map<String, Value> {
+    pub fn properties(&self, order_id: impl Display, currency: Option<&str>) -> Map<String, Value> {
         let product = self.product(currency);
-        if self.event() != EventName::OrderCompleted {
+        if *self.event != EventName::OrderCompleted {
             return product;
         }
         let mut order = Map::new();
-        order.insert("order_id".into(), order_id.into());
+        order.insert("order_id".into(), order_id.to_string().into());
         self.add_price(&mut order, "total", currency);
         order.insert("products".into(), Value::Array(vec![Value::Object(product)]));
         order.insert("session".into(), self.session.into());
         order
     }
 
-    /// The product as an event names it. The format has no names: brand and the end of the category make one.
+    /// The product as an event names it. The last names come first: a map looks for a name's place from its beginning.
     fn product(&self, currency: Option<&str>) -> Map<String, Value> {
-        let kind = self.category.rsplit('.').next().unwrap_or_default();
-        let name = match (self.brand, kind) {
-            ("", "") => format!("Product {}", self.product_id),
-            (brand, "") => brand.to_owned(),
-            ("", kind) => kind.replace('_', " "),
-            (brand, kind) => format!("{brand} {}", kind.replace('_', " ")),
-        };
         let mut product = Map::new();
-        product.insert("product_id".into(), self.product_id.into());
-        product.insert("name".into(), name.into());
         product.insert("quantity".into(), 1.into());
+        product.insert("product_id".into(), self.product_id.into());
+        self.add_price(&mut product, "price", currency);
+        product.insert("name".into(), self.name().into());
         for (name, value) in [("category", self.category), ("brand", self.brand)] {
             if !value.is_empty() {
                 product.insert(name.into(), value.into());
             }
         }
-        self.add_price(&mut product, "price", currency);
         product
+    }
+
+    /// The format has no names: brand and the end of the category make one.
+    fn name(&self) -> String {
+        let kind = self.category.rsplit('.').next().unwrap_or_default();
+        if self.brand.is_empty() && kind.is_empty() {
+            return format!("Product {}", self.product_id);
+        }
+        let mut name = String::with_capacity(self.brand.len() + 1 + kind.len());
+        name.push_str(self.brand);
+        if !kind.is_empty() {
+            // Words of a category are joined by underscores.
+            for (place, word) in kind.split('_').enumerate() {
+                if place > 0 || !self.brand.is_empty() {
+                    name.push(' ');
+                }
+                name.push_str(word);
+            }
+        }
+        name
     }
 
     fn add_price(&self, fields: &mut Map<String, Value>, name: &str, currency: Option<&str>) {

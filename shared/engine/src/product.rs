@@ -67,32 +67,86 @@ impl Product {
 /// The products an event speaks of: its list (`products`, `items`), or itself when its properties
 /// name one product. At most [`PRODUCTS_PER_EVENT_MAX`]; entries without an id are passed over.
 pub fn products_of(properties: &Map<String, Value>) -> Vec<Product> {
-    let currency = properties.get("currency").and_then(Value::as_str).and_then(Currency::parse);
-    let list = ["products", "items"].iter().find_map(|name| properties.get(*name)?.as_array());
-    match list {
+    let fields = Fields::of(properties);
+    let currency = fields.currency();
+    match fields.lists.iter().find_map(|list| list.as_ref()?.as_array()) {
         Some(list) => list
             .iter()
-            .filter_map(|entry| product_of(entry.as_object()?, currency))
+            .filter_map(|entry| Fields::of(entry.as_object()?).product(currency))
             .take(PRODUCTS_PER_EVENT_MAX)
             .collect(),
-        None => product_of(properties, currency).into_iter().collect(),
+        None => fields.product(currency).into_iter().collect(),
     }
 }
 
-fn product_of(properties: &Map<String, Value>, currency: Option<Currency>) -> Option<Product> {
-    let id =
-        ["product_id", "productId", "item_id", "sku"].iter().find_map(|name| identifier(properties.get(*name)?))?;
-    let own_currency = properties.get("currency").and_then(Value::as_str).and_then(Currency::parse);
-    Some(Product {
-        id,
-        name: first_text(properties, &["name", "product_name", "item_name"], PRODUCT_NAME_BYTES_MAX),
-        price: ["price", "item_price"].iter().find_map(|name| Micros::from_json(properties.get(*name)?)),
-        currency: own_currency.or(currency),
-        quantity: properties.get("quantity").and_then(quantity).unwrap_or(1),
-        image_url: first_link(properties, &["image_url", "imageUrl", "image"]),
-        url: first_link(properties, &["url", "product_url", "link"]),
-        category: first_text(properties, &["category", "product_category", "item_category"], CATEGORY_BYTES_MAX),
-    })
+/// What shops call the same thing, preferred first.
+type Names<'p, const N: usize> = [Option<&'p Value>; N];
+
+/// What properties say of products, found in one pass: they are few, and the names that they could have are many.
+#[derive(Default)]
+struct Fields<'p> {
+    ids: Names<'p, 4>,
+    names: Names<'p, 3>,
+    prices: Names<'p, 2>,
+    currency: Option<&'p Value>,
+    quantity: Option<&'p Value>,
+    images: Names<'p, 3>,
+    links: Names<'p, 3>,
+    categories: Names<'p, 3>,
+    lists: Names<'p, 2>,
+}
+
+impl<'p> Fields<'p> {
+    fn of(properties: &'p Map<String, Value>) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in properties {
+            let field = match name.as_str() {
+                "product_id" => &mut fields.ids[0],
+                "productId" => &mut fields.ids[1],
+                "item_id" => &mut fields.ids[2],
+                "sku" => &mut fields.ids[3],
+                "name" => &mut fields.names[0],
+                "product_name" => &mut fields.names[1],
+                "item_name" => &mut fields.names[2],
+                "price" => &mut fields.prices[0],
+                "item_price" => &mut fields.prices[1],
+                "currency" => &mut fields.currency,
+                "quantity" => &mut fields.quantity,
+                "image_url" => &mut fields.images[0],
+                "imageUrl" => &mut fields.images[1],
+                "image" => &mut fields.images[2],
+                "url" => &mut fields.links[0],
+                "product_url" => &mut fields.links[1],
+                "link" => &mut fields.links[2],
+                "category" => &mut fields.categories[0],
+                "product_category" => &mut fields.categories[1],
+                "item_category" => &mut fields.categories[2],
+                "products" => &mut fields.lists[0],
+                "items" => &mut fields.lists[1],
+                _ => continue,
+            };
+            *field = Some(value);
+        }
+        fields
+    }
+
+    fn currency(&self) -> Option<Currency> {
+        Currency::parse(self.currency?.as_str()?)
+    }
+
+    /// The product, in this currency when it names none itself.
+    fn product(&self, currency: Option<Currency>) -> Option<Product> {
+        Some(Product {
+            id: self.ids.iter().flatten().find_map(|id| identifier(id))?,
+            name: first_text(&self.names, PRODUCT_NAME_BYTES_MAX),
+            price: self.prices.iter().flatten().find_map(|price| Micros::from_json(price)),
+            currency: self.currency().or(currency),
+            quantity: self.quantity.and_then(quantity).unwrap_or(1),
+            image_url: first_link(&self.images),
+            url: first_link(&self.links),
+            category: first_text(&self.categories, CATEGORY_BYTES_MAX),
+        })
+    }
 }
 
 /// An id that may have been sent as a number.
@@ -114,24 +168,20 @@ fn quantity(value: &Value) -> Option<u32> {
     u32::try_from(count).ok().filter(|count| (1..=10_000).contains(count))
 }
 
-fn first_text(properties: &Map<String, Value>, names: &[&str], bytes_max: usize) -> Option<String> {
-    names
-        .iter()
-        .find_map(|name| properties.get(*name)?.as_str().map(str::trim).filter(|text| !text.is_empty()))
-        .map(|text| shortened(text, bytes_max).to_string())
+fn first_text(texts: &[Option<&Value>], bytes_max: usize) -> Option<String> {
+    let mut texts = texts.iter().filter_map(|text| text.as_ref()?.as_str().map(str::trim));
+    texts.find(|text| !text.is_empty()).map(|text| shortened(text, bytes_max).to_string())
 }
 
 /// Only web links: anything else in an image or a link of a message would be somebody's trick.
-fn first_link(properties: &Map<String, Value>, names: &[&str]) -> Option<String> {
-    names
-        .iter()
-        .filter_map(|name| properties.get(*name)?.as_str().map(str::trim))
-        .find(|link| {
-            link.len() <= LINK_BYTES_MAX
-                && (link.starts_with("https://") || link.starts_with("http://"))
-                && !link.contains(|character: char| character.is_whitespace() || character.is_control())
-        })
-        .map(ToString::to_string)
+fn first_link(links: &[Option<&Value>]) -> Option<String> {
+    let mut links = links.iter().filter_map(|link| link.as_ref()?.as_str().map(str::trim));
+    let is_of_the_web = |link: &&str| {
+        link.len() <= LINK_BYTES_MAX
+            && (link.starts_with("https://") || link.starts_with("http://"))
+            && !link.contains(|character: char| character.is_whitespace() || character.is_control())
+    };
+    links.find(is_of_the_web).map(ToString::to_string)
 }
 
 /// `text`, cut at a character boundary to at most `bytes_max` bytes.
@@ -142,6 +192,7 @@ pub fn shortened(text: &str, bytes_max: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn read(properties: Value) -> Vec<Product> {
@@ -166,5 +217,74 @@ mod tests {
             json!({"product_id": "1", "url": "javascript:alert(1)", "image_url": "https://a b", "quantity": -3, "price": "x"}),
         );
         assert_eq!(odd, [Product { id: "1".into(), quantity: 1, ..Product::default() }]);
+    }
+
+    /// What [`products_of`] says, name by name.
+    fn looked_up(properties: &Map<String, Value>) -> Vec<Product> {
+        let currency = properties.get("currency").and_then(Value::as_str).and_then(Currency::parse);
+        let product = |fields: &Map<String, Value>| {
+            let find = |names: &[&str]| names.iter().map(|name| fields.get(*name)).collect::<Vec<_>>();
+            let id = find(&["product_id", "productId", "item_id", "sku"]);
+            let own_currency = fields.get("currency").and_then(Value::as_str).and_then(Currency::parse);
+            Some(Product {
+                id: id.into_iter().flatten().find_map(identifier)?,
+                name: first_text(&find(&["name", "product_name", "item_name"]), PRODUCT_NAME_BYTES_MAX),
+                price: find(&["price", "item_price"]).into_iter().flatten().find_map(Micros::from_json),
+                currency: own_currency.or(currency),
+                quantity: fields.get("quantity").and_then(quantity).unwrap_or(1),
+                image_url: first_link(&find(&["image_url", "imageUrl", "image"])),
+                url: first_link(&find(&["url", "product_url", "link"])),
+                category: first_text(&find(&["category", "product_category", "item_category"]), CATEGORY_BYTES_MAX),
+            })
+        };
+        let list = ["products", "items"].iter().find_map(|name| properties.get(*name)?.as_array());
+        match list {
+            Some(list) => {
+                let products = list.iter().filter_map(|entry| product(entry.as_object()?));
+                products.take(PRODUCTS_PER_EVENT_MAX).collect()
+            }
+            None => product(properties).into_iter().collect(),
+        }
+    }
+
+    /// Properties by names that mean something, and others.
+    fn any_properties(value: BoxedStrategy<Value>) -> impl Strategy<Value = Map<String, Value>> {
+        let known = "product_id|productId|item_id|sku|name|product_name|item_name|price|item_price|currency|quantity|\
+                     image_url|imageUrl|image|url|product_url|link|category|product_category|item_category|products|\
+                     items|[a-z_]{2,8}";
+        prop::collection::btree_map(known, value, 0..12).prop_map(|fields| fields.into_iter().collect())
+    }
+
+    fn any_value() -> BoxedStrategy<Value> {
+        let texts =
+            "| |7| p1 |Mug|EUR|usd|4.5|-3|https://shop.example/mug|http://a b|javascript:alert\\(1\\)|[a-z ]{0,20}";
+        prop_oneof![
+            6 => texts.prop_map(Value::from),
+            2 => (-2_i64..20_000).prop_map(Value::from),
+            1 => (-10.0..1e10).prop_map(Value::from),
+            1 => Just(Value::Null),
+            1 => any::<bool>().prop_map(Value::from),
+        ]
+        .boxed()
+    }
+
+    proptest! {
+        #[test]
+        fn one_pass_finds_what_looking_up_every_name_finds(
+            properties in any_properties(
+                prop_oneof![
+                    6 => any_value(),
+                    1 => prop::collection::vec(
+                        prop_oneof![any_value(), any_properties(any_value()).prop_map(Value::Object)],
+                        0..5,
+                    )
+                    .prop_map(Value::Array),
+                    1 => any_properties(any_value()).prop_map(Value::Object),
+                ]
+                .boxed(),
+            )
+        ) {
+            prop_assert_eq!(products_of(&properties), looked_up(&properties));
+        }
     }
 }

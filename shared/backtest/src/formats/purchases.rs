@@ -1,7 +1,6 @@
 //! Plain purchases: a table of what was bought, when, by whom, one product in each row. Rows of one
 //! order that follow each other are one `Order Completed`; returns are one `Order Refunded`.
 
-use csv::StringRecord;
 use kairos_engine::bounds::{ID_BYTES_MAX, PRODUCTS_PER_EVENT_MAX, TEXT_BYTES_MAX};
 use kairos_engine::event::{Event, EventKind};
 use kairos_engine::event_name::EventName;
@@ -140,8 +139,8 @@ impl Purchases {
     }
 
     /// A row as an order of its own; `None` when it belongs to nobody.
-    fn line(&self, row: &StringRecord, rows: &Rows) -> Result<Option<OpenOrder>, String> {
-        let field = |index: usize| row.get(index).unwrap_or_default().trim();
+    fn line(&self, row: &[&str], rows: &Rows) -> Result<Option<OpenOrder>, String> {
+        let field = |index: usize| row.get(index).copied().unwrap_or_default().trim();
         let customer = field(self.customer);
         if customer.is_empty() {
             return Ok(None);

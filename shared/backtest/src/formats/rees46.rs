@@ -1,6 +1,5 @@
 //! REES46's open data, as events.
 
-use csv::StringRecord;
 use kairos_engine::bounds::ID_BYTES_MAX;
 use kairos_engine::event::{Event, EventKind};
 use kairos_engine::identifiers::UserKey;
@@ -31,11 +30,11 @@ impl Rees46 {
         });
     }
 
-    fn event(&self, row: &StringRecord, defaults: &Defaults, rows: &Rows) -> Result<(UserKey, Event), String> {
-        let row = self.0.read(row, ID_BYTES_MAX)?;
+    fn event(&self, row: &[&str], defaults: &Defaults, rows: &Rows) -> Result<(UserKey, Event), String> {
+        let row = self.0.read(|column| row.get(column).copied(), ID_BYTES_MAX)?;
         let id = rows.event_id();
         let currency = defaults.currency.as_ref().map(|currency| currency.as_str());
-        let kind = EventKind::Track { event: row.event(), properties: row.properties(&id.to_string(), currency) };
+        let kind = EventKind::Track { event: row.event(), properties: row.properties(id, currency) };
         let user_id = Some(row.user_id.to_owned());
         let event = Event::new(id, row.at, defaults.source.clone(), user_id, None, kind, Map::new());
         Ok((UserKey::known(row.user_id), event))
