@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use kairos_cloud::archive::ArchiveBucket;
 use kairos_cloud::backfills::Backfills;
 use kairos_cloud::catalogue::CatalogueTable;
-use kairos_cloud::configuration::http_client;
+use kairos_cloud::https::http_client;
 use kairos_cloud::figures::FiguresTable;
 use kairos_cloud::interests::InterestsTable;
 use kairos_cloud::playbooks::PlaybookStore;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::config::timeout::TimeoutConfig;
-use aws_smithy_http_client::tls::{Provider as TlsProvider, rustls_provider::CryptoMode};
+use kairos_cloud::https::http_client_without_pool;
 use kairos_cloud::inbox::InboxTable;
 use kairos_cloud::telemetry;
 use kairos_engine::bounds::PROVIDER_TIMEOUT;
@@ -211,11 +211,12 @@ pub fn provider_config(config: &aws_types::SdkConfig) -> aws_types::SdkConfig {
         Some(connect) => timeouts.to_builder().connect_timeout(connect).build(),
         None => timeouts,
     };
-    let http_client = aws_smithy_http_client::Builder::new()
-        .pool_max_idle_per_host(0)
-        .tls_provider(TlsProvider::Rustls(CryptoMode::Ring))
-        .build_https();
-    config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts).http_client(http_client).build()
+    config
+        .to_builder()
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
+        .http_client(http_client_without_pool())
+        .build()
 }
 
 /// A span that is not negative, as the standard library has it.

@@ -8,21 +8,15 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sqs::config::{BehaviorVersion, SharedAsyncSleep};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use aws_types::sdk_config::SharedHttpClient;
 use kairos_engine::bounds::{AWS_ATTEMPT_TIMEOUT, AWS_ATTEMPTS_MAX, AWS_CONNECT_TIMEOUT};
 use kairos_engine::time::Span;
 
 use crate::environment::{MissingSetting, optional, required};
-
-/// The HTTP client that every AWS client shares: TLS by rustls with ring.
-pub fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
-}
+use crate::https::http_client;
 
 /// The configuration from the Lambda environment. `AWS_ENDPOINT_URL` points to a local engine, if set.
 ///

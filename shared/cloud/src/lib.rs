@@ -1,6 +1,6 @@
 //! The only AWS code that functions share: how Kairos' ports look on DynamoDB, SQS and Lambda.
 //!
-//! - [`service`], [`environment`], [`configuration`]: how a function starts, lean.
+//! - [`service`], [`environment`], [`configuration`], [`https`]: how a function starts, lean.
 //! - [`users`], [`queues`], [`deliveries`], [`interests`], [`catalogue`], [`promo_codes`], [`links`], [`inbox`], [`playbooks`], [`backfills`],
 //!   [`permissions`]: the ports of `kairos-protocol` on AWS; [`suppressions`], [`addresses`]: which addresses are dead, and
 //!   who was written to where; [`items`]: what those in DynamoDB have in common.
@@ -27,6 +27,7 @@ pub mod environment;
 pub mod facts;
 pub mod faults;
 pub mod figures;
+pub mod https;
 pub mod inbox;
 pub mod interests;
 pub mod items;

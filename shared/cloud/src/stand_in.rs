@@ -48,7 +48,7 @@ pub(crate) fn config<A: Into<Answer>>(answer: impl Fn(&Call) -> A + Send + 'stat
         .region(Region::new("eu-west-1"))
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new("key", "secret", None, None, "test")))
         .endpoint_url(url)
-        .http_client(crate::configuration::http_client())
+        .http_client(crate::https::http_client())
         .build()
 }
 

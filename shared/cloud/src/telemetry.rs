@@ -12,7 +12,9 @@ use kairos_engine::bounds::METRIC_VALUES_MAX;
 use kairos_engine::identifiers::CorrelationId;
 use kairos_engine::time::{Span, Timestamp};
 use serde_json::{Map, Value, json};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::environment::optional;
 
@@ -23,10 +25,13 @@ thread_local! {
     static INVOCATION: RefCell<Option<CorrelationId>> = const { RefCell::new(None) };
 }
 
-/// Starts logging: JSON lines, level by `RUST_LOG` (`info` when unset).
+/// Starts logging: JSON lines, levels by `RUST_LOG` (`info` when unset). Levels and targets are all that it may speak of:
+/// what filters by fields brings regular expressions into every function.
 pub fn start_logging() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_target(false).without_time().init();
+    let levels = optional("RUST_LOG").and_then(|levels| levels.parse::<Targets>().ok());
+    let levels = levels.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let lines = tracing_subscriber::fmt::layer().json().with_target(false).without_time();
+    tracing_subscriber::registry().with(levels).with(lines).init();
 }
 
 /// An invocation begins, with this request id of Lambda's.

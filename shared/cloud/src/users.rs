@@ -371,7 +371,7 @@ mod tests {
             .region(Region::new("eu-west-1"))
             .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
             .endpoint_url(url)
-            .http_client(crate::configuration::http_client())
+            .http_client(crate::https::http_client())
             .build();
         UsersTable::new(Client::from_conf(config), "users".into())
     }

@@ -14,7 +14,7 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use kairos_cli::local::{Engine, Stack, UpOptions};
-use kairos_cloud::configuration::http_client;
+use kairos_cloud::https::http_client;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::users::UsersTable;
 use tokio::sync::OnceCell;

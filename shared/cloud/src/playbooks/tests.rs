@@ -12,7 +12,7 @@ fn unreachable() -> PlaybookStore {
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
         .endpoint_url("http://127.0.0.1:1")
-        .http_client(crate::configuration::http_client())
+        .http_client(crate::https::http_client())
         .retry_config(RetryConfig::disabled())
         .build();
     PlaybookStore::new(Client::from_conf(config), "playbook".into())
