@@ -18,7 +18,7 @@ use serde_json::Value;
 
 pub use purchases::PurchaseColumns;
 pub(crate) use purchases::{OpenOrder, finish, stitch};
-pub(crate) use rows::{Routed, Rows};
+pub(crate) use rows::{Recorded, Routed, Rows};
 
 use purchases::Purchases;
 use rees46::Rees46;
@@ -179,7 +179,7 @@ impl RowReader {
             Kind::Segment(segment) => read_json(text, rows, |line, rows| segment.read(line, defaults, rows)),
             Kind::Ga4 => read_json(text, rows, |line, rows| ga4::read(line, defaults, rows)),
             Kind::Archive => read_json(text, rows, archive::read),
-            Kind::Rees46(rees46) => rees46.read(text, self.fields, defaults, rows),
+            Kind::Rees46(rees46) => rees46.read(text, self.fields, rows),
             Kind::Purchases(purchases) => purchases.read(text, self.fields, defaults, rows),
         }
     }

@@ -70,12 +70,12 @@ impl Order {
     ) -> (Vec<Vec<Item>>, u64) {
         let mut parts: Vec<Vec<Item>> = (0..shards).map(|_| Vec::new()).collect();
         let mut late = 0;
-        for Routed { user, at, row, introduce, input } in inputs {
+        for Routed { user, at, row, introduce, what } in inputs {
             let now = at.max(self.edge());
             late += u64::from(now > at);
             self.newest = self.newest.max(at);
             let place = u64::from(piece) << 32 | u64::from(row);
-            parts[groups.shard(user)].push(Item { now, place, user, introduce, input });
+            parts[groups.shard(user)].push(Item { now, place, user, introduce, what });
         }
         (parts, late)
     }
@@ -84,21 +84,22 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::{Defaults, Recorded};
     use kairos_engine::identifiers::UserKey;
     use kairos_engine::mailbox::Input;
 
     fn turns(window_ms: i64, times: &[i64]) -> (Vec<i64>, u64) {
         let routed = |(row, at): (usize, &i64)| {
             let at = Timestamp::from_millis(*at);
-            let input = Box::new(Input::Tick { at });
-            Routed { user: UserKey::known("1"), at, row: row as u32, introduce: false, input }
+            let what = Recorded::Input(Box::new(Input::Tick { at }));
+            Routed { user: UserKey::known("1"), at, row: row as u32, introduce: false, what }
         };
         let inputs = times.iter().enumerate().map(routed).collect();
         let order = Order::new(Span::from_millis(window_ms));
         let (parts, late) = order.arrange(0, inputs, &Groups::default(), 128);
         let mut items: Vec<Item> = parts.into_iter().flatten().collect();
         items.sort_by_key(|item| (item.now, item.place));
-        (items.iter().map(|item| item.input.at().as_millis()).collect(), late)
+        (items.iter().map(|item| item.what.input(&Defaults::default()).at().as_millis()).collect(), late)
     }
 
     #[test]

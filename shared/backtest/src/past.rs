@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 
 use kairos_engine::bounds::{BACKTEST_PIECES_TOGETHER, FORWARD_HOPS_MAX};
 use kairos_engine::identifiers::UserKey;
-use kairos_engine::mailbox::Input;
 use kairos_engine::outcome::OutcomeRecord;
 use kairos_engine::program::Program;
 use kairos_engine::state::UserState;
@@ -69,23 +68,24 @@ pub fn past(
 
     let mut links: HashSet<(UserKey, UserKey)> = HashSet::new();
     read(files()?, &mut |_, routed| {
-        if let Input::Link { to, .. } = &*routed.input {
-            links.insert((routed.user, *to));
+        if let Some(to) = routed.what.link() {
+            links.insert((routed.user, to));
         }
     })?;
     let keys = connected(&links, &[UserKey::known(user), UserKey::anonymous(user)]);
 
     let mut items: Vec<Item> = Vec::new();
-    let wrong_rows = read(files()?, &mut |place, Routed { user, at, introduce, input, .. }| {
+    let wrong_rows = read(files()?, &mut |place, Routed { user, at, introduce, what, .. }| {
         if keys.contains(&user) {
-            items.push(Item { now: at, place, user, introduce, input });
+            items.push(Item { now: at, place, user, introduce, what });
         }
     })?;
     let Some(first_at) = items.iter().map(|item| item.now).min() else { return Ok(None) };
     let last_at = items.iter().map(|item| item.now).max().unwrap_or(first_at);
     let inputs = items.len();
 
-    let playing = [Playing { program, places: Places::of(program.playbook()), reachable: options.reachable }];
+    let places = Places::of(program.playbook());
+    let playing = [Playing { program, places, reachable: options.reachable, defaults: defaults.clone() }];
     let mut world = World::new(program);
     world.tally.kept = Some(Vec::new());
     let mut shard = Shard { pending: items, worlds: vec![world] };

@@ -31,15 +31,15 @@ pub struct Row<'r> {
     /// When.
     pub at: Timestamp,
     /// What, in the format's own word: `view`, `cart`, `remove_from_cart` or `purchase`.
-    pub kind: &'r str,
+    pub kind: &'static str,
     /// Which product.
     pub product_id: &'r str,
     /// In which visit.
     pub session: &'r str,
-    event: &'static EventName,
-    category: &'r str,
-    brand: &'r str,
-    price: Option<f64>,
+    pub(crate) event: &'static EventName,
+    pub(crate) category: &'r str,
+    pub(crate) brand: &'r str,
+    pub(crate) price: Option<f64>,
 }
 
 /// The format's words, and what they mean.

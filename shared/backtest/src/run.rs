@@ -9,7 +9,6 @@ use kairos_engine::bounds::{
     BACKTEST_PENDING_MAX, BACKTEST_PIECES_TOGETHER, BACKTEST_PROBLEMS_SHOWN_MAX, BACKTEST_SHARDS,
 };
 use kairos_engine::identifiers::UserKey;
-use kairos_engine::mailbox::Input;
 use kairos_engine::playbook::Playbook;
 use kairos_engine::program::Program;
 use rayon::prelude::*;
@@ -74,9 +73,15 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(programs: &[&'a Program], names: Vec<String>, options: &'a Options, progress: &'a Progress) -> Self {
+        let defaults = defaults(programs[0].playbook(), options);
         let playing: Vec<Playing<'a>> = programs
             .iter()
-            .map(|program| Playing { program, places: Places::of(program.playbook()), reachable: options.reachable })
+            .map(|program| Playing {
+                program,
+                places: Places::of(program.playbook()),
+                reachable: options.reachable,
+                defaults: defaults.clone(),
+            })
             .collect();
         let shard =
             || Shard { pending: Vec::new(), worlds: programs.iter().map(|program| World::new(program)).collect() };
@@ -84,7 +89,7 @@ impl<'a> Run<'a> {
             playing,
             options,
             progress,
-            defaults: defaults(programs[0].playbook(), options),
+            defaults,
             order: Order::of(options),
             groups: Groups::default(),
             shards: (0..BACKTEST_SHARDS).map(|_| shard()).collect(),
@@ -208,8 +213,8 @@ impl<'a> Run<'a> {
     fn link(&mut self, read: &[Rows]) {
         let mut moved: HashMap<UserKey, usize> = HashMap::new();
         for routed in read.iter().flat_map(|rows| &rows.inputs) {
-            if let Input::Link { to, .. } = &*routed.input
-                && let Some(Move { users, from, to }) = self.groups.link(routed.user, *to)
+            if let Some(to) = routed.what.link()
+                && let Some(Move { users, from, to }) = self.groups.link(routed.user, to)
             {
                 for user in users {
                     for world in 0..self.playing.len() {

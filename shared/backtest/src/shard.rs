@@ -13,6 +13,7 @@ use kairos_engine::time::{Span, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::Reachable;
+use crate::formats::{Defaults, Recorded};
 use crate::tally::{Places, Tally};
 
 /// The span in which the messages of one user are counted for the gate.
@@ -30,7 +31,7 @@ pub(crate) struct Item {
     /// Whether the recording says nothing else of the user.
     pub(crate) introduce: bool,
     /// What happened.
-    pub(crate) input: Box<Input>,
+    pub(crate) what: Recorded,
 }
 
 /// A playbook that is played.
@@ -39,6 +40,7 @@ pub(crate) struct Playing<'a> {
     pub(crate) program: &'a Program,
     pub(crate) places: Places,
     pub(crate) reachable: Reachable,
+    pub(crate) defaults: Defaults,
 }
 
 /// A part of the users, in one or several playbooks' worlds.
@@ -148,20 +150,21 @@ impl World {
     }
 
     fn take(&mut self, playing: &Playing<'_>, item: &Item, told: &mut VecDeque<(UserKey, UserKey, Input)>) {
+        let input = item.what.input(&playing.defaults);
         if item.introduce && !self.users.contains_key(&item.user) {
-            let introduction = introduction(playing, &item.input);
+            let introduction = introduction(playing, &input);
             self.users.insert(item.user, Box::default());
             if let Some(introduction) = introduction {
                 self.give(playing, item.user, &introduction, item.now, told);
             }
         }
         // A format that has no call for it says with every row who a visitor is.
-        if let Input::Link { to, .. } = &*item.input
+        if let Input::Link { to, .. } = &*input
             && self.users.get(&item.user).is_some_and(|user| user.state.forwarded_to == Some(*to))
         {
             return;
         }
-        self.give(playing, item.user, &item.input, item.now, told);
+        self.give(playing, item.user, &input, item.now, told);
     }
 
     fn give(

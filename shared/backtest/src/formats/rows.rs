@@ -1,12 +1,16 @@
 //! What is read of one piece of a recording.
 
+use std::borrow::Cow;
+
 use csv::{ReaderBuilder, StringRecord};
 use kairos_engine::bounds::BACKTEST_PROBLEMS_SHOWN_MAX;
 use kairos_engine::identifiers::{InputId, UserKey};
 use kairos_engine::mailbox::Input;
 use kairos_engine::time::Timestamp;
 
+use super::Defaults;
 use super::purchases::OpenOrder;
+use super::rees46::KeptRow;
 
 /// An input on its way to the actor it belongs to.
 #[derive(Debug)]
@@ -20,7 +24,37 @@ pub(crate) struct Routed {
     /// Whether the recording says nothing else of the user: whoever reads it may have to be introduced.
     pub(crate) introduce: bool,
     /// What happened.
-    pub(crate) input: Box<Input>,
+    pub(crate) what: Recorded,
+}
+
+/// What happened, as it was read.
+#[derive(Debug)]
+pub(crate) enum Recorded {
+    /// An input.
+    Input(Box<Input>),
+    /// A row of which one is made when its turn comes.
+    Rees46(Box<KeptRow>),
+}
+
+impl Recorded {
+    /// The input.
+    pub(crate) fn input(&self, defaults: &Defaults) -> Cow<'_, Input> {
+        match self {
+            Self::Input(input) => Cow::Borrowed(input),
+            Self::Rees46(row) => Cow::Owned(row.input(defaults)),
+        }
+    }
+
+    /// Whom the recording says that this user is.
+    pub(crate) fn link(&self) -> Option<UserKey> {
+        match self {
+            Self::Input(input) => match **input {
+                Input::Link { to, .. } => Some(to),
+                _ => None,
+            },
+            Self::Rees46(_) => None,
+        }
+    }
 }
 
 /// A row that was not understood.
@@ -71,7 +105,12 @@ impl Rows {
 
     /// Adds an input of the row under way.
     pub(crate) fn push(&mut self, user: UserKey, input: Input, introduce: bool) {
-        self.inputs.push(Routed { user, at: input.at(), row: self.row, introduce, input: Box::new(input) });
+        self.keep(user, input.at(), Recorded::Input(Box::new(input)), introduce);
+    }
+
+    /// Adds what happened in the row under way.
+    pub(crate) fn keep(&mut self, user: UserKey, at: Timestamp, what: Recorded, introduce: bool) {
+        self.inputs.push(Routed { user, at, row: self.row, introduce, what });
     }
 
     /// Refuses a time that has not come yet: one of them would make everything behind it late.
