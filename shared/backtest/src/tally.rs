@@ -76,8 +76,8 @@ impl Tally {
 
     /// Counts what a step has given; tells of each message, by its play and time.
     pub(crate) fn note(&mut self, places: &Places, stepped: &Stepped, mut sent: impl FnMut(usize, Timestamp)) {
-        for (outcome, count) in stepped.inputs().iter() {
-            *self.inputs.entry(outcome).or_default() += u64::from(count);
+        for outcome in &stepped.outcomes {
+            *self.inputs.entry(*outcome).or_default() += 1;
         }
         if let Some(kept) = &mut self.kept {
             kept.extend_from_slice(&stepped.considered);

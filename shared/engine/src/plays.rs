@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use smallvec::SmallVec;
 
 use crate::bounds::{EVENT_NAME_BYTES_KEPT_MAX, RUNS_MAX, SEGMENT_ROUNDS_MAX, STEPS_PER_INSTANT_MAX, WHY_BYTES_MAX};
 use crate::check::View;
@@ -16,6 +17,7 @@ use crate::outcome::{OutcomeRecord, PlayOutcome, Reason};
 use crate::playbook::{CatalogueTest, Change, Entry, Interest, Play, Trigger};
 use crate::product::{Product, shortened};
 use crate::program::{Instruction, PlayRole};
+use crate::property;
 use crate::register::RegisterValue;
 use crate::state::{PlayState, Scheduled, Subject, Waiting};
 use crate::step::{Credit, Run};
@@ -43,19 +45,33 @@ pub(crate) enum Cause<'a> {
     Segment(&'a str, Change),
     /// Its condition turned true.
     Turned,
+    /// An event.
+    Event(&'a Event),
     /// Something else, which is told at once because it will not be there later.
     Told(Box<Subject>),
 }
 
 impl Cause<'_> {
-    fn subject(self, at: Timestamp) -> Subject {
+    fn subject(self, play: &Play, at: Timestamp) -> Subject {
         let why = match self {
             Self::Segment(name, Change::Entry) => format!("entered segment {name} at {at}"),
             Self::Segment(name, Change::Exit) => format!("left segment {name} at {at}"),
             Self::Turned => format!("its condition turned true at {at}"),
+            Self::Event(event) => return subject_of(play, event, at),
             Self::Told(subject) => return *subject,
         };
         Subject { why, ..Subject::default() }
+    }
+}
+
+/// What an event tells of a user beside registers: nothing but its own properties.
+fn subject_of(play: &Play, event: &Event, at: Timestamp) -> Subject {
+    Subject {
+        why: format!("{} at {at}", label(event)),
+        product: event.products.first().map(Product::for_keeping),
+        product_was: None,
+        event: property::kept(event, &play.event_properties),
+        place: None,
     }
 }
 
@@ -106,9 +122,9 @@ impl<'a> Run<'a> {
     }
 
     /// Lets plays see an event that has just been applied. `completed` names the sequences it moved on.
-    pub(crate) fn see(&mut self, event: &Event, completed: &[(usize, usize)], at: Timestamp) {
+    pub(crate) fn see(&mut self, event: &'a Event, completed: &[(usize, usize)], at: Timestamp) {
         let program = self.program;
-        let mut roles: Vec<(PlayRole, usize)> = Vec::new();
+        let mut roles: SmallVec<[(PlayRole, usize); 16]> = SmallVec::new();
         for (place, role, ways) in &program.dispatch(event).plays {
             if ways.mean(event, at) {
                 roles.push((*role, *place));
@@ -152,7 +168,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn starts_with(&mut self, place: usize, event: &Event, completed: &[(usize, usize)], at: Timestamp) {
+    fn starts_with(&mut self, place: usize, event: &'a Event, completed: &[(usize, usize)], at: Timestamp) {
         match &self.play(place).trigger {
             Trigger::Event(_) => {}
             Trigger::Sequence { steps, .. } => {
@@ -164,9 +180,8 @@ impl<'a> Run<'a> {
             Trigger::RunOut { .. } => return self.schedule_run_out(place),
             _ => return,
         }
-        let subject = self.subject_of(place, event, at);
         let happened_at = event.at.min(at);
-        self.starts.push(Start { place, due_at: at, happened_at, cause: Cause::Told(Box::new(subject)) });
+        self.starts.push(Start { place, due_at: at, happened_at, cause: Cause::Event(event) });
     }
 
     /// What a play wanted has happened: it ends, and the message before it is credited.
@@ -403,7 +418,7 @@ impl<'a> Run<'a> {
         let standing = self.standing(place);
         standing.entered = standing.entered.saturating_add(1);
         standing.entered_at = Some(due_at);
-        self.proceed(place, 0, due_at, None, cause.subject(due_at));
+        self.proceed(place, 0, due_at, None, cause.subject(play, due_at));
     }
 
     /// The plays on whose way the user is.

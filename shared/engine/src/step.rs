@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
         run
     }
 
-    fn apply(&mut self, input: &Input) -> InputOutcome {
+    fn apply(&mut self, input: &'a Input) -> InputOutcome {
         if self.is_repetition(input) {
             return InputOutcome::Duplicate;
         }
@@ -226,7 +226,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn apply_event(&mut self, event: &Event) -> InputOutcome {
+    fn apply_event(&mut self, event: &'a Event) -> InputOutcome {
         let late = event.at < self.state.clock;
         self.advance(event.at);
         let at = self.state.clock;

@@ -17,7 +17,6 @@ use crate::place::Position;
 use crate::playbook::{Change, Trigger};
 use crate::plays::{Cause, Start};
 use crate::program::{WatchedSet, Whose, segment_id};
-use crate::property;
 use crate::state::{Inside, Subject};
 use crate::step::Run;
 use crate::time::Timestamp;
@@ -206,18 +205,6 @@ impl<'a> Run<'a> {
                 let subject = Subject { why, place: Some(name.to_string()), ..Subject::default() };
                 self.starts.push(Start::about(place, at, subject));
             }
-        }
-    }
-
-    /// What an event tells of a user beside registers: nothing but its own properties.
-    pub(crate) fn subject_of(&self, place: usize, event: &Event, at: Timestamp) -> Subject {
-        let play = &self.program.playbook().plays[self.program.plays[place].play];
-        Subject {
-            why: alloc::format!("{} at {at}", crate::plays::label(event)),
-            product: event.products.first().map(crate::product::Product::for_keeping),
-            product_was: None,
-            event: property::kept(event, &play.event_properties),
-            place: None,
         }
     }
 }
