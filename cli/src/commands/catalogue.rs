@@ -141,9 +141,9 @@ fn describe(entry: &Entry, interested: usize) -> Vec<String> {
         }
     });
     let mut fields = vec![
-        ("name", product.name.clone()),
+        ("name", product.name.clone().map(String::from)),
         ("price", price),
-        ("category", product.category.clone()),
+        ("category", product.category.clone().map(String::from)),
         ("stock", stock),
         ("page", product.url.clone()),
         ("picture", product.image_url.clone()),

@@ -152,7 +152,8 @@ impl Listings for Catalogue {
         let listing = |id: &String| {
             let related = related_samples().into_iter().find(|product| product.id == *id);
             // Of the others the shopper knows everything.
-            let product = related.unwrap_or_else(|| Product { id: id.clone(), quantity: 1, ..Product::default() });
+            let product =
+                related.unwrap_or_else(|| Product { id: id.as_str().into(), quantity: 1, ..Product::default() });
             let stock = (!places.is_empty()).then(|| Stock::Places(places.clone()));
             (id.clone(), Listing { product, stock })
         };
@@ -161,7 +162,7 @@ impl Listings for Catalogue {
 
     async fn newest_of(&self, category: &str, limit: usize) -> Result<Vec<String>, Fault> {
         match self {
-            Self::Sample(_) => Ok(related_samples().into_iter().map(|product| product.id).take(limit).collect()),
+            Self::Sample(_) => Ok(related_samples().into_iter().map(|product| product.id.into()).take(limit).collect()),
             Self::Installed(table) => Listings::newest_of(table, category, limit).await,
         }
     }

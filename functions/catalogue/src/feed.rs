@@ -42,13 +42,13 @@ pub fn read(text: &str, places: &[Place]) -> Result<Feed, RequestRefusal> {
     let mut told_in: BTreeMap<String, usize> = BTreeMap::new();
     for (number, row) in (1..).zip(rows) {
         let listing = row.and_then(|fields| listing(fields, places, &mut feed.noticed));
-        let listing = listing.and_then(|listing| match told_in.get(&listing.product.id) {
+        let listing = listing.and_then(|listing| match told_in.get(listing.product.id.as_str()) {
             Some(earlier) => Err(RowRefusal::Twice(*earlier)),
             None => Ok(listing),
         });
         match listing {
             Ok(listing) => {
-                told_in.insert(listing.product.id.clone(), number);
+                told_in.insert(listing.product.id.to_string(), number);
                 feed.listings.push((number, listing));
             }
             Err(refusal) => feed.refused.push((number, refusal)),

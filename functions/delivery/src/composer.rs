@@ -151,7 +151,7 @@ pub async fn compose_from(
     let asked = needs.products(&order.data);
     let known =
         if asked.is_empty() { BTreeMap::new() } else { listings.listings(&asked).await.map_err(unavailable)? };
-    let listing = order.data.product.as_ref().and_then(|product| known.get(&product.id));
+    let listing = order.data.product.as_ref().and_then(|product| known.get(product.id.as_str()));
     let store = if needs.store { store(playbook, &order.data, listing) } else { None };
     let data = completed(&order.data, &known);
     let related = match needs.related {
@@ -337,7 +337,8 @@ mod tests {
                 return Err(Fault::Permanent { what: "CatalogueTable BatchGetItem", why: "AccessDenied".into() });
             }
             let listing = |id: &String| {
-                let product = Product { id: id.clone(), name: Some("Mug".into()), quantity: 1, ..Product::default() };
+                let product =
+                    Product { id: id.as_str().into(), name: Some("Mug".into()), quantity: 1, ..Product::default() };
                 let stock = Some(Stock::Places([("old_town".to_owned(), 1)].into()));
                 (id.clone(), Listing { product, stock })
             };

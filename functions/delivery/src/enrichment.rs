@@ -114,14 +114,14 @@ pub async fn related(
     known: &BTreeMap<String, Listing>,
 ) -> Result<Vec<Product>, Fault> {
     let category = |product: &Product| {
-        let listed = known.get(&product.id).and_then(|listing| listing.product.category.clone());
+        let listed = known.get(product.id.as_str()).and_then(|listing| listing.product.category.clone());
         listed.or_else(|| product.category.clone())
     };
     let Some(category) = starting_points(data).next().and_then(category) else { return Ok(Vec::new()) };
-    let of_cart = data.cart.items.iter().map(|product| &product.id);
-    let not: BTreeSet<&String> = data.product.iter().map(|product| &product.id).chain(of_cart).collect();
+    let of_cart = data.cart.items.iter().map(|product| product.id.as_str());
+    let not: BTreeSet<&str> = data.product.iter().map(|product| product.id.as_str()).chain(of_cart).collect();
     let mut newest = listings.newest_of(&category, RELATED_ASKED_MAX).await?;
-    newest.retain(|product| !not.contains(product) && !data.bought.contains(&key(product)));
+    newest.retain(|product| !not.contains(product.as_str()) && !data.bought.contains(&key(product)));
     newest.truncate(RELATED_MAX + RELATED_SPARE);
     if newest.is_empty() {
         return Ok(Vec::new());
@@ -138,12 +138,12 @@ pub async fn related(
 pub fn completed(data: &MessageData, known: &BTreeMap<String, Listing>) -> MessageData {
     let mut data = data.clone();
     for product in data.product.iter_mut().chain(&mut data.cart.items) {
-        if let Some(listing) = known.get(&product.id) {
+        if let Some(listing) = known.get(product.id.as_str()) {
             fill(product, &listing.product);
         }
     }
     for product in &mut data.viewed {
-        if let Some(Listing { product: now, .. }) = known.get(&product.id) {
+        if let Some(Listing { product: now, .. }) = known.get(product.id.as_str()) {
             let before = core::mem::replace(product, Product { quantity: product.quantity, ..now.clone() });
             fill(product, &before);
         }
@@ -154,11 +154,11 @@ pub fn completed(data: &MessageData, known: &BTreeMap<String, Listing>) -> Messa
 /// Fills in what is missing of a product.
 fn fill(product: &mut Product, known: &Product) {
     let Product { name, price, currency, image_url, url, category, .. } = known;
-    let fill = |missing: &mut Option<String>, known: &Option<String>| {
+    fn fill<T: Clone>(missing: &mut Option<T>, known: &Option<T>) {
         if missing.is_none() {
             missing.clone_from(known);
         }
-    };
+    }
     fill(&mut product.name, name);
     fill(&mut product.image_url, image_url);
     fill(&mut product.url, url);
@@ -357,7 +357,7 @@ mod tests {
             let cup = |id: &String| {
                 let is_odd = id.trim_start_matches("cup").parse::<u32>().is_ok_and(|number| number % 2 == 1);
                 let known = listing(is_odd.then_some(Stock::Total(0)));
-                (id.clone(), Listing { product: Product { id: id.clone(), ..known.product }, ..known })
+                (id.clone(), Listing { product: Product { id: id.as_str().into(), ..known.product }, ..known })
             };
             Ok(products.iter().map(cup).collect())
         }
@@ -373,13 +373,13 @@ mod tests {
         use futures_util::FutureExt;
         let product = |id: &str, category: Option<&str>| Product {
             id: id.into(),
-            category: category.map(str::to_owned),
+            category: category.map(Into::into),
             quantity: 1,
             ..Product::default()
         };
         let related = |data: &MessageData, known: &BTreeMap<String, Listing>| -> Vec<String> {
             let products = super::related(&Kitchen, data, known).now_or_never().expect("nothing here waits").unwrap();
-            products.into_iter().map(|product| product.id).collect()
+            products.into_iter().map(|product| product.id.to_string()).collect()
         };
         let mut data = MessageData { product: Some(product("cup0", Some("kitchen"))), ..MessageData::default() };
         let nothing = BTreeMap::new();

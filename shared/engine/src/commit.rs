@@ -14,6 +14,7 @@ use crate::bounds::{
 use crate::facts::FactLines;
 use crate::identifiers::UserKey;
 use crate::mailbox::{Effect, InterestNote, MailboxMessage};
+use crate::name::Name;
 use crate::outcome::{InputCounts, InputOutcome, OutcomeRecord};
 use crate::program::Program;
 use crate::state::UserState;
@@ -230,7 +231,7 @@ fn take_facts(effects: &mut Vec<Effect>, interests: &mut Vec<InterestNote>) {
 /// Keeps the interests in products that the user's memory still holds, each once, so that they stay bounded however
 /// many products a message names.
 fn keep_remembered(interests: &mut Vec<InterestNote>, state: &UserState) {
-    let remembered = |id: &String| {
+    let remembered = |id: &Name| {
         // Whoever has turned out to be somebody else remembers nothing, and passes on what is said of their products.
         state.forwarded_to.is_some()
             || state.interests.iter().any(|known| known.product == *id)

@@ -440,7 +440,7 @@ pub struct InterestNote {
     /// Who.
     pub user: UserKey,
     /// The product's id.
-    pub product: String,
+    pub product: Name,
     /// Since when.
     pub at: Timestamp,
 }

@@ -1,4 +1,5 @@
-//! Names of plays and segments: written once in a playbook, and repeated in whatever is remembered or said of users.
+//! Short texts that are repeated in whatever is remembered or said of users: names of plays and segments, which are
+//! written once in a playbook, and what a shop calls its products.
 
 use alloc::string::String;
 use core::borrow::Borrow;

@@ -312,7 +312,7 @@ impl<'a> Run<'a> {
             (Trigger::RunOut { .. }, Some(product)) => {
                 self.schedule_run_out(place);
                 let why = format!("{} is about to run out at {at}", shortened(&product, EVENT_NAME_BYTES_KEPT_MAX));
-                (why, Some(Product { id: product, quantity: 1, ..Product::default() }))
+                (why, Some(Product { id: product.into(), quantity: 1, ..Product::default() }))
             }
             _ => return,
         };

@@ -11,6 +11,7 @@ use crate::bounds::{
     SUBJECT_TEXT_BYTES_MAX,
 };
 use crate::money::{Currency, Micros};
+use crate::name::Name;
 
 /// A product with a quantity, as a shopper handles it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
@@ -18,11 +19,11 @@ use crate::money::{Currency, Micros};
 pub struct Product {
     /// The shop's id of the product (Segment `product_id`, `sku`; GA4 `item_id`).
     #[n(0)]
-    pub id: String,
+    pub id: Name,
     /// What it is called.
     #[n(1)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Name>,
     /// The price of one.
     #[n(2)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,7 +46,7 @@ pub struct Product {
     /// What kind of product it is, in the shop's own words.
     #[n(7)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub category: Option<String>,
+    pub category: Option<Name>,
 }
 
 impl Product {
@@ -150,10 +151,10 @@ impl<'p> Fields<'p> {
 }
 
 /// An id that may have been sent as a number.
-fn identifier(value: &Value) -> Option<String> {
+fn identifier(value: &Value) -> Option<Name> {
     let text = match value {
-        Value::String(text) => text.trim().to_string(),
-        Value::Number(number) => number.to_string(),
+        Value::String(text) => Name::from(text.trim()),
+        Value::Number(number) => Name::from(number.to_string()),
         _ => return None,
     };
     (!text.is_empty() && text.len() <= ID_BYTES_MAX).then_some(text)
@@ -168,9 +169,9 @@ fn quantity(value: &Value) -> Option<u32> {
     u32::try_from(count).ok().filter(|count| (1..=10_000).contains(count))
 }
 
-fn first_text(texts: &[Option<&Value>], bytes_max: usize) -> Option<String> {
+fn first_text(texts: &[Option<&Value>], bytes_max: usize) -> Option<Name> {
     let mut texts = texts.iter().filter_map(|text| text.as_ref()?.as_str().map(str::trim));
-    texts.find(|text| !text.is_empty()).map(|text| shortened(text, bytes_max).to_string())
+    texts.find(|text| !text.is_empty()).map(|text| Name::from(shortened(text, bytes_max)))
 }
 
 /// Only web links: anything else in an image or a link of a message would be somebody's trick.

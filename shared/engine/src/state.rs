@@ -195,7 +195,7 @@ pub struct Inside {
 pub struct ProductInterest {
     /// Its id.
     #[n(0)]
-    pub product: String,
+    pub product: Name,
     /// How the user has shown it: the strongest way.
     #[n(1)]
     pub interest: Interest,

@@ -244,13 +244,13 @@ pub(crate) fn samples(setting: &Setting) -> [(MessageData, Found); 2] {
     let some = |text: &str| Some(text.to_owned());
     let product = Product {
         id: "mug".into(),
-        name: some("Mug"),
+        name: Some("Mug".into()),
         price: Some(Micros::new(9_990_000)),
         currency: Currency::parse("EUR"),
         quantity: 1,
         image_url: some("https://shop.example/mug.jpg"),
         url: some("https://shop.example/mug"),
-        category: some("kitchen"),
+        category: Some("kitchen".into()),
     };
     let data = MessageData {
         user: PersonData { id: some("u1"), first_name: some("Ann"), last_name: some("Lee") },

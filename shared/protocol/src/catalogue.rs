@@ -132,7 +132,7 @@ where
     pub async fn import(&self, wanted: &Wanted, rows: &[Listing], until: Timestamp) -> Imported {
         let mut imported = Imported::default();
         for rows in rows.chunks(CATALOGUE_READ_MAX) {
-            let products: Vec<String> = rows.iter().map(|row| row.product.id.clone()).collect();
+            let products: Vec<String> = rows.iter().map(|row| row.product.id.to_string()).collect();
             let loaded = match self.clock.now() < until {
                 true => self.catalogue.load(&products).await,
                 false => Err(Fault::Retryable { what: "importing", why: "there was no time left for this row".into() }),
@@ -145,7 +145,7 @@ where
                 }
             };
             let written = rows.iter().map(|row| {
-                let known = loaded.remove(&row.product.id);
+                let known = loaded.remove(row.product.id.as_str());
                 async move {
                     match known.transpose() {
                         Ok(known) => self.write(wanted, row, known).await,

@@ -489,7 +489,7 @@ fn agrees(
     decided: &BTreeMap<DeliveryId, DeliveryOrder>,
 ) -> Result<(), String> {
     let state = &after.state;
-    let cart: Vec<(String, u32)> = state.cart.items().iter().map(|item| (item.id.clone(), item.quantity)).collect();
+    let cart: Vec<(String, u32)> = state.cart.items().iter().map(|item| (item.id.to_string(), item.quantity)).collect();
     if cart != model.cart || state.orders.count != model.orders {
         return Err(format!(
             "{user}: the cart is {cart:?} after {} orders, and a person counts {model:?}",

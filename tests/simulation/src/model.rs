@@ -76,7 +76,7 @@ impl Model {
         // What was done to the cart before the last order went with it, however late it is told.
         let cart_is_gone = self.ordered_at.is_some_and(|ordered_at| event.at.as_millis() < ordered_at);
         let products = event.products.iter().filter(|_| !cart_is_gone);
-        let products = products.map(|product| (product.id.clone(), product.quantity));
+        let products = products.map(|product| (product.id.to_string(), product.quantity));
         match name {
             EventName::ProductAdded => {
                 for (id, quantity) in products {

@@ -285,7 +285,7 @@ impl InterestIndex for SimInterests {
     async fn note(&self, interests: &[InterestNote]) -> Result<(), Fault> {
         let note = |inner: &mut Inner, interest: &InterestNote| {
             inner.statistics.count("interests noted");
-            inner.interested.insert((interest.user, interest.product.clone()));
+            inner.interested.insert((interest.user, interest.product.to_string()));
         };
         let part = |inner: &mut Inner| {
             for interest in interests {

@@ -67,7 +67,7 @@ impl Stage {
             let at = written.state.clock;
             self.members.extend(is_in.difference(&was_in).map(|segment| (at, user, segment.clone(), true)));
             self.members.extend(was_in.difference(&is_in).map(|segment| (at, user, segment.clone(), false)));
-            self.interested.extend(plan.interests.into_iter().map(|interest| (interest.product, interest.user)));
+            self.interested.extend(plan.interests.into_iter().map(|interest| (interest.product.into(), interest.user)));
             // As it is stored: encoded.
             written.state = UserState::decode(&written.state.encode()).unwrap();
             self.users.insert(user, written);

@@ -159,7 +159,7 @@ impl Story {
         let needs = Needs::of(templates, order.channel, &order.data);
         let product = order.data.product.as_ref().filter(|_| needs.listing);
         let listing = product.map(|product| self.listing(&product.id));
-        let known = listing.iter().map(|listing| (listing.product.id.clone(), listing.clone())).collect();
+        let known = listing.iter().map(|listing| (listing.product.id.to_string(), listing.clone())).collect();
         let data = completed(&order.data, &known);
         let store = if needs.store { store(playbook, &order.data, listing.as_ref()) } else { None };
         let destinations = playbook.links.as_ref().map(LinkSettings::pages).unwrap_or_default();

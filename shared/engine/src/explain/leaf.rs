@@ -411,7 +411,7 @@ fn shown(item: &Product, field: ProductField) -> Option<String> {
 
 /// Some products by their names.
 fn named(items: &[Product]) -> String {
-    let name = |item: &Product| item.name.clone().unwrap_or_else(|| item.id.clone());
+    let name = |item: &Product| item.name.as_ref().unwrap_or(&item.id).to_string();
     let mut names: Vec<String> = items.iter().rev().take(PRODUCTS_NAMED_MAX).map(name).collect();
     if let Some(more) = items.len().checked_sub(PRODUCTS_NAMED_MAX).filter(|more| *more > 0) {
         names.push(format!("{more} more"));

@@ -327,9 +327,9 @@ impl<'a> About<'a> {
             },
             Trigger::Catalogue { interest, .. } => {
                 let known = self.state.interests.iter().rev().filter(|known| interest.contains(&known.interest));
-                let mut products: Vec<String> = known.map(|known| known.product.clone()).collect();
+                let mut products: Vec<String> = known.map(|known| known.product.to_string()).collect();
                 if interest.contains(&crate::playbook::Interest::Carted) {
-                    products.extend(self.state.cart.items().iter().map(|item| item.id.clone()));
+                    products.extend(self.state.cart.items().iter().map(|item| item.id.to_string()));
                 }
                 products.dedup();
                 let text = if products.is_empty() { "no product yet".to_owned() } else { products.join(", ") };

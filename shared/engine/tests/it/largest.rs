@@ -48,14 +48,14 @@ fn far() -> Timestamp {
 
 fn largest_product(number: usize) -> Product {
     Product {
-        id: long(number, ID_BYTES_MAX),
-        name: Some(long(number, PRODUCT_NAME_BYTES_MAX)),
+        id: long(number, ID_BYTES_MAX).into(),
+        name: Some(long(number, PRODUCT_NAME_BYTES_MAX).into()),
         price: Some(Micros::new(i64::MAX)),
         currency: Currency::parse("EUR"),
         quantity: 10_000,
         image_url: Some(long(number, SUBJECT_TEXT_BYTES_MAX)),
         url: Some(long(number, SUBJECT_TEXT_BYTES_MAX)),
-        category: Some(long(number, CATEGORY_BYTES_MAX)),
+        category: Some(long(number, CATEGORY_BYTES_MAX).into()),
     }
 }
 
@@ -164,7 +164,7 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
     state.bought = (0..BOUGHT_MAX as u64).map(|number| u64::MAX - number).collect();
     state.viewed = (0..VIEWED_MAX).map(largest_product).map(|product| product.for_keeping()).collect();
     for number in 0..INTERESTS_MAX {
-        let product = long(number, PRODUCT_KEY_BYTES_MAX);
+        let product = long(number, PRODUCT_KEY_BYTES_MAX).into();
         state.interests.push(ProductInterest { product, interest: Interest::Wished, at: far, told_at: far });
     }
     state.on_site_at = Some(far);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kairos_engine::bounds::ANNOUNCEMENTS_WAITING_MAX;
 use kairos_engine::identifiers::{InputId, UserKey};
 use kairos_engine::mailbox::{CatalogueChange, Input, MailboxMessage};
+use kairos_engine::name::Name;
 use kairos_engine::playbook::{CatalogueTest, Playbook, Trigger};
 use kairos_engine::product::Product;
 use kairos_engine::time::Timestamp;
@@ -72,7 +73,8 @@ impl Listing {
     /// This listing with what a row tells; what the row does not tell stays.
     fn merged(&self, row: &Self) -> Self {
         let (known, told) = (&self.product, &row.product);
-        let either = |told: &Option<String>, known: &Option<String>| told.clone().or_else(|| known.clone());
+        let either = |told: &Option<Name>, known: &Option<Name>| told.clone().or_else(|| known.clone());
+        let link = |told: &Option<String>, known: &Option<String>| told.clone().or_else(|| known.clone());
         let (price, currency) = match told.price {
             Some(price) => (Some(price), told.currency.or(known.currency)),
             None => (known.price, known.currency),
@@ -84,8 +86,8 @@ impl Listing {
                 price,
                 currency,
                 quantity: 1,
-                image_url: either(&told.image_url, &known.image_url),
-                url: either(&told.url, &known.url),
+                image_url: link(&told.image_url, &known.image_url),
+                url: link(&told.url, &known.url),
                 category: either(&told.category, &known.category),
             },
             stock: match (&self.stock, &row.stock) {

@@ -74,7 +74,7 @@ impl World {
         for message in self.told.borrow().iter() {
             let [Input::Catalogue { id, product, changes, .. }] = message.inputs() else { panic!("{message:?}") };
             if seen.insert((message.user(), *id)) {
-                heard.entry(message.user()).or_default().push((product.id.clone(), changes.clone()));
+                heard.entry(message.user()).or_default().push((product.id.to_string(), changes.clone()));
             }
         }
         heard

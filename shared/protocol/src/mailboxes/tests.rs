@@ -181,7 +181,7 @@ fn nothing_is_written_while_interests_cannot_be_noted() {
 fn interests_in_an_outbox_of_an_earlier_version_are_noted_by_the_next_commit() {
     let user = UserKey::known("ann");
     let at = Timestamp::from_millis(1_763_726_000_000);
-    let interest = InterestNote { user, product: "mug".to_owned(), at };
+    let interest = InterestNote { user, product: "mug".into(), at };
     let outbox = vec![
         Effect::Member { user, segment: "loyal".into(), entered: true, at, number: 3 },
         Effect::Interested(interest.clone()),
