@@ -146,9 +146,9 @@ fn fill(field: &mut Option<String>, other: Option<String>) {
 /// break a header. Whether it exists only a provider knows.
 fn email(text: &str) -> Option<String> {
     let (local, domain) = text.rsplit_once('@')?;
-    let plain = |part: &str| {
-        !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;:\"()[]\\".contains(c))
-    };
+    let is_special = |c| matches!(c, '<' | '>' | ',' | ';' | ':' | '"' | '(' | ')' | '[' | ']' | '\\');
+    let plain =
+        |part: &str| !part.is_empty() && !part.contains(|c: char| is_special(c) || c.is_whitespace() || c.is_control());
     (text.len() <= 254
         && local.len() <= 64
         && plain(local)

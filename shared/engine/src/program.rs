@@ -103,6 +103,8 @@ pub(crate) struct Touches {
     pub(crate) inside: WatchedSet,
     pub(crate) moments: WatchedSet,
     pub(crate) messaged: WatchedSet,
+    /// What has to be asked of somebody of whom nothing is known: all else does not hold of them, at no time.
+    pub(crate) nobody: WatchedSet,
 }
 
 /// A condition that is asked again whenever its answer may have changed.

@@ -63,6 +63,7 @@ pub struct Credit {
 pub fn step(program: &Program, user: UserKey, state: &mut UserState, inputs: &[Input], now: Timestamp) -> Stepped {
     let mut stepped = Stepped::default();
     let mut run = Run::new(program, user, state, &mut stepped, now);
+    run.find_seats();
     for input in inputs {
         let outcome = run.apply(input);
         run.out.outcomes.push(outcome);
@@ -106,7 +107,7 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// One that goes on from here.
+    /// One that goes on from here, as soon as its seats are found.
     #[inline]
     pub(crate) fn new(
         program: &'a Program,
@@ -115,7 +116,7 @@ impl<'a> Run<'a> {
         out: &'a mut Stepped,
         now: Timestamp,
     ) -> Self {
-        let mut run = Self {
+        Self {
             program,
             user,
             now,
@@ -126,10 +127,12 @@ impl<'a> Run<'a> {
             starts: Vec::new(),
             clock: None,
             steps_left: 0,
-        };
-        // Found in their place: they are too large to be moved there.
-        run.seats.find(program, run.state);
-        run
+        }
+    }
+
+    /// Finds the user's seats: where the run is, because they are too large to be moved there.
+    pub(crate) fn find_seats(&mut self) {
+        self.seats.find(self.program, self.state);
     }
 
     fn apply(&mut self, input: &'a Input) -> InputOutcome {
@@ -402,8 +405,8 @@ impl<'a> Run<'a> {
         if state.first_seen_at.is_none() && state.clock == Timestamp::default() {
             state.first_seen_at = Some(until);
             state.clock = until;
-        }
-        if state.program != self.program.fingerprint() {
+            self.begin();
+        } else if state.program != self.program.fingerprint() {
             self.reconsider();
         }
         let until = until.max(self.state.clock);

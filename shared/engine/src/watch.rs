@@ -22,6 +22,19 @@ use crate::step::Run;
 use crate::time::Timestamp;
 
 impl<'a> Run<'a> {
+    /// Asks for the first time of somebody of whom nothing is known yet: what nobody fits need not be asked.
+    pub(crate) fn begin(&mut self) {
+        let state = &mut *self.state;
+        debug_assert!(
+            state.registers.is_empty() && state.watched.is_empty() && state.plays.is_empty() && state.facts.is_empty(),
+            "whatever is remembered sets the clock"
+        );
+        state.program = self.program.fingerprint();
+        self.dirty = self.program.touches.nobody;
+        self.update_watched();
+        self.starts.clear();
+    }
+
     /// Asks everything anew, because the playbook or the user's memory has changed as a whole: lets go of what is
     /// no longer asked for. Segments are entered and left; plays do not start, they tell changes.
     pub(crate) fn reconsider(&mut self) {

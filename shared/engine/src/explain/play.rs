@@ -205,6 +205,7 @@ impl<'a> About<'a> {
     {
         let now = state.clock;
         let mut run = Run::new(self.program, self.user, state, stepped, now);
+        run.find_seats();
         run.steps_left = STEPS_PER_INSTANT_MAX;
         run
     }

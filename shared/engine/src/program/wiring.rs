@@ -5,9 +5,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{Dispatch, Needs, PlayRole, Program, RegisterWatch, Touches, WatchedSet, Watchers, Ways, steps};
-use crate::check::{Check, RegisterIndex};
+use crate::check::{Check, RegisterIndex, View};
 use crate::event_name::EventName;
 use crate::playbook::{Change, ContextFact, EventMatch, EventPattern, Moment, Segment, Step, Trigger};
+use crate::seats::Seats;
+use crate::state::UserState;
+use crate::verdict::Verdict;
 
 /// Fills in the tables of a program whose registers, watched conditions and plays are known.
 pub(super) fn wire(program: &mut Program) {
@@ -27,6 +30,14 @@ fn touch(program: &mut Program) {
     };
     for (place, watched) in program.watched.iter().enumerate() {
         depend(program, &watched.check, place, &mut touches);
+    }
+    let (nobody, seats) = (UserState::default(), Seats::EMPTY);
+    let view = View { program, state: &nobody, seats: &seats, at: nobody.clock };
+    for (place, watched) in program.watched.iter().enumerate() {
+        // An answer without an end is one for all later times.
+        if view.verdict(&watched.check) != Verdict::always(false) {
+            touches.nobody.insert(place);
+        }
     }
     program.touches = touches;
 }
