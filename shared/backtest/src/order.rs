@@ -99,7 +99,8 @@ mod tests {
         let (parts, late) = order.arrange(0, inputs, &Groups::default(), 128);
         let mut items: Vec<Item> = parts.into_iter().flatten().collect();
         items.sort_by_key(|item| (item.now, item.place));
-        (items.iter().map(|item| item.what.input(&Defaults::default()).at().as_millis()).collect(), late)
+        let at = |item: &Item| item.what.input(&Defaults::default(), &mut None).at().as_millis();
+        (items.iter().map(at).collect(), late)
     }
 
     #[test]

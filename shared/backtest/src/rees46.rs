@@ -119,40 +119,54 @@ impl Row<'_> {
     /// The properties of that event: the product, or an order of it, because the format has one line for each
     /// product bought.
     pub fn properties(&self, order_id: impl Display, currency: Option<&str>) -> Map<String, Value> {
-        let product = self.product(currency);
+        let mut product = Map::new();
+        self.write_product(&mut product, currency);
         if *self.event != EventName::OrderCompleted {
             return product;
         }
         let mut order = Map::new();
         order.insert("order_id".into(), order_id.to_string().into());
-        self.add_price(&mut order, "total", currency);
+        if let Some(price) = self.price {
+            order.insert("total".into(), price.into());
+            if let Some(currency) = currency {
+                order.insert("currency".into(), currency.into());
+            }
+        }
         order.insert("products".into(), Value::Array(vec![Value::Object(product)]));
         order.insert("session".into(), self.session.into());
         order
     }
 
-    /// The product as an event names it. The last names come first: a map looks for a name's place from its beginning.
-    fn product(&self, currency: Option<&str>) -> Map<String, Value> {
-        let mut product = Map::new();
-        product.insert("quantity".into(), 1.into());
-        product.insert("product_id".into(), self.product_id.into());
-        self.add_price(&mut product, "price", currency);
-        product.insert("name".into(), self.name().into());
-        for (name, value) in [("category", self.category), ("brand", self.brand)] {
-            if !value.is_empty() {
-                product.insert(name.into(), value.into());
-            }
+    /// Writes the product as an event names it. What another product of the same details has left there is written
+    /// over: a recording has millions of them.
+    pub(crate) fn write_product(&self, product: &mut Map<String, Value>, currency: Option<&str>) {
+        let known = |text: &'_ str| !text.is_empty();
+        // In the order of their names, which is a map's.
+        let details = [
+            ("brand", known(self.brand).then_some(Detail::Text(self.brand))),
+            ("category", known(self.category).then_some(Detail::Text(self.category))),
+            ("currency", currency.filter(|_| self.price.is_some()).map(Detail::Text)),
+            ("name", Some(Detail::NameOf(self))),
+            ("price", self.price.map(Detail::Price)),
+            ("product_id", Some(Detail::Text(self.product_id))),
+            ("quantity", Some(Detail::One)),
+        ];
+        let details = || details.iter().filter_map(|(name, detail)| Some((*name, detail.as_ref()?)));
+        if product.keys().map(String::as_str).eq(details().map(|(name, _)| name)) {
+            product.values_mut().zip(details()).for_each(|(value, (_, detail))| detail.write(value));
+            return;
         }
-        product
+        *product = details().map(|(name, detail)| (name.to_owned(), detail.value())).collect();
     }
 
     /// The format has no names: brand and the end of the category make one.
-    fn name(&self) -> String {
+    fn push_name(&self, name: &mut String) {
         let kind = self.category.rsplit('.').next().unwrap_or_default();
         if self.brand.is_empty() && kind.is_empty() {
-            return format!("Product {}", self.product_id);
+            name.push_str("Product ");
+            name.push_str(self.product_id);
+            return;
         }
-        let mut name = String::with_capacity(self.brand.len() + 1 + kind.len());
         name.push_str(self.brand);
         if !kind.is_empty() {
             // Words of a category are joined by underscores.
@@ -163,15 +177,45 @@ impl Row<'_> {
                 name.push_str(word);
             }
         }
-        name
+    }
+}
+
+/// A detail of a product.
+enum Detail<'r> {
+    Text(&'r str),
+    /// What the product of a row is called.
+    NameOf(&'r Row<'r>),
+    Price(f64),
+    /// One of it.
+    One,
+}
+
+impl Detail<'_> {
+    fn value(&self) -> Value {
+        match self {
+            Self::Text(text) => (*text).into(),
+            Self::NameOf(row) => {
+                let mut name = String::with_capacity(row.brand.len() + 1 + row.category.len());
+                row.push_name(&mut name);
+                name.into()
+            }
+            Self::Price(price) => (*price).into(),
+            Self::One => 1.into(),
+        }
     }
 
-    fn add_price(&self, fields: &mut Map<String, Value>, name: &str, currency: Option<&str>) {
-        if let Some(price) = self.price {
-            fields.insert(name.into(), price.into());
-            if let Some(currency) = currency {
-                fields.insert("currency".into(), currency.into());
+    /// Writes it over what stands there.
+    fn write(&self, value: &mut Value) {
+        match (self, value) {
+            (Self::Text(text), Value::String(known)) => {
+                known.clear();
+                known.push_str(text);
             }
+            (Self::NameOf(row), Value::String(known)) => {
+                known.clear();
+                row.push_name(known);
+            }
+            (_, value) => *value = self.value(),
         }
     }
 }

@@ -137,8 +137,9 @@ impl World {
 
     fn apply(&mut self, playing: &Playing<'_>, items: &[Item]) {
         let mut told: VecDeque<(UserKey, UserKey, Input)> = VecDeque::new();
+        let mut last = None;
         for (index, item) in items.iter().enumerate() {
-            self.take(playing, item, &mut told);
+            self.take(playing, item, &mut last, &mut told);
             // What one actor tells another comes behind everything that the same row says, as it does when
             // it goes through a queue.
             let row_ends = items.get(index + 1).is_none_or(|next| (next.now, next.place) != (item.now, item.place));
@@ -149,22 +150,28 @@ impl World {
         }
     }
 
-    fn take(&mut self, playing: &Playing<'_>, item: &Item, told: &mut VecDeque<(UserKey, UserKey, Input)>) {
-        let input = item.what.input(&playing.defaults);
+    fn take(
+        &mut self,
+        playing: &Playing<'_>,
+        item: &Item,
+        last: &mut Option<Input>,
+        told: &mut VecDeque<(UserKey, UserKey, Input)>,
+    ) {
+        let input = item.what.input(&playing.defaults, last);
         if item.introduce && !self.users.contains_key(&item.user) {
-            let introduction = introduction(playing, &input);
+            let introduction = introduction(playing, item.user, input);
             self.users.insert(item.user, Box::default());
             if let Some(introduction) = introduction {
                 self.give(playing, item.user, &introduction, item.now, told);
             }
         }
         // A format that has no call for it says with every row who a visitor is.
-        if let Input::Link { to, .. } = &*input
+        if let Input::Link { to, .. } = input
             && self.users.get(&item.user).is_some_and(|user| user.state.forwarded_to == Some(*to))
         {
             return;
         }
-        self.give(playing, item.user, &input, item.now, told);
+        self.give(playing, item.user, input, item.now, told);
     }
 
     fn give(
@@ -230,7 +237,7 @@ const CUSTOMERS_SINCE: &str = "1990-01-01T00:00:00.000Z";
 
 /// Recordings without addresses say nothing of how to reach people: as a customer of long standing with a
 /// test address, a person says so just before the first event.
-fn introduction(playing: &Playing<'_>, first: &Input) -> Option<Input> {
+fn introduction(playing: &Playing<'_>, user: UserKey, first: &Input) -> Option<Input> {
     let Input::Event { event, .. } = first else { return None };
     let id = match (&event.user_id, &event.anonymous_id) {
         (Some(user_id), _) => user_id,
@@ -246,7 +253,7 @@ fn introduction(playing: &Playing<'_>, first: &Input) -> Option<Input> {
         traits.insert("phone".to_owned(), Value::from(TEST_PHONE));
     }
     let introduction = Event::new(
-        InputId::caused_by(event.id, "introduction", event.user_key()?),
+        InputId::caused_by(event.id, "introduction", user),
         event.at,
         event.source.clone(),
         event.user_id.clone(),

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::event_name::EventName;
 use crate::identifiers::{InputId, UserKey};
 use crate::money::Micros;
-use crate::product::{Product, products_of};
+use crate::product::{Product, products_of, read_products};
 use crate::time::Timestamp;
 
 /// The name of the source that tells of redeemed promo codes. No client may have it: its write key is public, and
@@ -130,6 +130,14 @@ impl Event {
             _ => Vec::new(),
         };
         Self { id, at, source, user_id, anonymous_id, kind, context, products }
+    }
+
+    /// Reads the products anew, from properties that have been changed.
+    pub fn read_products(&mut self) {
+        if let EventKind::Track { properties, .. } = &self.kind {
+            self.products.clear();
+            read_products(properties, &mut self.products);
+        }
     }
 
     /// The actor it belongs to: the known user when there is one, else the visitor. `None` without

@@ -68,15 +68,21 @@ impl Product {
 /// The products an event speaks of: its list (`products`, `items`), or itself when its properties
 /// name one product. At most [`PRODUCTS_PER_EVENT_MAX`]; entries without an id are passed over.
 pub fn products_of(properties: &Map<String, Value>) -> Vec<Product> {
+    let mut products = Vec::new();
+    read_products(properties, &mut products);
+    products
+}
+
+/// The same, added to a list.
+pub(crate) fn read_products(properties: &Map<String, Value>, products: &mut Vec<Product>) {
     let fields = Fields::of(properties);
     let currency = fields.currency();
     match fields.lists.iter().find_map(|list| list.as_ref()?.as_array()) {
-        Some(list) => list
-            .iter()
-            .filter_map(|entry| Fields::of(entry.as_object()?).product(currency))
-            .take(PRODUCTS_PER_EVENT_MAX)
-            .collect(),
-        None => fields.product(currency).into_iter().collect(),
+        Some(list) => {
+            let listed = list.iter().filter_map(|entry| Fields::of(entry.as_object()?).product(currency));
+            products.extend(listed.take(PRODUCTS_PER_EVENT_MAX));
+        }
+        None => products.extend(fields.product(currency)),
     }
 }
 

@@ -73,12 +73,63 @@ impl KeptRow {
         Row { user_id, at, kind, product_id, session, event, category, brand, price }
     }
 
-    /// The event that it is.
-    pub(crate) fn input(&self, defaults: &Defaults) -> Input {
+    /// The event that it is. Where `last` holds one of the same kind, it is written over that: most memory that events
+    /// take is taken for texts that are as long as those before.
+    pub(crate) fn input<'i>(&self, defaults: &Defaults, last: &'i mut Option<Input>) -> &'i Input {
         let row = self.row();
         let currency = defaults.currency.as_ref().map(|currency| currency.as_str());
-        let kind = EventKind::Track { event: row.event(), properties: row.properties(self.id, currency) };
-        let user_id = Some(row.user_id.to_owned());
-        Input::event(Event::new(self.id, row.at, defaults.source.clone(), user_id, None, kind, Map::new()))
+        if let Some(Input::Event { event, .. }) = last
+            && let EventKind::Track { event: name, properties } = &mut event.kind
+            && *name == *row.event
+            && *name != EventName::OrderCompleted
+            && event.source == defaults.source
+            && let Some(user_id) = &mut event.user_id
+        {
+            row.write_product(properties, currency);
+            user_id.clear();
+            user_id.push_str(row.user_id);
+            (event.id, event.at) = (self.id, row.at);
+            event.read_products();
+        } else {
+            let kind = EventKind::Track { event: row.event(), properties: row.properties(self.id, currency) };
+            let user_id = Some(row.user_id.to_owned());
+            let event = Event::new(self.id, row.at, defaults.source.clone(), user_id, None, kind, Map::new());
+            *last = Some(Input::event(event));
+        }
+        last.as_ref().expect("it was just put there")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::RowReader;
+    use proptest::prelude::*;
+
+    const HEADER: &str =
+        "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n";
+
+    proptest! {
+        #[test]
+        fn an_event_written_over_another_is_what_it_is_alone(
+            rows in prop::collection::vec(("view|cart|purchase", "[0-9]{1,3}", "|[a-z]{1,9}[.][a-z_]{1,40}", "|[a-z]{1,30}", "|[1-9][.]5"), 1..20),
+            currency in any::<bool>(),
+        ) {
+            let (reader, _) = RowReader::recognise(HEADER.as_bytes(), None, &Default::default()).unwrap();
+            let row = |(kind, id, category, brand, price): &(String, String, String, String, String)| {
+                format!("2019-10-01 00:00:00 UTC,{kind},{id},1,{category},{brand},{price},u{brand}{id},s\n")
+            };
+            let text: String = rows.iter().map(row).collect();
+            let mut read = Rows { latest: kairos_engine::time::Timestamp::MAX, ..Rows::default() };
+            let currency = currency.then(|| kairos_engine::money::Currency::parse("EUR").unwrap());
+            let defaults = Defaults { source: "import".into(), currency, ..Defaults::default() };
+            reader.read(text.as_bytes(), &defaults, &mut read);
+            prop_assert_eq!(read.inputs.len(), rows.len());
+            let mut last = None;
+            for routed in &read.inputs {
+                let alone = routed.what.input(&defaults, &mut None).clone();
+                prop_assert_eq!(routed.what.input(&defaults, &mut last), &alone);
+            }
+        }
     }
 }

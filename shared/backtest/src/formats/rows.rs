@@ -1,7 +1,5 @@
 //! What is read of one piece of a recording.
 
-use std::borrow::Cow;
-
 use csv::{ReaderBuilder, StringRecord};
 use kairos_engine::bounds::BACKTEST_PROBLEMS_SHOWN_MAX;
 use kairos_engine::identifiers::{InputId, UserKey};
@@ -37,11 +35,11 @@ pub(crate) enum Recorded {
 }
 
 impl Recorded {
-    /// The input.
-    pub(crate) fn input(&self, defaults: &Defaults) -> Cow<'_, Input> {
+    /// The input. One that is made for it takes the place of the `last` one that was made.
+    pub(crate) fn input<'i>(&'i self, defaults: &Defaults, last: &'i mut Option<Input>) -> &'i Input {
         match self {
-            Self::Input(input) => Cow::Borrowed(input),
-            Self::Rees46(row) => Cow::Owned(row.input(defaults)),
+            Self::Input(input) => input,
+            Self::Rees46(row) => row.input(defaults, last),
         }
     }
 
