@@ -62,6 +62,8 @@ pub(crate) struct World {
 #[derive(Debug, Default)]
 pub(crate) struct User {
     pub(crate) state: UserState,
+    /// When the first of the user's alarms rings: kept at hand, because most of their memory is not.
+    next_deadline: Option<Timestamp>,
     /// Most users never get a message.
     pub(crate) sends: Option<Box<Sends>>,
 }
@@ -207,7 +209,7 @@ impl User {
     /// Rings every alarm that is due by `until`, each at its own time, as it rings live.
     fn fire(&mut self, playing: &Playing<'_>, key: UserKey, until: Timestamp, tally: &mut Tally) {
         let mut last = None;
-        while let Some(due_at) = self.state.next_deadline()
+        while let Some(due_at) = self.next_deadline
             && due_at <= until
             // A tick answers everything that is due at its time.
             && last < Some(due_at)
@@ -226,6 +228,7 @@ impl User {
         tally: &mut Tally,
     ) -> Vec<Effect> {
         let stepped = step(playing.program, key, &mut self.state, std::slice::from_ref(input), now);
+        self.next_deadline = self.state.next_deadline();
         let sends = &mut self.sends;
         tally.note(&playing.places, &stepped, |play, at| sends.get_or_insert_default().sent(play, at));
         stepped.effects

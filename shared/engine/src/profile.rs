@@ -146,9 +146,12 @@ fn fill(field: &mut Option<String>, other: Option<String>) {
 /// break a header. Whether it exists only a provider knows.
 fn email(text: &str) -> Option<String> {
     let (local, domain) = text.rsplit_once('@')?;
-    let is_special = |c| matches!(c, '<' | '>' | ',' | ';' | ':' | '"' | '(' | ')' | '[' | ']' | '\\');
-    let plain =
-        |part: &str| !part.is_empty() && !part.contains(|c: char| is_special(c) || c.is_whitespace() || c.is_control());
+    let breaks = |c: char| match c {
+        '<' | '>' | ',' | ';' | ':' | '"' | '(' | ')' | '[' | ']' | '\\' => true,
+        '!'..='~' => false,
+        c => c.is_whitespace() || c.is_control(),
+    };
+    let plain = |part: &str| !part.is_empty() && !part.contains(breaks);
     (text.len() <= 254
         && local.len() <= 64
         && plain(local)
