@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
-use kairos_backtest::rees46::Columns;
+use kairos_backtest::rees46::{Clock, Columns};
 use kairos_engine::bounds::{ID_BYTES_MAX, RECORDING_EVENTS_MAX};
 use kairos_engine::event_name::EventName;
 use kairos_engine::time::{Span, Timestamp};
@@ -129,10 +129,11 @@ impl Recording {
         let mut people: Vec<Person> = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
         let mut occurrences: HashMap<String, u32> = HashMap::new();
+        let mut clock = Clock::default();
         let (mut first, mut wrong, mut events) = (Vec::new(), 0, 0);
         for row in reader.records() {
             let read = match row {
-                Ok(row) => recorded(&columns, &row, &mut occurrences)
+                Ok(row) => recorded(&columns, &row, &mut occurrences, &mut clock)
                     .map_err(|what| (row.position().map_or(0, csv::Position::line), what)),
                 Err(error) => match error.kind() {
                     csv::ErrorKind::Io(error) => return Err(RecordingError::Unreadable(error.to_string())),
@@ -218,9 +219,10 @@ fn recorded(
     columns: &Columns,
     row: &csv::StringRecord,
     occurrences: &mut HashMap<String, u32>,
+    clock: &mut Clock,
 ) -> Result<(String, Recorded), String> {
     // Five of them with separators make a message id.
-    let row = columns.read(|column| row.get(column), ID_BYTES_MAX / 5)?;
+    let row = columns.read(|column| row.get(column), ID_BYTES_MAX / 5, clock)?;
     let line = format!("{}:{}:{}:{}:{}", row.user_id, row.at.as_secs(), row.kind, row.product_id, row.session);
     let occurrence = occurrences.entry(line.clone()).or_default();
     *occurrence += 1;

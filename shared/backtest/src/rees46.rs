@@ -69,12 +69,18 @@ impl Columns {
         })
     }
 
-    /// Reads a row, of which `field` gives the fields, and whose ids have at most so many bytes.
+    /// Reads a row, of which `field` gives the fields, and whose ids have at most so many bytes. One `clock` goes from
+    /// row to row.
     ///
     /// # Errors
     /// What is wrong and what is expected.
-    pub fn read<'r>(&self, field: impl Fn(usize) -> Option<&'r str>, id_bytes_max: usize) -> Result<Row<'r>, String> {
-        let field = |index: usize| field(index).unwrap_or_default().trim();
+    pub fn read<'r>(
+        &self,
+        field: impl Fn(usize) -> Option<&'r str>,
+        id_bytes_max: usize,
+        clock: &mut Clock,
+    ) -> Result<Row<'r>, String> {
+        let field = |index: usize| trimmed(field(index).unwrap_or_default());
         let short = |name: &str, index: usize| match field(index) {
             text if text.len() > id_bytes_max => {
                 Err(format!("{name} has {} bytes and may have {id_bytes_max}", text.len()))
@@ -97,7 +103,8 @@ impl Columns {
         }
         Ok(Row {
             user_id: id("user_id", self.user)?,
-            at: moment::parse(time)
+            at: clock
+                .read(time)
                 .ok_or_else(|| format!("event_time is {time:?} and must be like 2019-10-01 00:00:00 UTC"))?,
             kind,
             event,
@@ -217,6 +224,32 @@ impl Detail<'_> {
             }
             (_, value) => *value = self.value(),
         }
+    }
+}
+
+/// Reads times. Rows that follow each other often have the same.
+#[derive(Debug, Default)]
+pub struct Clock(Option<(String, Timestamp)>);
+
+impl Clock {
+    fn read(&mut self, text: &str) -> Option<Timestamp> {
+        match &self.0 {
+            Some((known, at)) if known == text => Some(*at),
+            _ => {
+                let at = moment::parse(text)?;
+                self.0 = Some((text.to_owned(), at));
+                Some(at)
+            }
+        }
+    }
+}
+
+/// Without blanks around it, which few fields have.
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [] => text,
+        [first, ..] | [.., first] if !first.is_ascii_graphic() => text.trim(),
+        _ => text,
     }
 }
 

@@ -5,6 +5,9 @@
 //! fail in any other way. Times: what the client said, corrected by how wrong its clock was when it
 //! sent (`received − sentAt`), and never later than the receipt.
 
+mod fields;
+
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -19,6 +22,8 @@ use crate::mailbox::Input;
 use crate::product::shortened;
 use crate::time::Timestamp;
 use crate::web_push::WebPushSubscription;
+
+pub use fields::{Field, Fields};
 
 /// The calls of the spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,10 +179,15 @@ pub fn decode_text(text: &str, facts: &Facts<'_>) -> Result<Decoded, Refusal> {
         );
     }
     match serde_json::from_str(text) {
-        Ok(value) => decode(value, facts).and_then(from_a_client),
-        Err(error) => {
-            refused(RefusalCode::JsonInvalid, format!("The event cannot be read: {error}. Send that value as text."))
-        }
+        Ok(call) => decode_fields(call, facts).and_then(from_a_client),
+        // It may be JSON, and no object.
+        Err(_) => match serde_json::from_str(text) {
+            Ok(value) => decode(value, facts).and_then(from_a_client),
+            Err(error) => refused(
+                RefusalCode::JsonInvalid,
+                format!("The event cannot be read: {error}. Send that value as text."),
+            ),
+        },
     }
 }
 
@@ -207,23 +217,41 @@ fn from_a_client(decoded: Decoded) -> Result<Decoded, Refusal> {
 /// # Errors
 /// The [`Refusal`] that names what is wrong with it.
 pub fn decode(value: Value, facts: &Facts<'_>) -> Result<Decoded, Refusal> {
-    let Value::Object(mut call) = value else {
-        return refused(RefusalCode::TypeInvalid, format!("The event is {} and must be an object.", json_type(&value)));
-    };
+    fields_of(value).and_then(|call| decode_fields(call, facts))
+}
+
+/// The fields of a call.
+///
+/// # Errors
+/// The [`Refusal`] of what is no object.
+pub fn fields_of(value: Value) -> Result<Fields, Refusal> {
+    match value {
+        Value::Object(call) => Ok(call.into()),
+        other => {
+            refused(RefusalCode::TypeInvalid, format!("The event is {} and must be an object.", json_type(&other)))
+        }
+    }
+}
+
+/// Reads one call from its fields, whose size and depth the caller has bounded.
+///
+/// # Errors
+/// The [`Refusal`] that names what is wrong with it.
+pub fn decode_fields(mut call: Fields, facts: &Facts<'_>) -> Result<Decoded, Refusal> {
     let kind = match facts.call {
         Some(kind) => kind,
         None => call_of(&call)?,
     };
-    let user_id = id(&call, "userId")?;
-    let anonymous_id = id(&call, "anonymousId")?;
-    let message_id = id(&call, "messageId")?;
+    let has_user = id(&call, Field::UserId)?.is_some();
+    let has_visitor = id(&call, Field::AnonymousId)?.is_some();
+    let message_id = id(&call, Field::MessageId)?;
     // Where both are there, `timestamp` is what the caller said, and the other the time of the call.
-    let (said, called) = (time(&call, "timestamp")?, time(&call, "originalTimestamp")?);
+    let (said, called) = (time(&call, Field::Timestamp)?, time(&call, Field::OriginalTimestamp)?);
     let said_at = said.or(called);
     // It only corrects: one that cannot be read is as good as none.
-    let sent_at = facts.sent_at.or_else(|| Timestamp::parse(call.get("sentAt")?.as_str()?));
+    let sent_at = facts.sent_at.or_else(|| Timestamp::parse(call.get(Field::SentAt)?.as_str()?));
 
-    if user_id.is_none() && anonymous_id.is_none() {
+    if !has_user && !has_visitor {
         return refused(
             RefusalCode::UserMissing,
             "The event belongs to nobody: send \"userId\", \"anonymousId\" or both.".to_string(),
@@ -239,9 +267,10 @@ pub fn decode(value: Value, facts: &Facts<'_>) -> Result<Decoded, Refusal> {
     });
     let at = unclamped_at.unwrap_or(facts.received_at).min(facts.received_at).max(Timestamp::from_millis(0));
 
-    let mut context = object(&mut call, "context")?;
+    let (user_id, anonymous_id) = (take_id(&mut call, Field::UserId), take_id(&mut call, Field::AnonymousId));
+    let mut context = object(call.take(Field::Context), Field::Context)?;
     let kind = match kind {
-        Call::Track => EventKind::Track { event: event_name(&call)?, properties: object(&mut call, "properties")? },
+        Call::Track => EventKind::Track { event: event_name(&call)?, properties: properties(&mut call)? },
         Call::Identify => EventKind::Identify { traits: traits(&mut call, &mut context)? },
         Call::Page => {
             let (name, properties) = view(&mut call)?;
@@ -251,7 +280,7 @@ pub fn decode(value: Value, facts: &Facts<'_>) -> Result<Decoded, Refusal> {
             let (name, properties) = view(&mut call)?;
             EventKind::Screen { name, properties }
         }
-        Call::Group => EventKind::Group { group_id: group_id(&call)?, traits: object(&mut call, "traits")? },
+        Call::Group => EventKind::Group { group_id: group_id(&call)?, traits: own_traits(&mut call)? },
         Call::Alias => EventKind::Alias { previous_id: previous_id(&call, user_id.is_some())? },
     };
     let event = Event::new(id, at, facts.source.to_string(), user_id, anonymous_id, kind, context);
@@ -285,16 +314,11 @@ pub fn inputs_of(event: Event) -> Vec<(UserKey, Input)> {
 
 /// The id of a call without a `messageId`: made of what it says and when, so that a retry gives the
 /// same one. Only where the client said no time at all does the receipt keep two genuine ones apart.
-fn derived_id(
-    call: &Map<String, Value>,
-    facts: &Facts<'_>,
-    said_at: Option<Timestamp>,
-    sent_at: Option<Timestamp>,
-) -> InputId {
+fn derived_id(call: &Fields, facts: &Facts<'_>, said_at: Option<Timestamp>, sent_at: Option<Timestamp>) -> InputId {
     let mut hashed = Vec::new();
-    for (name, value) in call.iter().filter(|(name, _)| !matches!(name.as_str(), "sentAt" | "writeKey")) {
+    for (name, value) in call.in_order().into_iter().filter(|(name, _)| !matches!(*name, "sentAt" | "writeKey")) {
         let value = value.to_string();
-        for text in [name.as_str(), &value] {
+        for text in [name, &value] {
             hashed.extend_from_slice(&(text.len() as u64).to_be_bytes());
             hashed.extend_from_slice(text.as_bytes());
         }
@@ -312,9 +336,9 @@ fn derived_id(
     InputId::from_bytes(bytes)
 }
 
-fn call_of(call: &Map<String, Value>) -> Result<Call, Refusal> {
+fn call_of(call: &Fields) -> Result<Call, Refusal> {
     const KNOWN: &str = "track, identify, page, screen, group or alias";
-    match call.get("type") {
+    match call.get(Field::Type) {
         None | Some(Value::Null) => {
             refused(RefusalCode::TypeUnknown, format!("The event has no \"type\": send {KNOWN}."))
         }
@@ -325,12 +349,12 @@ fn call_of(call: &Map<String, Value>) -> Result<Call, Refusal> {
                 refused(RefusalCode::TypeUnknown, format!("\"type\" is {name:?} and must be {KNOWN}."))
             }
         },
-        Some(other) => wrong_type("type", other, "text"),
+        Some(other) => wrong_type(Field::Type, other, "text"),
     }
 }
 
-fn event_name(call: &Map<String, Value>) -> Result<EventName, Refusal> {
-    match name(call, "event")? {
+fn event_name(call: &Fields) -> Result<EventName, Refusal> {
+    match name(call, Field::Event)? {
         Some(name) => Ok(EventName::parse(name)),
         None => refused(
             RefusalCode::NameMissing,
@@ -340,25 +364,33 @@ fn event_name(call: &Map<String, Value>) -> Result<EventName, Refusal> {
 }
 
 /// The name and the properties of a page or screen; a category stands among the properties.
-fn view(call: &mut Map<String, Value>) -> Result<(Option<String>, Map<String, Value>), Refusal> {
-    let name = name(call, "name")?.map(ToString::to_string);
-    let mut properties = object(call, "properties")?;
-    if let Some(category @ Value::String(_)) = call.remove("category") {
+fn view(call: &mut Fields) -> Result<(Option<String>, Map<String, Value>), Refusal> {
+    let name = name(call, Field::Name)?.map(ToString::to_string);
+    let mut properties = properties(call)?;
+    if let Some(category @ Value::String(_)) = call.take(Field::Category) {
         properties.entry("category").or_insert(category);
     }
     Ok((name, properties))
 }
 
 /// The traits of an identify call; some clients put them, or some of them, into the context.
-fn traits(call: &mut Map<String, Value>, context: &mut Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
-    let mut traits = object(context, "traits")?;
-    traits.append(&mut object(call, "traits")?);
+fn traits(call: &mut Fields, context: &mut Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
+    let mut traits = object(context.remove(Field::Traits.name()), Field::Traits)?;
+    traits.append(&mut own_traits(call)?);
     Ok(traits)
 }
 
-fn group_id(call: &Map<String, Value>) -> Result<String, Refusal> {
-    match id(call, "groupId")? {
-        Some(group_id) => Ok(group_id),
+fn own_traits(call: &mut Fields) -> Result<Map<String, Value>, Refusal> {
+    object(call.take(Field::Traits), Field::Traits)
+}
+
+fn properties(call: &mut Fields) -> Result<Map<String, Value>, Refusal> {
+    object(call.take(Field::Properties), Field::Properties)
+}
+
+fn group_id(call: &Fields) -> Result<String, Refusal> {
+    match id(call, Field::GroupId)? {
+        Some(group_id) => Ok(group_id.into_owned()),
         None => refused(
             RefusalCode::GroupMissing,
             "A group call needs \"groupId\", the group that the user belongs to.".to_string(),
@@ -366,13 +398,13 @@ fn group_id(call: &Map<String, Value>) -> Result<String, Refusal> {
     }
 }
 
-fn previous_id(call: &Map<String, Value>, has_user: bool) -> Result<String, Refusal> {
-    match id(call, "previousId")? {
+fn previous_id(call: &Fields, has_user: bool) -> Result<String, Refusal> {
+    match id(call, Field::PreviousId)? {
         Some(_) if !has_user => refused(
             RefusalCode::UserMissing,
             "An alias call needs \"userId\", the id that the user has from now on.".to_string(),
         ),
-        Some(previous_id) => Ok(previous_id),
+        Some(previous_id) => Ok(previous_id.into_owned()),
         None => refused(
             RefusalCode::PreviousIdMissing,
             "An alias call needs \"previousId\", the id that the user had before.".to_string(),
@@ -381,31 +413,41 @@ fn previous_id(call: &Map<String, Value>, has_user: bool) -> Result<String, Refu
 }
 
 /// An id: text, or a whole number. Null and blank are none.
-fn id(call: &Map<String, Value>, field: &str) -> Result<Option<String>, Refusal> {
+fn id(call: &Fields, field: Field) -> Result<Option<Cow<'_, str>>, Refusal> {
     let id = match call.get(field) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) if !number.is_f64() => number.to_string(),
+        Some(Value::String(text)) => Cow::Borrowed(text.as_str()),
+        Some(Value::Number(number)) if !number.is_f64() => Cow::Owned(number.to_string()),
         Some(other) => return wrong_type(field, other, "text or a whole number"),
     };
     if id.len() > ID_BYTES_MAX {
         return refused(
             RefusalCode::IdTooLong,
-            format!("\"{field}\" has {} bytes and may have {ID_BYTES_MAX}: send a shorter id.", id.len()),
+            format!("\"{}\" has {} bytes and may have {ID_BYTES_MAX}: send a shorter id.", field.name(), id.len()),
         );
     }
     Ok(Some(id))
 }
 
+/// Takes out an id that [`id`] has found to be one, or none.
+fn take_id(call: &mut Fields, field: Field) -> Option<String> {
+    match call.take(field)? {
+        Value::String(text) => Some(text).filter(|text| !text.trim().is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 /// A name: text. Null and blank are none.
-fn name<'a>(call: &'a Map<String, Value>, field: &str) -> Result<Option<&'a str>, Refusal> {
+fn name(call: &Fields, field: Field) -> Result<Option<&str>, Refusal> {
     match call.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.len() > EVENT_NAME_BYTES_MAX => refused(
             RefusalCode::NameTooLong,
             format!(
-                "\"{field}\" has {} bytes and may have {EVENT_NAME_BYTES_MAX}: put the details into the properties.",
+                "\"{}\" has {} bytes and may have {EVENT_NAME_BYTES_MAX}: put the details into the properties.",
+                field.name(),
                 text.len()
             ),
         ),
@@ -414,7 +456,7 @@ fn name<'a>(call: &'a Map<String, Value>, field: &str) -> Result<Option<&'a str>
     }
 }
 
-fn time(call: &Map<String, Value>, field: &str) -> Result<Option<Timestamp>, Refusal> {
+fn time(call: &Fields, field: Field) -> Result<Option<Timestamp>, Refusal> {
     match call.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => match Timestamp::parse(text) {
@@ -422,29 +464,31 @@ fn time(call: &Map<String, Value>, field: &str) -> Result<Option<Timestamp>, Ref
             None => refused(
                 RefusalCode::TimeInvalid,
                 format!(
-                    "\"{field}\" is {:?}, which is no time: send RFC 3339, as in 2026-11-21T10:00:00Z.",
+                    "\"{}\" is {:?}, which is no time: send RFC 3339, as in 2026-11-21T10:00:00Z.",
+                    field.name(),
                     shortened(text, 40)
                 ),
             ),
         },
         Some(other) => refused(
             RefusalCode::TimeInvalid,
-            format!("\"{field}\" is {}: send text in RFC 3339, as in 2026-11-21T10:00:00Z.", json_type(other)),
+            format!("\"{}\" is {}: send text in RFC 3339, as in 2026-11-21T10:00:00Z.", field.name(), json_type(other)),
         ),
     }
 }
 
-/// Takes an object out of a field; a missing one and null are empty.
-fn object(call: &mut Map<String, Value>, field: &str) -> Result<Map<String, Value>, Refusal> {
-    match call.remove(field) {
+/// The object in a field; a missing one and null are empty.
+fn object(value: Option<Value>, field: Field) -> Result<Map<String, Value>, Refusal> {
+    match value {
         None | Some(Value::Null) => Ok(Map::new()),
         Some(Value::Object(object)) => Ok(object),
         Some(other) => wrong_type(field, &other, "an object"),
     }
 }
 
-fn wrong_type<T>(field: &str, value: &Value, wanted: &str) -> Result<T, Refusal> {
-    refused(RefusalCode::TypeInvalid, format!("\"{field}\" is {} and must be {wanted}.", json_type(value)))
+fn wrong_type<T>(field: Field, value: &Value, wanted: &str) -> Result<T, Refusal> {
+    let (name, found) = (field.name(), json_type(value));
+    refused(RefusalCode::TypeInvalid, format!("\"{name}\" is {found} and must be {wanted}."))
 }
 
 fn json_type(value: &Value) -> &'static str {
@@ -460,6 +504,10 @@ fn json_type(value: &Value) -> &'static str {
 
 /// Whether brackets outside of strings stand deeper than `levels`; the text need not be valid.
 fn deeper_than(text: &str, levels: usize) -> bool {
+    // Most have few of them, whichever way they stand.
+    if text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count() <= levels {
+        return false;
+    }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {
         match byte {

@@ -10,7 +10,7 @@ use serde_json::Map;
 
 use super::rows::{Recorded, Rows, read_csv};
 use super::{Columns, Defaults};
-use crate::rees46::{self, Row};
+use crate::rees46::{self, Clock, Row};
 
 /// Reads its rows.
 #[derive(Debug)]
@@ -23,8 +23,9 @@ impl Rees46 {
     }
 
     pub(crate) fn read(&self, text: &[u8], fields: usize, rows: &mut Rows) {
+        let mut clock = Clock::default();
         read_csv(text, fields, rows, |row, rows| {
-            let row = self.0.read(|column| row.get(column).copied(), ID_BYTES_MAX)?;
+            let row = self.0.read(|column| row.get(column).copied(), ID_BYTES_MAX, &mut clock)?;
             rows.check_time(row.at)?;
             rows.events += 1;
             let user = UserKey::known(row.user_id);

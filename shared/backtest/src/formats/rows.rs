@@ -155,28 +155,26 @@ pub(crate) fn read_csv(
 
 /// Cuts text without quotes and carriage returns into rows and fields.
 fn split_rows(text: &str, rows: &mut Rows, each: &mut impl FnMut(u64, Result<&[&str], String>, &mut Rows)) {
-    let mut row = Vec::new();
-    let (mut row_start, mut field_start, mut line) = (0, 0, 0);
-    let ends = memchr::memchr2_iter(b',', b'\n', text.as_bytes()).chain(std::iter::once(text.len()));
+    let mut fields = Vec::new();
     // Blank lines count to the row behind them.
-    let mut lines_before = 0;
-    for end in ends {
-        let is_blank = end == row_start && text.as_bytes().get(end) != Some(&b',');
-        if !is_blank {
-            row.push(&text[field_start..end]);
-        }
-        field_start = end + 1;
-        if text.as_bytes().get(end) == Some(&b',') {
+    let (mut start, mut first_line) = (0, 0);
+    let ends = memchr::memchr_iter(b'\n', text.as_bytes()).chain(std::iter::once(text.len()));
+    for (end, line) in ends.zip(1..) {
+        let row = &text[start..end];
+        start = end + 1;
+        if row.is_empty() {
             continue;
         }
-        lines_before += 1;
-        row_start = field_start;
-        if !is_blank {
-            each(line, Ok(&row), rows);
-            row.clear();
-            line += lines_before;
-            lines_before = 0;
+        fields.clear();
+        let mut field = 0;
+        // Fields are too short for a search that looks at many bytes at once.
+        for (comma, _) in row.bytes().enumerate().filter(|(_, byte)| *byte == b',') {
+            fields.push(&row[field..comma]);
+            field = comma + 1;
         }
+        fields.push(&row[field..]);
+        each(first_line, Ok(&fields), rows);
+        first_line = line;
     }
 }
 

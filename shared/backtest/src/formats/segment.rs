@@ -1,9 +1,9 @@
 //! Calls of the Segment spec, read as ingest reads them.
 
 use kairos_engine::bounds::{BATCH_BYTES_MAX, JSON_DEPTH_MAX};
-use kairos_engine::segment_spec::{Facts, decode, inputs_of};
+use kairos_engine::segment_spec::{Facts, Field, Fields, decode_fields, fields_of, inputs_of};
 use kairos_engine::time::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Defaults, Rows};
 
@@ -19,25 +19,26 @@ impl Segment {
         if line.len() > BATCH_BYTES_MAX {
             return Err(format!("it has {} bytes and may have {BATCH_BYTES_MAX}: write smaller batches", line.len()));
         }
-        let Value::Object(mut row) = serde_json::from_slice(line)
-            .map_err(|error| format!("it is no JSON ({error}): write one object in a line"))?
-        else {
-            return Err("it is no JSON object: write one call, or one batch, in a line".to_owned());
-        };
+        let mut row = fields(line)?;
         // Brackets may stand in texts: the exact depth is counted only where it could be too much.
-        let brackets = line.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
-        if brackets > JSON_DEPTH_MAX && row.values().any(|value| deeper_than(value, JSON_DEPTH_MAX)) {
+        let brackets = memchr::memchr2_iter(b'{', b'[', line).count();
+        if brackets > JSON_DEPTH_MAX && row.all().any(|(_, value)| deeper_than(value, JSON_DEPTH_MAX)) {
             return Err(format!("it is nested deeper than {JSON_DEPTH_MAX} levels: write flatter properties"));
         }
-        let received_at = time(&row, "receivedAt");
+        let received_at = time(&row, Field::ReceivedAt);
         let first = rows.inputs.len();
         let mut wrong = Ok(());
-        match row.remove("batch") {
+        match row.take(Field::Batch) {
             Some(Value::Array(calls)) => {
-                let envelope =
-                    Envelope { received_at, sent_at: time(&row, "sentAt"), write_key: text(&row, "writeKey") };
+                let envelope = Envelope {
+                    received_at,
+                    sent_at: time(&row, Field::SentAt),
+                    write_key: text(&row, Field::WriteKey),
+                };
                 for (index, call) in calls.into_iter().enumerate() {
-                    if let Err(what) = read_call(call, index, &envelope, defaults, rows) {
+                    let call = fields_of(call).map_err(|refusal| refusal.to_string());
+                    let read = call.and_then(|call| read_call(call, index, &envelope, defaults, rows));
+                    if let Err(what) = read {
                         wrong = Err(format!("call {} of the batch: {what}", index + 1));
                     }
                 }
@@ -45,7 +46,7 @@ impl Segment {
             Some(_) => return Err("\"batch\" must be a list of calls".to_owned()),
             None => {
                 let envelope = Envelope { received_at, sent_at: None, write_key: None };
-                wrong = read_call(Value::Object(row), 0, &envelope, defaults, rows);
+                wrong = read_call(row, 0, &envelope, defaults, rows);
             }
         }
         // What is sent in one request is applied in the order of the client's time.
@@ -61,18 +62,16 @@ struct Envelope {
 }
 
 fn read_call(
-    call: Value,
+    call: Fields,
     index: usize,
     envelope: &Envelope,
     defaults: &Defaults,
     rows: &mut Rows,
 ) -> Result<(), String> {
-    let fields = call.as_object();
-    let own = |name: &str| fields.and_then(|call| time(call, name));
-    let received_at = own("receivedAt").or(envelope.received_at);
+    let received_at = time(&call, Field::ReceivedAt).or(envelope.received_at);
     // An archive keeps the client's own time apart from the one it has corrected, which is final.
-    let is_corrected = own("originalTimestamp").is_some() && own("timestamp").is_some();
-    let write_key = fields.and_then(|call| text(call, "writeKey")).or_else(|| envelope.write_key.clone());
+    let is_corrected = time(&call, Field::OriginalTimestamp).is_some() && time(&call, Field::Timestamp).is_some();
+    let write_key = text(&call, Field::WriteKey).or_else(|| envelope.write_key.clone());
     let source = write_key.and_then(|key| defaults.write_keys.get(&key)).unwrap_or(&defaults.source);
     let facts = Facts {
         source,
@@ -82,7 +81,7 @@ fn read_call(
         index,
         historical: is_corrected || received_at.is_none(),
     };
-    let decoded = decode(call, &facts).map_err(|refusal| refusal.to_string())?;
+    let decoded = decode_fields(call, &facts).map_err(|refusal| refusal.to_string())?;
     if decoded.event.at == NEVER {
         return Err("it has no time: write \"timestamp\", as in 2026-11-21T10:00:00Z".to_owned());
     }
@@ -94,12 +93,26 @@ fn read_call(
     Ok(())
 }
 
-fn time(row: &Map<String, Value>, name: &str) -> Option<Timestamp> {
-    Timestamp::parse(row.get(name)?.as_str()?)
+/// The fields of a line.
+fn fields(line: &[u8]) -> Result<Fields, String> {
+    // Checked once, instead of with each text in it.
+    let fields = std::str::from_utf8(line).ok().and_then(|line| serde_json::from_str(line).ok());
+    if let Some(fields) = fields {
+        return Ok(fields);
+    }
+    match serde_json::from_slice(line) {
+        Ok(Value::Object(fields)) => Ok(fields.into()),
+        Ok(_) => Err("it is no JSON object: write one call, or one batch, in a line".to_owned()),
+        Err(error) => Err(format!("it is no JSON ({error}): write one object in a line")),
+    }
 }
 
-fn text(row: &Map<String, Value>, name: &str) -> Option<String> {
-    row.get(name)?.as_str().map(str::to_owned)
+fn time(row: &Fields, field: Field) -> Option<Timestamp> {
+    Timestamp::parse(row.get(field)?.as_str()?)
+}
+
+fn text(row: &Fields, field: Field) -> Option<String> {
+    row.get(field)?.as_str().map(str::to_owned)
 }
 
 fn deeper_than(value: &Value, levels: usize) -> bool {

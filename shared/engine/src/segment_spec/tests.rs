@@ -200,6 +200,22 @@ fn without_a_message_id_a_retry_is_recognised_and_two_genuine_events_are_not_one
 }
 
 #[test]
+fn of_fields_of_the_same_name_the_last_one_counts() {
+    let text = r#"{"type":"page","userId":"a","x":1,"userId":"b","\u0075serId":"c","x":2}"#;
+    let map: Map<String, Value> = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::from_str::<Fields>(text).unwrap(), Fields::from(map));
+    assert_eq!(decode_text(text, &facts()).unwrap().event.user_id.as_deref(), Some("c"));
+}
+
+#[test]
+fn ids_of_calls_without_one_never_change_between_versions() {
+    // A retry after an update must be recognised.
+    let call = json!({"type": "track", "event": "Clicked", "userId": "u", "a": 1, "zeta": [true, null],
+        "context": {"locale": "de"}, "properties": {"x": "y"}, "sentAt": "2026-11-21T09:59:59Z"});
+    assert_eq!(event(call).id.to_string(), "aa8fb57cd327ae1e");
+}
+
+#[test]
 fn who_turns_out_to_be_whom_is_told_to_the_mailbox_of_the_earlier_self() {
     let links = |call: Value| -> Vec<(UserKey, UserKey)> {
         inputs_of(event(call))
@@ -287,6 +303,16 @@ proptest! {
                 prop_assert_eq!(serde_json::from_str::<Event>(&serde_json::to_string(&event).unwrap()).unwrap(), event);
             }
             Err(refusal) => prop_assert!(!refusal.message.is_empty()),
+        }
+    }
+
+    #[test]
+    fn a_text_has_the_fields_of_the_object_that_it_is(value in any_json()) {
+        let text = value.to_string();
+        let read = serde_json::from_str::<Fields>(&text);
+        match value {
+            Value::Object(object) => prop_assert_eq!(read.unwrap(), Fields::from(object)),
+            _ => prop_assert!(read.is_err()),
         }
     }
 
