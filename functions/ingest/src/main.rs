@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_sqs::Client as Sqs;
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::environment::required;
+use kairos_cloud::on_first_use::OnFirstUse;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::queues::Mailboxes;
 use kairos_cloud::{service, telemetry};
@@ -31,7 +32,8 @@ fn from_environment() -> Result<OnAws, Error> {
     Ok(Ingest::new(
         Sources::new(
             PlaybookStore::new(tables.clone(), required("PLAYBOOK_TABLE")?),
-            aws_sdk_secretsmanager::Client::new(&config),
+            // Asked for only when somebody shows a key that is in no playbook.
+            OnFirstUse::new(&config, aws_sdk_secretsmanager::Client::new),
             required("SERVER_KEY_ARN")?,
         ),
         Mailboxes::new(Sqs::new(&config), required("EVENTS_QUEUE_URL")?),
