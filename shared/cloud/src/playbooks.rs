@@ -308,8 +308,8 @@ impl PlaybookStore {
             what: "reading the playbook",
             why: format!("version {version} is not in the table: publish that playbook again"),
         })?;
-        let playbook: Playbook =
-            serde_json::from_str(&text(&item, "playbook")?).map_err(|error| not_understood(version, &error))?;
+        let playbook =
+            Playbook::from_json(&text(&item, "playbook")?).map_err(|error| not_understood(version, &error))?;
         let playbook = Arc::new(playbook);
         self.cached(|cache| {
             cache.versions.retain(|known| known.version != *version);
@@ -450,7 +450,7 @@ impl PlaybookStore {
         let read = self.get(name.clone()).await?.ok_or_else(missing)?;
         let damaged =
             |error: serde_json::Error| Fault::Permanent { what: "reading the playbook", why: error.to_string() };
-        let mut playbook: Playbook = serde_json::from_str(&text(&read, "playbook")?).map_err(damaged)?;
+        let mut playbook = Playbook::from_json(&text(&read, "playbook")?).map_err(damaged)?;
         for register in registers {
             match (playbook.watched_since.get(register), since) {
                 (Some(known), Some(since)) if since < *known => {
@@ -581,7 +581,7 @@ pub fn runnable(playbook: &Playbook) -> Result<Program, Fault> {
 /// The outline, when it is of this publication and can be understood.
 fn outline_in(item: &Item, published_at: &str) -> Option<Playbook> {
     let outline = text_in(item, "outline").filter(|_| text_in(item, "published_at") == Some(published_at))?;
-    serde_json::from_str(outline).ok()
+    Playbook::from_json(outline).ok()
 }
 
 fn not_understood(version: &PlaybookVersion, error: &serde_json::Error) -> Fault {

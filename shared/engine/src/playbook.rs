@@ -124,6 +124,14 @@ pub struct Source {
 }
 
 impl Playbook {
+    /// Reads what was published. Here, because functions are built for size and the engine for speed: each start does this.
+    ///
+    /// # Errors
+    /// When it is no playbook of this version of Kairos.
+    pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
     /// The play with this name.
     pub fn play(&self, name: &str) -> Option<&Play> {
         self.plays.iter().find(|play| play.name == name)
