@@ -52,12 +52,17 @@ struct Cache {
     whole: Option<(Timestamp, Published)>,
     /// The same of its outline.
     outline: Option<(Timestamp, Published)>,
+    /// What was fetched ahead, and when.
+    fetched: Option<(Timestamp, PointerAndOutline)>,
     /// The outline with messages that were asked for, and which these are.
     filled: Option<(Arc<Playbook>, BTreeSet<String>)>,
     /// The newest that could be made to run, and the publication at which that was last tried.
     program: Option<(String, Arc<Program>)>,
     versions: Vec<Arc<Playbook>>,
 }
+
+/// Both as they stand in the table.
+type PointerAndOutline = (Option<Item>, Option<Item>);
 
 impl Cache {
     fn known(&mut self, part: Part) -> &mut Option<(Timestamp, Published)> {
@@ -175,6 +180,14 @@ impl PlaybookStore {
         Ok(self.published(Part::Outline).await?.playbook)
     }
 
+    /// Asks for the playbook in force, so that a connection stands and [`Self::outline`] need not ask when it is first
+    /// needed. Should it not answer, who needs the playbook hears of it.
+    pub async fn fetch(&self) {
+        if let Ok(fetched) = self.pointer_and_outline().await {
+            self.cached(|cache| cache.fetched = Some((SystemClock.now(), fetched)));
+        }
+    }
+
     /// The playbook of this version with what this message says; others may say nothing.
     ///
     /// # Errors
@@ -240,7 +253,10 @@ impl PlaybookStore {
 
     async fn read_current(&self, part: Part, known: Option<&Published>) -> Result<Published, Fault> {
         let (pointer, outline) = match (part, known) {
-            (Part::Outline, None) => self.pointer_and_outline().await?,
+            (Part::Outline, None) => match self.cached(|cache| cache.fetched.take()) {
+                Some((at, fetched)) if SystemClock.now().since(at) < PLAYBOOK_REFRESH => fetched,
+                _ => self.pointer_and_outline().await?,
+            },
             _ => (self.get(CURRENT.to_owned()).await?, None),
         };
         let pointer = pointer.as_ref().map(in_force).transpose()?;
@@ -265,7 +281,7 @@ impl PlaybookStore {
     }
 
     /// Both in one call.
-    async fn pointer_and_outline(&self) -> Result<(Option<Item>, Option<Item>), Fault> {
+    async fn pointer_and_outline(&self) -> Result<PointerAndOutline, Fault> {
         const WHAT: &str = "PlaybookTable BatchGetItem";
         let keys = [CURRENT, OUTLINE].map(|name| Item::from([("name".to_owned(), items::text(name))]));
         let BatchRead { items, unread } = read_batch(&self.client, &self.table, keys.into(), WHAT).await?;

@@ -257,6 +257,25 @@ async fn what_decides_reads_an_outline_in_one_call_and_what_sends_reads_a_messag
     let whole = Program::new(playbook.clone()).unwrap();
     assert_eq!((program.fingerprint(), program.playbook()), (whole.fingerprint(), &playbook.outline()));
 
+    let takes = another(&store);
+    takes.fetch().await;
+    assert_eq!(called(), ["BatchGetItem current+outline"]);
+    assert_eq!(*takes.outline().await.unwrap(), playbook.outline());
+    assert!(called().is_empty(), "it was fetched ahead");
+    takes.cached(|cache| cache.outline = None);
+    takes.outline().await.unwrap();
+    assert_eq!(called(), ["BatchGetItem current+outline"], "what was fetched counts once");
+    takes.cached(|cache| cache.outline = None);
+    takes.fetch().await;
+    takes.cached(|cache| {
+        if let Some((at, _)) = &mut cache.fetched {
+            *at = at.minus(PLAYBOOK_REFRESH);
+        }
+    });
+    called();
+    takes.outline().await.unwrap();
+    assert_eq!(called(), ["BatchGetItem current+outline"], "a process that was frozen meanwhile asks again");
+
     let sends = another(&store);
     sends.outline().await.unwrap();
     called();
