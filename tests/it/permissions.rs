@@ -16,7 +16,7 @@ use crate::harness::shopper::left_so_that_due_in;
 use crate::harness::{PATIENCE, Shopper, Stage, eventually, run};
 
 /// What can be tried, as `action on resource`.
-const ATTEMPTS: [&str; 79] = [
+const ATTEMPTS: [&str; 80] = [
     "GetItem UsersTable",
     "BatchGetItem UsersTable",
     "PutItem UsersTable",
@@ -30,6 +30,7 @@ const ATTEMPTS: [&str; 79] = [
     "PutItem RefusalsTable",
     "Query RefusalsTable",
     "GetItem PlaybookTable",
+    "BatchGetItem PlaybookTable",
     "PutItem PlaybookTable",
     "PutItem InterestsTable",
     "Query InterestsTable",
@@ -104,6 +105,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
         &[
             "PutItem RefusalsTable",
             "GetItem PlaybookTable",
+            "BatchGetItem PlaybookTable",
             "SendMessage EventsQueueUrl",
             "GetSecretValue ServerKeyArn",
         ],
@@ -114,6 +116,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "BatchGetItem UsersTable",
             "PutItem UsersTable",
             "GetItem PlaybookTable",
+            "BatchGetItem PlaybookTable",
             "PutItem InterestsTable",
             "SendMessage EventsQueueUrl",
             "SendMessage DeliveriesQueueUrl",
@@ -130,6 +133,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
         "CatalogueFunction",
         &[
             "GetItem PlaybookTable",
+            "BatchGetItem PlaybookTable",
             "Query InterestsTable",
             "BatchGetItem CatalogueTable",
             "PutItem CatalogueTable",
@@ -145,6 +149,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "GetItem DeliveriesTable",
             "PutItem DeliveriesTable",
             "GetItem PlaybookTable",
+            "BatchGetItem PlaybookTable",
             "BatchGetItem CatalogueTable",
             "Query CatalogueTable/categories",
             "GetItem PromoCodesTable",
@@ -191,6 +196,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
         &[
             "BatchGetItem UsersTable",
             "GetItem PlaybookTable",
+            "BatchGetItem PlaybookTable",
             "GetItem InboxTable",
             "UpdateItem InboxTable",
             "Query InboxTable",
@@ -210,6 +216,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "PutItem DeliveriesTable",
             "Query DeliveriesTable/provider_ids",
             "GetItem PlaybookTable",
+            "BatchGetItem PlaybookTable",
             "GetItem SuppressionsTable",
             "PutItem SuppressionsTable",
             "DeleteItem SuppressionsTable",
@@ -234,6 +241,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
         &[
             "BatchGetItem UsersTable",
             "GetItem PlaybookTable",
+            "BatchGetItem PlaybookTable",
             "SendMessage EventsQueueUrl",
             "GetSecretValue LinkKeyArn",
         ],
@@ -262,6 +270,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "BatchGetItem DeliveriesTable",
             "Query RefusalsTable",
             "GetItem PlaybookTable",
+            "BatchGetItem PlaybookTable",
             "PutItem PlaybookTable",
             "BatchGetItem CatalogueTable",
             "Query CatalogueTable/categories",

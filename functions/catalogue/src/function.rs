@@ -91,7 +91,7 @@ impl Function {
         })?;
         check_key(request, &key).map_err(RequestRefusal::Key)?;
         let text = body_text(request, CATALOGUE_BYTES_MAX).map_err(RequestRefusal::Body)?;
-        let playbook = self.playbooks.in_force().await.map_err(|error| {
+        let playbook = self.playbooks.outline().await.map_err(|error| {
             tracing::error!(%error, "no playbook: run `kairos publish`; feeds get 503 until then");
             RequestRefusal::PlaybookUnavailable
         })?;

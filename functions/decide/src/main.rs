@@ -10,6 +10,7 @@ use kairos_cloud::batches::{mailbox_message, receipt, response};
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::environment::required;
 use kairos_cloud::interests::InterestsTable;
+use kairos_cloud::on_first_use::OnFirstUse;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::queues::{Alarms, Deliveries, Mailboxes};
 use kairos_cloud::users::UsersTable;
@@ -41,7 +42,7 @@ impl Decide {
     fn from_environment() -> Result<Self, Error> {
         let config = service::start()?;
         let dynamodb = DynamoDb::new(&config);
-        let sqs = Sqs::new(&config);
+        let sqs = OnFirstUse::new(&config, Sqs::new);
         Ok(Self {
             users: UsersTable::new(dynamodb.clone(), required("USERS_TABLE")?),
             mailboxes: Mailboxes::new(sqs.clone(), required("EVENTS_QUEUE_URL")?),

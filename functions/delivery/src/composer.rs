@@ -90,7 +90,7 @@ where
 {
     async fn compose(&self, order: &DeliveryOrder) -> Result<Content, Answer> {
         self.messengers.ready(order.channel, &SystemClock).await?;
-        match self.playbooks.version(&order.playbook).await {
+        match self.playbooks.with_message(&order.playbook, &order.message).await {
             Ok(playbook) => {
                 let (consent, links) = (&self.consent, &self.links);
                 let mut content = compose_from(&playbook, &self.listings, &self.codes, consent, links, order).await?;

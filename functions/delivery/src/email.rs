@@ -20,6 +20,7 @@ use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::error::BuildError;
 use aws_sdk_sesv2::operation::send_email::builders::SendEmailFluentBuilder;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag};
+use kairos_cloud::on_first_use::OnFirstUse;
 use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::playbook::EmailSettings;
 use kairos_protocol::delivery::{Answer, AnswerClass};
@@ -45,15 +46,15 @@ pub struct Parts<'a> {
 /// Sends emails.
 #[derive(Clone, Debug)]
 pub struct Email {
-    client: Client,
+    client: OnFirstUse<Client>,
     configuration_set: String,
 }
 
 impl Email {
     /// Through this client (one attempt, [`provider_config`](crate::providers::provider_config)), with the configuration set
     /// that tells what becomes of emails.
-    pub fn new(client: Client, configuration_set: String) -> Self {
-        Self { client, configuration_set }
+    pub fn new(client: impl Into<OnFirstUse<Client>>, configuration_set: String) -> Self {
+        Self { client: client.into(), configuration_set }
     }
 
     /// Sends once.

@@ -15,6 +15,7 @@ use kairos_cloud::faults::without_content;
 use kairos_cloud::inbox::InboxTable;
 use kairos_cloud::link_keys::LinkKeys;
 use kairos_cloud::links::LinksTable;
+use kairos_cloud::on_first_use::OnFirstUse;
 use kairos_cloud::permissions::StoredPermissions;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::promo_codes::PromoCodesTable;
@@ -85,20 +86,24 @@ impl Delivery {
         let for_providers = provider_config(&config);
         let dynamodb = DynamoDb::new(&config);
         let playbooks = PlaybookStore::new(dynamodb.clone(), required("PLAYBOOK_TABLE")?);
-        if let Err(error) = playbooks.in_force().await {
+        if let Err(error) = playbooks.outline().await {
             tracing::warn!(%error, "no playbook yet");
         }
-        let secrets = aws_sdk_secretsmanager::Client::new(&config);
+        // What most messages do not need: every service's client takes its time to make.
+        let secrets = OnFirstUse::new(&config, aws_sdk_secretsmanager::Client::new);
+        let sqs = OnFirstUse::new(&config, aws_sdk_sqs::Client::new);
+        let sns = OnFirstUse::new(&for_providers, aws_sdk_sns::Client::new);
+        let ses = OnFirstUse::new(&for_providers, aws_sdk_sesv2::Client::new);
         let bases = optional("MESSENGERS_STAND_IN").map_or_else(|| Ok(Bases::own()), |at| Bases::stand_in(&at))?;
         let tokens = SecretsManagerTokens::new(&secrets, required("MESSENGER_SECRETS")?);
         let (users, suppressions) = (required("USERS_TABLE")?, required("SUPPRESSIONS_TABLE")?);
         let receivers = Receivers::new(
             UsersTable::new(dynamodb.clone(), users.clone()),
-            Mailboxes::new(aws_sdk_sqs::Client::new(&config), required("EVENTS_QUEUE_URL")?),
+            Mailboxes::new(sqs.clone(), required("EVENTS_QUEUE_URL")?),
         );
         let vapid = Secret::new(secrets.clone(), required("VAPID_KEY_ARN")?, VAPID_KEY_REFRESH, VapidKey::parse);
         let web_push = Arc::new(WebPush::new(vapid, receivers.clone(), bases.web_push()));
-        let mobile_push = Arc::new(MobilePush::new(aws_sdk_sns::Client::new(&for_providers), receivers));
+        let mobile_push = Arc::new(MobilePush::new(sns.clone(), receivers));
         let sms_stand_in = bases.sms();
         let messengers = Arc::new(Messengers::new(tokens, bases));
         let breakers = Arc::new(Breakers::default());
@@ -120,8 +125,8 @@ impl Delivery {
         Ok(Self {
             records: DeliveriesTable::new(dynamodb.clone(), required("DELIVERIES_TABLE")?),
             addresses: AddressesTable::new(dynamodb.clone(), required("ADDRESSES_TABLE")?),
-            feedback: Feedback::new(aws_sdk_sqs::Client::new(&config), required("FEEDBACK_QUEUE_URL")?),
-            queue: Deliveries::new(aws_sdk_sqs::Client::new(&config), required("DELIVERIES_QUEUE_URL")?),
+            feedback: Feedback::new(sqs.clone(), required("FEEDBACK_QUEUE_URL")?),
+            queue: Deliveries::new(sqs, required("DELIVERIES_QUEUE_URL")?),
             permissions: StoredPermissions::new(dynamodb, users, suppressions),
             composer: PlaybookComposer::new(
                 playbooks,
@@ -135,10 +140,10 @@ impl Delivery {
             ),
             providers: Providers {
                 sms: Sms {
-                    sns: Sns::new(aws_sdk_sns::Client::new(&for_providers), sender_id.clone(), max_price.clone()),
+                    sns: Sns::new(sns, sender_id.clone(), max_price.clone()),
                     end_user_messaging: EndUserMessaging::new(&config, sms_stand_in, sender_id, max_price),
                 },
-                email: Email::new(aws_sdk_sesv2::Client::new(&for_providers), required("EMAIL_CONFIGURATION_SET")?),
+                email: Email::new(ses, required("EMAIL_CONFIGURATION_SET")?),
                 webhook: Webhook::new(private_hosts, key),
                 messengers,
                 web_push,

@@ -28,6 +28,7 @@ use aws_sdk_sns::Client;
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sns::types::MessageAttributeValue;
 use futures_util::future::join_all;
+use kairos_cloud::on_first_use::OnFirstUse;
 use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::mobile_push::MobileDevice;
 use kairos_engine::playbook::{MobilePlatform, MobilePushSettings, PushMessage, Urgency};
@@ -71,15 +72,15 @@ pub trait Pushes {
 /// SNS, as far as it reaches devices.
 #[derive(Debug)]
 pub struct MobilePush<U, M> {
-    client: Client,
+    client: OnFirstUse<Client>,
     receivers: Receivers<U, M>,
 }
 
 impl<U: Users, M: Mailboxes> MobilePush<U, M> {
     /// Through this client (one attempt, [`provider_config`](crate::providers::provider_config)) to the devices of these
     /// users, whose mailboxes are told which are gone.
-    pub fn new(client: Client, receivers: Receivers<U, M>) -> Self {
-        Self { client, receivers }
+    pub fn new(client: impl Into<OnFirstUse<Client>>, receivers: Receivers<U, M>) -> Self {
+        Self { client: client.into(), receivers }
     }
 
     async fn write(

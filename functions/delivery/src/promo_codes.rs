@@ -15,6 +15,7 @@ use std::future::Future;
 use aws_sdk_secretsmanager::Client;
 use hmac::{Hmac, KeyInit, Mac};
 use kairos_cloud::clock::SystemClock;
+use kairos_cloud::on_first_use::OnFirstUse;
 use kairos_cloud::promo_codes::PromoCodesTable;
 use kairos_cloud::secrets::{Secret, access_key};
 use kairos_cloud::telemetry;
@@ -90,7 +91,7 @@ pub struct StoredCodes {
 
 impl StoredCodes {
     /// The codes of this table, made with the secret of this ARN.
-    pub fn new(table: PromoCodesTable, client: Client, secret_id: String) -> Self {
+    pub fn new(table: PromoCodesTable, client: OnFirstUse<Client>, secret_id: String) -> Self {
         Self { table, key: Secret::new(client, secret_id, PROMO_CODE_KEY_REFRESH, access_key) }
     }
 }

@@ -9,6 +9,7 @@
 use std::future::Future;
 
 use aws_sdk_secretsmanager::Client;
+use kairos_cloud::on_first_use::OnFirstUse;
 use kairos_cloud::secrets::Secret;
 use kairos_engine::bounds::{MESSENGER_TOKEN_BYTES_MAX, MESSENGER_TOKEN_REFRESH};
 use kairos_engine::time::Timestamp;
@@ -86,7 +87,7 @@ pub struct SecretsManagerTokens {
 
 impl SecretsManagerTokens {
     /// The secrets whose names begin with this, the stack's name.
-    pub fn new(client: &Client, prefix: String) -> Self {
+    pub fn new(client: &OnFirstUse<Client>, prefix: String) -> Self {
         let secret = |messenger: Messenger, read| {
             Secret::new(client.clone(), format!("{prefix}/{messenger}-token"), MESSENGER_TOKEN_REFRESH, read)
         };

@@ -162,7 +162,7 @@ impl Function {
     }
 
     async fn is_to_be_told(&self, event: &EventName) -> Result<bool, Fault> {
-        let playbook = self.playbooks.in_force().await?;
+        let playbook = self.playbooks.outline().await?;
         Ok(self.asked.for_event(event, &playbook))
     }
 }

@@ -78,7 +78,7 @@ impl Function {
         };
         let body = body_text(request, INBOX_BYTES_MAX).map_err(RequestRefusal::Body)?;
         let question = Question::read(&body)?;
-        let playbook = self.playbooks.in_force().await.map_err(|fault| later("the playbook", &fault))?;
+        let playbook = self.playbooks.outline().await.map_err(|fault| later("the playbook", &fault))?;
         source_of(&playbook.sources, &question.write_key).ok_or(RequestRefusal::WriteKeyUnknown)?;
         let settings = playbook
             .channels
@@ -94,7 +94,7 @@ impl Function {
 
     /// The key that browsers subscribe with: it is public, and whoever asks may have it.
     async fn push_key(&self) -> Result<LambdaFunctionUrlResponse, RequestRefusal> {
-        let playbook = self.playbooks.in_force().await.map_err(|fault| later("the playbook", &fault))?;
+        let playbook = self.playbooks.outline().await.map_err(|fault| later("the playbook", &fault))?;
         if !playbook.channels.has(Channel::WebPush) {
             return Err(RequestRefusal::NotSetUp("notifications in browsers", Channel::WebPush));
         }

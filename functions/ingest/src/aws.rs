@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_secretsmanager::Client as SecretsManager;
 use kairos_cloud::faults::fault;
 use kairos_cloud::items::{number, text};
+use kairos_cloud::on_first_use::OnFirstUse;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::secrets::{Secret, access_key};
 use kairos_engine::bounds::SERVER_KEY_REFRESH;
@@ -25,14 +27,14 @@ pub struct Sources {
 
 impl Sources {
     /// What this store and the secret with this ARN say.
-    pub fn new(playbooks: PlaybookStore, secrets: aws_sdk_secretsmanager::Client, server_key_arn: String) -> Self {
+    pub fn new(playbooks: PlaybookStore, secrets: OnFirstUse<SecretsManager>, server_key_arn: String) -> Self {
         Self { playbooks, server_key: Secret::new(secrets, server_key_arn, SERVER_KEY_REFRESH, server_key) }
     }
 }
 
 impl Playbooks for Sources {
     async fn current(&self) -> Result<Arc<Playbook>, Fault> {
-        self.playbooks.in_force().await
+        self.playbooks.outline().await
     }
 
     async fn server(&self, now: Timestamp) -> Result<Source, Fault> {

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_sqs::Client as Sqs;
 use kairos_cloud::clock::SystemClock;
 use kairos_cloud::environment::required;
+use kairos_cloud::on_first_use::OnFirstUse;
 use kairos_cloud::playbooks::PlaybookStore;
 use kairos_cloud::queues::Mailboxes;
 use kairos_cloud::{service, telemetry};
@@ -21,17 +22,21 @@ type OnAws = Ingest<Sources, Mailboxes, RefusalsTable, SystemClock>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let ingest = from_environment()?;
+    let ingest = from_environment().await?;
     service::run(|event: LambdaEvent<LambdaFunctionUrlRequest>| answer(&ingest, event.payload)).await
 }
 
-fn from_environment() -> Result<OnAws, Error> {
+async fn from_environment() -> Result<OnAws, Error> {
     let config = service::start()?;
     let tables = DynamoDb::new(&config);
+    let playbooks = PlaybookStore::new(tables.clone(), required("PLAYBOOK_TABLE")?);
+    // While Lambda starts a process it has a whole processor: the first request need not wait for a handshake.
+    playbooks.fetch().await;
     Ok(Ingest::new(
         Sources::new(
-            PlaybookStore::new(tables.clone(), required("PLAYBOOK_TABLE")?),
-            aws_sdk_secretsmanager::Client::new(&config),
+            playbooks,
+            // Asked for only when somebody shows a key that is in no playbook.
+            OnFirstUse::new(&config, aws_sdk_secretsmanager::Client::new),
             required("SERVER_KEY_ARN")?,
         ),
         Mailboxes::new(Sqs::new(&config), required("EVENTS_QUEUE_URL")?),

@@ -117,10 +117,10 @@ impl Function {
         let (playbook, state) = match asked.purpose {
             // Unsubscribing works whatever else does not: nothing is needed for it but the mailbox.
             Purpose::Unsubscribe => {
-                let playbook = self.playbooks.in_force().await.unwrap_or_default();
+                let playbook = self.playbooks.outline().await.unwrap_or_default();
                 (playbook, self.state(link).await.unwrap_or_default())
             }
-            _ => (self.playbooks.in_force().await?, self.state(link).await?),
+            _ => (self.playbooks.outline().await?, self.state(link).await?),
         };
         let state = state.as_ref();
         let locale = state.and_then(|state| state.profile.locale.as_deref());

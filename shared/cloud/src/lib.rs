@@ -1,6 +1,6 @@
 //! The only AWS code that functions share: how Kairos' ports look on DynamoDB, SQS and Lambda.
 //!
-//! - [`service`], [`environment`], [`configuration`], [`https`]: how a function starts, lean.
+//! - [`service`], [`environment`], [`configuration`], [`https`], [`on_first_use`]: how a function starts, lean.
 //! - [`users`], [`queues`], [`deliveries`], [`interests`], [`catalogue`], [`promo_codes`], [`links`], [`inbox`], [`playbooks`], [`backfills`],
 //!   [`permissions`]: the ports of `kairos-protocol` on AWS; [`suppressions`], [`addresses`]: which addresses are dead, and
 //!   who was written to where; [`items`]: what those in DynamoDB have in common.
@@ -33,6 +33,7 @@ pub mod interests;
 pub mod items;
 pub mod link_keys;
 pub mod links;
+pub mod on_first_use;
 pub mod people;
 pub mod permissions;
 pub mod playbooks;

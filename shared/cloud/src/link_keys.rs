@@ -9,6 +9,7 @@ use kairos_engine::time::Timestamp;
 use kairos_protocol::port::Fault;
 use kairos_protocol::signed_links::{LinkKey, Purpose, Refusal};
 
+use crate::on_first_use::OnFirstUse;
 use crate::secrets::Secret;
 
 /// The present key and the one before it, asked for when first needed.
@@ -31,7 +32,8 @@ pub enum NotOpened {
 
 impl LinkKeys {
     /// The keys of the secret with this ARN.
-    pub fn new(client: Client, secret_id: String) -> Self {
+    pub fn new(client: impl Into<OnFirstUse<Client>>, secret_id: String) -> Self {
+        let client = client.into();
         Self {
             current: Secret::new(client.clone(), secret_id.clone(), LINK_KEY_REFRESH, LinkKey::parse),
             previous: Secret::previous(client, secret_id, LINK_KEY_REFRESH, |key| LinkKey::parse(key).map(Some), None),

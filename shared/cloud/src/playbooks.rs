@@ -4,19 +4,24 @@
 //! |---|---|
 //! | `current` | `version`; `program_since`: since when what is watched has not changed; `published_at`; `history`: JSON, the newest publications, oldest first, this one the last |
 //! | `version#HASH` | `playbook`: JSON; the same for ever but for what its newest publication fills in |
+//! | `outline` | `outline`: JSON, the playbook in force without what its messages say ([`Playbook::outline`]); `published_at`: of which publication it is. What starts reads it with the pointer, in one call |
+//! | `message#HASH#NAME` | `message`: JSON, one message of a version, for who has the outline |
 //! | `check#HASH` | `warnings`: JSON, what was doubtful when the version was last published from its files |
 //! | `backfill` | see [`crate::backfills`] |
+//!
+//! An earlier Kairos has published versions alone: where there is no outline or no message, the version is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use kairos_engine::bounds::{
-    PLAYBOOK_REFRESH, PLAYBOOK_VERSIONS_KEPT_MAX, PUBLICATIONS_KEPT_MAX, SEGMENTS_MAX, WARNING_BYTES_MAX,
-    WARNINGS_KEPT_MAX,
+    MESSAGES_PUBLISHED_AT_ONCE, PLAYBOOK_REFRESH, PLAYBOOK_VERSIONS_KEPT_MAX, PUBLICATIONS_KEPT_MAX, SEGMENTS_MAX,
+    WARNING_BYTES_MAX, WARNINGS_KEPT_MAX,
 };
 use kairos_engine::name::Name;
-use kairos_engine::playbook::{Playbook, PlaybookVersion};
+use kairos_engine::playbook::{Message, Playbook, PlaybookVersion};
 use kairos_engine::product::shortened;
 use kairos_engine::program::Program;
 use kairos_engine::register::Register;
@@ -26,9 +31,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::SystemClock;
 use crate::faults::fault;
-use crate::items::{self, Condition, Item, PutOutcome, put_if, text_in};
+use crate::items::{self, BatchRead, Condition, Item, PutOutcome, put_if, read_batch, text_in};
 
 const CURRENT: &str = "current";
+const OUTLINE: &str = "outline";
 
 /// Reads and publishes playbooks.
 #[derive(Debug)]
@@ -36,15 +42,52 @@ pub struct PlaybookStore {
     client: Client,
     table: String,
     cache: Mutex<Cache>,
+    /// Held while a message is read: a batch asks for the same one many times.
+    reading: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct Cache {
     /// The one in force, and when it was last asked for.
-    current: Option<(Timestamp, Published)>,
+    whole: Option<(Timestamp, Published)>,
+    /// The same of its outline.
+    outline: Option<(Timestamp, Published)>,
+    /// What was fetched ahead, and when.
+    fetched: Option<(Timestamp, PointerAndOutline)>,
+    /// The outline with messages that were asked for, and which these are.
+    filled: Option<(Arc<Playbook>, BTreeSet<String>)>,
     /// The newest that could be made to run, and the publication at which that was last tried.
     program: Option<(String, Arc<Program>)>,
     versions: Vec<Arc<Playbook>>,
+}
+
+/// Both as they stand in the table.
+type PointerAndOutline = (Option<Item>, Option<Item>);
+
+impl Cache {
+    fn known(&mut self, part: Part) -> &mut Option<(Timestamp, Published)> {
+        match part {
+            Part::Whole => &mut self.whole,
+            Part::Outline => &mut self.outline,
+        }
+    }
+
+    /// The playbook of this version, when it is known with all that this message says.
+    fn with_message(&self, version: &PlaybookVersion, message: &str) -> Option<Arc<Playbook>> {
+        let whole = self.versions.iter().find(|known| known.version == *version);
+        let filled = || {
+            let (playbook, messages) = self.filled.as_ref()?;
+            (playbook.version == *version && messages.contains(message)).then_some(playbook)
+        };
+        whole.or_else(filled).cloned()
+    }
+}
+
+/// How much of the playbook in force is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Outline,
 }
 
 /// A playbook as it was put in force.
@@ -91,16 +134,16 @@ pub struct Publication {
 impl PlaybookStore {
     /// The store in this table.
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table, cache: Mutex::default() }
+        Self { client, table, cache: Mutex::default(), reading: tokio::sync::Mutex::default() }
     }
 
-    /// The playbook in force, ready to run: [`Self::in_force`], made to run once for each version. While a newer
+    /// The playbook in force, ready to run: [`Self::outline`], made to run once for each version. While a newer
     /// one cannot run, the one known stays in force.
     ///
     /// # Errors
     /// When none is published, or none is known and DynamoDB fails or the playbook cannot run.
     pub async fn current(&self) -> Result<Arc<Program>, Fault> {
-        let Published { playbook, published_at } = self.published().await?;
+        let Published { playbook, published_at } = self.published(Part::Outline).await?;
         let known = self.cached(|cache| cache.program.clone());
         if let Some((tried, program)) = &known
             && *tried == published_at
@@ -125,19 +168,78 @@ impl PlaybookStore {
     /// # Errors
     /// When none is published, or none is known and DynamoDB fails.
     pub async fn in_force(&self) -> Result<Arc<Playbook>, Fault> {
-        Ok(self.published().await?.playbook)
+        Ok(self.published(Part::Whole).await?.playbook)
     }
 
-    async fn published(&self) -> Result<Published, Fault> {
+    /// The same without what its messages say ([`Playbook::outline`]): for all who do not send them. (One that an earlier
+    /// Kairos has published comes with it.)
+    ///
+    /// # Errors
+    /// As [`Self::in_force`] has them.
+    pub async fn outline(&self) -> Result<Arc<Playbook>, Fault> {
+        Ok(self.published(Part::Outline).await?.playbook)
+    }
+
+    /// Asks for the playbook in force, so that a connection stands and [`Self::outline`] need not ask when it is first
+    /// needed. Should it not answer, who needs the playbook hears of it.
+    pub async fn fetch(&self) {
+        if let Ok(fetched) = self.pointer_and_outline().await {
+            self.cached(|cache| cache.fetched = Some((SystemClock.now(), fetched)));
+        }
+    }
+
+    /// The playbook of this version with what this message says; others may say nothing.
+    ///
+    /// # Errors
+    /// As [`Self::version`] has them.
+    pub async fn with_message(&self, version: &PlaybookVersion, message: &str) -> Result<Arc<Playbook>, Fault> {
+        let known = || self.cached(|cache| cache.with_message(version, message));
+        if let Some(known) = known() {
+            return Ok(known);
+        }
+        let _reading = self.reading.lock().await;
+        if let Some(known) = known() {
+            return Ok(known);
+        }
+        let outline = self.cached(|cache| cache.outline.as_ref().map(|(_, known)| Arc::clone(&known.playbook)));
+        let outline = match outline.filter(|known| known.version == *version) {
+            Some(outline) => outline,
+            None => self.outline().await?,
+        };
+        // As an earlier Kairos has published it, it was read whole.
+        if let Some(known) = known() {
+            return Ok(known);
+        }
+        if outline.version != *version {
+            return self.read_version(version).await;
+        }
+        let Some(item) = self.get(format!("message#{version}#{message}")).await? else {
+            return self.read_version(version).await;
+        };
+        let read: Message =
+            serde_json::from_str(&text(&item, "message")?).map_err(|error| not_understood(version, &error))?;
+        Ok(self.cached(|cache| {
+            let (mut playbook, mut messages) = match cache.filled.take() {
+                Some((playbook, messages)) if playbook.version == *version => (playbook, messages),
+                _ => (outline, BTreeSet::new()),
+            };
+            Arc::make_mut(&mut playbook).messages.insert(message.to_owned(), read);
+            messages.insert(message.to_owned());
+            cache.filled = Some((Arc::clone(&playbook), messages));
+            playbook
+        }))
+    }
+
+    async fn published(&self, part: Part) -> Result<Published, Fault> {
         let now = SystemClock.now();
-        let known = self.cached(|cache| cache.current.clone());
+        let known = self.cached(|cache| cache.known(part).clone());
         if let Some((asked_at, published)) = &known
             && now.since(*asked_at) < PLAYBOOK_REFRESH
         {
             return Ok(published.clone());
         }
         let known = known.map(|(_, published)| published);
-        let published = match (self.read_current(known.as_ref()).await, known) {
+        let published = match (self.read_current(part, known.as_ref()).await, known) {
             (Ok(published), _) => published,
             (Err(error), Some(known)) => {
                 tracing::warn!(%error, "the playbook could not be asked for anew; the one known stays in force");
@@ -145,22 +247,56 @@ impl PlaybookStore {
             }
             (Err(error), None) => return Err(error),
         };
-        // Also after a fault: a table that does not answer must not cost every request its time-out.
-        self.cached(|cache| cache.current = Some((now, published.clone())));
+        self.cached(|cache| *cache.known(part) = Some((now, published.clone())));
         Ok(published)
     }
 
-    async fn read_current(&self, known: Option<&Published>) -> Result<Published, Fault> {
-        let InForce { version, published_at, .. } = self.pointer().await?.ok_or_else(|| Fault::Permanent {
+    async fn read_current(&self, part: Part, known: Option<&Published>) -> Result<Published, Fault> {
+        let (pointer, outline) = match (part, known) {
+            (Part::Outline, None) => match self.cached(|cache| cache.fetched.take()) {
+                Some((at, fetched)) if SystemClock.now().since(at) < PLAYBOOK_REFRESH => fetched,
+                _ => self.pointer_and_outline().await?,
+            },
+            _ => (self.get(CURRENT.to_owned()).await?, None),
+        };
+        let pointer = pointer.as_ref().map(in_force).transpose()?;
+        let InForce { version, published_at, .. } = pointer.ok_or_else(|| Fault::Permanent {
             what: "reading the playbook",
             why: "none is published yet: run `kairos publish`".into(),
         })?;
-        let playbook = match known.filter(|known| known.published_at == published_at) {
-            Some(known) => Arc::clone(&known.playbook),
+        if let Some(known) = known.filter(|known| known.published_at == published_at) {
+            return Ok(known.clone());
+        }
+        let outline = match (part, known) {
+            (Part::Outline, Some(_)) => self.get(OUTLINE.to_owned()).await?,
+            _ => outline,
+        };
+        let outline = outline.as_ref().and_then(|outline| outline_in(outline, &published_at));
+        let playbook = match outline {
+            Some(outline) => Arc::new(outline),
             // A version that is put in force again says anew what was before it.
             None => self.read_version(&version).await?,
         };
         Ok(Published { playbook, published_at })
+    }
+
+    /// Both in one call.
+    async fn pointer_and_outline(&self) -> Result<PointerAndOutline, Fault> {
+        const WHAT: &str = "PlaybookTable BatchGetItem";
+        let keys = [CURRENT, OUTLINE].map(|name| Item::from([("name".to_owned(), items::text(name))]));
+        let BatchRead { items, unread } = read_batch(&self.client, &self.table, keys.into(), WHAT).await?;
+        if !unread.is_empty() {
+            return Err(BatchRead::left_unread(WHAT));
+        }
+        let (mut pointer, mut outline) = (None, None);
+        for item in items {
+            match text_in(&item, "name") {
+                Some(CURRENT) => pointer = Some(item),
+                Some(OUTLINE) => outline = Some(item),
+                _ => {}
+            }
+        }
+        Ok((pointer, outline))
     }
 
     /// What the pointer says, read anew; none when no playbook is published.
@@ -188,12 +324,8 @@ impl PlaybookStore {
             what: "reading the playbook",
             why: format!("version {version} is not in the table: publish that playbook again"),
         })?;
-        let playbook: Playbook = serde_json::from_str(&text(&item, "playbook")?).map_err(|error| Fault::Permanent {
-            what: "reading the playbook",
-            why: format!(
-                "version {version} cannot be understood ({error}): publish it again with this version of Kairos"
-            ),
-        })?;
+        let playbook =
+            Playbook::from_json(&text(&item, "playbook")?).map_err(|error| not_understood(version, &error))?;
         let playbook = Arc::new(playbook);
         self.cached(|cache| {
             cache.versions.retain(|known| known.version != *version);
@@ -293,6 +425,9 @@ impl PlaybookStore {
         let history = serde_json::to_string(&history).map_err(unwritable)?;
         let item = [("playbook", body), ("published_at", published_at.clone())];
         self.put(format!("version#{version}"), item).await?;
+        self.put_messages(&published).await?;
+        let outline = serde_json::to_string(&published.outline()).map_err(unwritable)?;
+        self.put(OUTLINE.to_owned(), [("outline", outline), ("published_at", published_at.clone())]).await?;
         let item = [
             ("version", version),
             ("program_since", program_since.to_string()),
@@ -301,6 +436,17 @@ impl PlaybookStore {
         ];
         self.point(item, pointer.as_ref()).await?;
         Ok(publication)
+    }
+
+    /// Writes each message of a playbook by itself.
+    async fn put_messages(&self, playbook: &Playbook) -> Result<(), Fault> {
+        let items = playbook.messages.iter().map(|(name, message)| {
+            let body = serde_json::to_string(message).map_err(unwritable)?;
+            Ok((format!("message#{}#{name}", playbook.version), [("message", body)]))
+        });
+        let items = items.collect::<Result<Vec<_>, Fault>>()?;
+        let puts = stream::iter(items).map(|(name, attributes)| self.put(name, attributes));
+        puts.buffer_unordered(MESSAGES_PUBLISHED_AT_ONCE).try_collect().await
     }
 
     /// Notes that users' registers know what was since then, because the archive has told it; from the beginning, when
@@ -320,7 +466,7 @@ impl PlaybookStore {
         let read = self.get(name.clone()).await?.ok_or_else(missing)?;
         let damaged =
             |error: serde_json::Error| Fault::Permanent { what: "reading the playbook", why: error.to_string() };
-        let mut playbook: Playbook = serde_json::from_str(&text(&read, "playbook")?).map_err(damaged)?;
+        let mut playbook = Playbook::from_json(&text(&read, "playbook")?).map_err(damaged)?;
         for register in registers {
             match (playbook.watched_since.get(register), since) {
                 (Some(known), Some(since)) if since < *known => {
@@ -332,12 +478,16 @@ impl PlaybookStore {
         }
         let body = serde_json::to_string(&playbook).map_err(damaged)?;
         let published_at = text(&read, "published_at")?;
-        let condition = Condition::Equal("published_at", items::text(&published_at));
-        let new = item(name, [("playbook", body), ("published_at", published_at)]);
-        match put_if(&self.client, &self.table, new, condition, "PlaybookTable PutItem").await? {
-            PutOutcome::Written { .. } | PutOutcome::Same => Ok(()),
-            PutOutcome::Conflict(_) => Err(overtaken()),
+        let outline = serde_json::to_string(&playbook.outline()).map_err(damaged)?;
+        let condition = || Condition::Equal("published_at", items::text(&published_at));
+        let new = item(name, [("playbook", body), ("published_at", published_at.clone())]);
+        match put_if(&self.client, &self.table, new, condition(), "PlaybookTable PutItem").await? {
+            PutOutcome::Written { .. } | PutOutcome::Same => {}
+            PutOutcome::Conflict(_) => return Err(overtaken()),
         }
+        // There is none of a version that is not in force, or that an earlier Kairos has published.
+        let new = item(OUTLINE.to_owned(), [("outline", outline), ("published_at", published_at.clone())]);
+        put_if(&self.client, &self.table, new, condition(), "PlaybookTable PutItem").await.map(drop)
     }
 
     /// The playbook before. One that cannot be read any more tells nothing.
@@ -442,6 +592,17 @@ pub fn runnable(playbook: &Playbook) -> Result<Program, Fault> {
         what: "running the playbook",
         why: format!("version {} cannot run ({error}): check it and publish it again", playbook.version),
     })
+}
+
+/// The outline, when it is of this publication and can be understood.
+fn outline_in(item: &Item, published_at: &str) -> Option<Playbook> {
+    let outline = text_in(item, "outline").filter(|_| text_in(item, "published_at") == Some(published_at))?;
+    Playbook::from_json(outline).ok()
+}
+
+fn not_understood(version: &PlaybookVersion, error: &serde_json::Error) -> Fault {
+    let why = format!("version {version} cannot be understood ({error}): publish it again with this version of Kairos");
+    Fault::Permanent { what: "reading the playbook", why }
 }
 
 fn in_force(pointer: &Item) -> Result<InForce, Fault> {

@@ -12,6 +12,7 @@ use kairos_protocol::receipts::{FeedbackMessage, Receipt};
 use serde::Serialize;
 
 use crate::faults::fault;
+use crate::on_first_use::OnFirstUse;
 use crate::telemetry;
 
 /// `events.fifo`: the mailboxes of all users.
@@ -32,29 +33,29 @@ pub struct Feedback(Queue);
 
 impl Mailboxes {
     /// The mailboxes behind this queue.
-    pub fn new(client: Client, url: String) -> Self {
-        Self(Queue { client, url, what: "events.fifo SendMessageBatch", calls: "events_calls" })
+    pub fn new(client: impl Into<OnFirstUse<Client>>, url: String) -> Self {
+        Self(Queue { client: client.into(), url, what: "events.fifo SendMessageBatch", calls: "events_calls" })
     }
 }
 
 impl Deliveries {
     /// The deliveries queue with this address.
-    pub fn new(client: Client, url: String) -> Self {
-        Self(Queue { client, url, what: "deliveries SendMessageBatch", calls: "deliveries_calls" })
+    pub fn new(client: impl Into<OnFirstUse<Client>>, url: String) -> Self {
+        Self(Queue { client: client.into(), url, what: "deliveries SendMessageBatch", calls: "deliveries_calls" })
     }
 }
 
 impl Alarms {
     /// The delay queue with this address.
-    pub fn new(client: Client, url: String) -> Self {
-        Self(Queue { client, url, what: "alarms SendMessageBatch", calls: "alarms_calls" })
+    pub fn new(client: impl Into<OnFirstUse<Client>>, url: String) -> Self {
+        Self(Queue { client: client.into(), url, what: "alarms SendMessageBatch", calls: "alarms_calls" })
     }
 }
 
 impl Feedback {
     /// The feedback queue with this address.
-    pub fn new(client: Client, url: String) -> Self {
-        Self(Queue { client, url, what: "feedback SendMessageBatch", calls: "feedback_calls" })
+    pub fn new(client: impl Into<OnFirstUse<Client>>, url: String) -> Self {
+        Self(Queue { client: client.into(), url, what: "feedback SendMessageBatch", calls: "feedback_calls" })
     }
 
     /// Puts receipts there; when this returns, the queue has all of them.
@@ -117,7 +118,7 @@ impl port::Alarms for Alarms {
 
 #[derive(Clone, Debug)]
 struct Queue {
-    client: Client,
+    client: OnFirstUse<Client>,
     url: String,
     what: &'static str,
     calls: &'static str,

@@ -10,6 +10,7 @@ use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::port::Fault;
 
 use crate::faults::fault;
+use crate::on_first_use::OnFirstUse;
 
 /// Reads a key that opens something: any text that is not empty.
 ///
@@ -24,7 +25,7 @@ pub fn access_key(key: &str) -> Result<String, String> {
 
 /// One secret, read as what it is.
 pub struct Secret<T> {
-    client: Client,
+    client: OnFirstUse<Client>,
     id: String,
     refresh: Span,
     read: fn(&str) -> Result<T, String>,
@@ -53,13 +54,24 @@ impl<T> fmt::Debug for Secret<T> {
 impl<T: Clone> Secret<T> {
     /// The secret with this ARN, asked for anew after `refresh`. `read` says what is wrong with one that cannot be
     /// used, without showing it.
-    pub fn new(client: Client, id: String, refresh: Span, read: fn(&str) -> Result<T, String>) -> Self {
-        Self { client, id, refresh, read, absent: None, known: Mutex::new(None) }
+    pub fn new(
+        client: impl Into<OnFirstUse<Client>>,
+        id: String,
+        refresh: Span,
+        read: fn(&str) -> Result<T, String>,
+    ) -> Self {
+        Self { client: client.into(), id, refresh, read, absent: None, known: Mutex::new(None) }
     }
 
     /// The same of the secret that was in use before it was replaced; `absent` while it never was.
-    pub fn previous(client: Client, id: String, refresh: Span, read: fn(&str) -> Result<T, String>, absent: T) -> Self {
-        Self { client, id, refresh, read, absent: Some(absent), known: Mutex::new(None) }
+    pub fn previous(
+        client: impl Into<OnFirstUse<Client>>,
+        id: String,
+        refresh: Span,
+        read: fn(&str) -> Result<T, String>,
+        absent: T,
+    ) -> Self {
+        Self { client: client.into(), id, refresh, read, absent: Some(absent), known: Mutex::new(None) }
     }
 
     /// The secret as it was at most `age` ago. When it cannot be asked for anew, the one known stays in use.

@@ -568,6 +568,8 @@ pub const REFUSAL_EXCERPT_BYTES_MAX: usize = 2_048;
 pub const PLAYBOOK_REFRESH: Span = Span::from_secs(30);
 /// Playbooks kept in memory: the one in force and a few that deliveries under way still need.
 pub const PLAYBOOK_VERSIONS_KEPT_MAX: usize = 8;
+/// Messages of a playbook that are written at the same time when it is published.
+pub const MESSAGES_PUBLISHED_AT_ONCE: usize = 16;
 /// How long an AWS service may take to accept a connection, TLS included.
 pub const AWS_CONNECT_TIMEOUT: Span = Span::from_millis(1_500);
 /// How long an AWS service may take to answer one attempt of a call. (Providers of messages get

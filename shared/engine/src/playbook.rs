@@ -10,6 +10,7 @@ mod conversions;
 mod links;
 mod message;
 mod on_site;
+mod outline;
 mod pattern;
 mod play;
 mod promotion;
@@ -123,18 +124,17 @@ pub struct Source {
 }
 
 impl Playbook {
+    /// Reads what was published. Here, because functions are built for size and the engine for speed: each start does this.
+    ///
+    /// # Errors
+    /// When it is no playbook of this version of Kairos.
+    pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
     /// The play with this name.
     pub fn play(&self, name: &str) -> Option<&Play> {
         self.plays.iter().find(|play| play.name == name)
-    }
-
-    /// Whether a message speaks of something, by its name in templates. What no message may show is not kept.
-    pub fn shows(&self, variable: &str) -> bool {
-        let mut localized = self.messages.values().flat_map(|message| message.locales.values());
-        let shows = |message: &LocalizedMessage| {
-            Channel::ALL.into_iter().flat_map(|channel| message.templates(channel)).any(|text| text.contains(variable))
-        };
-        localized.any(shows)
     }
 
     /// What marketing on a channel needs.

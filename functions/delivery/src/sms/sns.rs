@@ -17,6 +17,7 @@
 use aws_sdk_sns::Client;
 use aws_sdk_sns::operation::publish::builders::PublishFluentBuilder;
 use aws_sdk_sns::types::MessageAttributeValue;
+use kairos_cloud::on_first_use::OnFirstUse;
 use kairos_engine::mailbox::DeliveryOrder;
 use kairos_engine::playbook::SmsSettings;
 use kairos_protocol::delivery::{Answer, AnswerClass};
@@ -27,7 +28,7 @@ use crate::aws_answer::{Refusal, accepted, common, failed, not_built};
 /// Sends SMS by SNS.
 #[derive(Clone, Debug)]
 pub struct Sns {
-    client: Client,
+    client: OnFirstUse<Client>,
     sender_id: Option<String>,
     max_price_usd: Option<String>,
 }
@@ -35,8 +36,12 @@ pub struct Sns {
 impl Sns {
     /// Through this client (one attempt, [`provider_config`](crate::providers::provider_config)). The
     /// sender id is used where the playbook names none.
-    pub fn new(client: Client, sender_id: Option<String>, max_price_usd: Option<String>) -> Self {
-        Self { client, sender_id, max_price_usd }
+    pub fn new(
+        client: impl Into<OnFirstUse<Client>>,
+        sender_id: Option<String>,
+        max_price_usd: Option<String>,
+    ) -> Self {
+        Self { client: client.into(), sender_id, max_price_usd }
     }
 
     /// Sends once.

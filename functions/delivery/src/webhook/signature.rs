@@ -8,6 +8,7 @@ use aws_sdk_secretsmanager::Client;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use kairos_cloud::on_first_use::OnFirstUse;
 use kairos_cloud::secrets::Secret;
 use kairos_engine::bounds::WEBHOOK_SECRET_REFRESH;
 use kairos_engine::time::Timestamp;
@@ -79,7 +80,7 @@ impl<K: SigningKeys> SigningKeys for Arc<K> {
 #[derive(Debug)]
 pub struct SecretsManagerKey {
     key: Secret<SigningKey>,
-    client: Client,
+    client: OnFirstUse<Client>,
     prefix: String,
     /// By their names. Playbooks name few.
     headers: Mutex<BTreeMap<String, Arc<Secret<HeaderSecret>>>>,
@@ -87,7 +88,7 @@ pub struct SecretsManagerKey {
 
 impl SecretsManagerKey {
     /// The key with this ARN, and secrets whose names begin with this, the stack's name.
-    pub fn new(client: Client, secret_id: String, prefix: String) -> Self {
+    pub fn new(client: OnFirstUse<Client>, secret_id: String, prefix: String) -> Self {
         let key = Secret::new(client.clone(), secret_id, WEBHOOK_SECRET_REFRESH, SigningKey::parse);
         Self { key, client, prefix, headers: Mutex::default() }
     }

@@ -2,7 +2,7 @@ use super::*;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use kairos_engine::event_name::EventName;
-use kairos_engine::playbook::{Condition, EventMatch, EventPattern, Segment};
+use kairos_engine::playbook::{Condition, EventMatch, EventPattern, LocalizedMessage, Segment, SmsTemplate};
 use kairos_engine::time::Span;
 
 /// A store whose table nobody answers for.
@@ -27,9 +27,9 @@ async fn while_the_table_does_not_answer_the_playbook_known_is_asked_for_anew_on
     let store = unreachable();
     let known = Arc::new(Playbook::default());
     let stale = SystemClock.now().minus(PLAYBOOK_REFRESH).minus(Span::from_secs(1));
-    store.cached(|cache| cache.current = Some((stale, published(&known))));
+    store.cached(|cache| cache.whole = Some((stale, published(&known))));
     assert!(Arc::ptr_eq(&store.in_force().await.unwrap(), &known));
-    let asked_at = store.cached(|cache| cache.current.as_ref().map(|(asked_at, _)| *asked_at));
+    let asked_at = store.cached(|cache| cache.whole.as_ref().map(|(asked_at, _)| *asked_at));
     assert!(asked_at.is_some_and(|asked_at| asked_at > stale), "the next request must not wait for it again");
 }
 
@@ -126,32 +126,57 @@ async fn while_the_one_published_cannot_run_the_one_known_stays_in_force() {
         ..Playbook::default()
     };
     let known = Arc::new(watching(2, &[]));
-    store.cached(|cache| cache.current = Some((SystemClock.now(), published(&Arc::new(broken)))));
+    store.cached(|cache| cache.outline = Some((SystemClock.now(), published(&Arc::new(broken)))));
     let error = store.current().await.unwrap_err().to_string();
     assert!(error.contains("cannot run"), "{error}");
     store.cached(|cache| cache.program = Some(("before".into(), Arc::clone(&known))));
     assert!(Arc::ptr_eq(&store.current().await.unwrap(), &known));
 }
 
-/// A table of playbooks in memory.
-fn table() -> PlaybookStore {
+/// A table of playbooks in memory, and what was asked of it.
+fn table_and_calls() -> (PlaybookStore, Arc<Mutex<Vec<String>>>) {
     let items = Mutex::new(std::collections::BTreeMap::<String, serde_json::Value>::new());
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let asked = Arc::clone(&calls);
     let client = crate::stand_in::client(move |call: &crate::stand_in::Call| {
         let mut items = items.lock().unwrap();
-        match call.operation.as_str() {
-            "GetItem" => match items.get(call.body["Key"]["name"]["S"].as_str().unwrap()) {
-                Some(item) => serde_json::json!({ "Item": item }),
-                None => serde_json::json!({}),
-            },
+        let name = |key: &serde_json::Value| key["name"]["S"].as_str().unwrap().to_owned();
+        let (answer, of) = match call.operation.as_str() {
+            "GetItem" => {
+                let name = name(&call.body["Key"]);
+                let answer = items.get(&name).map(|item| serde_json::json!({ "Item": item }));
+                (answer.unwrap_or_else(|| serde_json::json!({})), name)
+            }
+            "BatchGetItem" => {
+                let keys = call.body["RequestItems"]["playbook"]["Keys"].as_array().unwrap();
+                let found: Vec<_> = keys.iter().filter_map(|key| items.get(&name(key)).cloned()).collect();
+                let names: Vec<_> = keys.iter().map(name).collect();
+                (serde_json::json!({ "Responses": { "playbook": found } }), names.join("+"))
+            }
             "PutItem" => {
-                let name = call.body["Item"]["name"]["S"].as_str().unwrap().to_owned();
-                items.insert(name, call.body["Item"].clone());
-                serde_json::json!({})
+                let item = call.body["Item"].clone();
+                let name = name(&item);
+                let condition = &call.body["ExpressionAttributeValues"];
+                let is_other = |known: &serde_json::Value| {
+                    let published_at = &known["published_at"];
+                    condition.as_object().is_some_and(|values| values.values().all(|value| value != published_at))
+                };
+                let known = items.get(&name).cloned().unwrap_or_default();
+                if !is_other(&known) {
+                    items.insert(name.clone(), item);
+                }
+                (serde_json::json!({}), name)
             }
             other => panic!("{other} is not asked for"),
-        }
+        };
+        asked.lock().unwrap().push(format!("{} {of}", call.operation));
+        answer
     });
-    PlaybookStore::new(client, "playbook".into())
+    (PlaybookStore::new(client, "playbook".into()), calls)
+}
+
+fn table() -> PlaybookStore {
+    table_and_calls().0
 }
 
 fn version(name: &str, views: u32) -> Playbook {
@@ -201,4 +226,110 @@ async fn the_history_keeps_the_newest_and_begins_with_what_an_earlier_kairos_has
     let pointer = store.get(CURRENT.into()).await.unwrap().unwrap();
     let bytes: usize = pointer.iter().map(|(name, value)| name.len() + value.as_s().unwrap().len()).sum();
     assert!(bytes < 4 * 1024, "{bytes} bytes are more than one read unit");
+}
+
+/// A version with messages of these names, each of which says its name.
+fn saying(name: &str, messages: &[&str]) -> Playbook {
+    let message = |name: &&str| {
+        let sms = Some(SmsTemplate { text: format!("{name} {{{{ viewed }}}}") });
+        let locales = BTreeMap::from([("en".to_owned(), LocalizedMessage { sms, ..LocalizedMessage::default() })]);
+        ((*name).to_owned(), Message { default_locale: "en".into(), locales, ..Message::default() })
+    };
+    Playbook { messages: messages.iter().map(message).collect(), ..version(name, 2) }
+}
+
+/// A store of its own for the same table, as another process has it.
+fn another(store: &PlaybookStore) -> PlaybookStore {
+    PlaybookStore::new(store.client.clone(), store.table.clone())
+}
+
+#[tokio::test]
+async fn what_decides_reads_an_outline_in_one_call_and_what_sends_reads_a_message_when_it_is_needed() {
+    let (store, calls) = table_and_calls();
+    let called = || std::mem::take(&mut *calls.lock().unwrap());
+    let playbook = saying("v1", &["hello", "bye"]);
+    store.publish(&playbook).await.unwrap();
+    called();
+
+    let decides = another(&store);
+    let program = decides.current().await.unwrap();
+    assert_eq!(called(), ["BatchGetItem current+outline"]);
+    let whole = Program::new(playbook.clone()).unwrap();
+    assert_eq!((program.fingerprint(), program.playbook()), (whole.fingerprint(), &playbook.outline()));
+
+    let takes = another(&store);
+    takes.fetch().await;
+    assert_eq!(called(), ["BatchGetItem current+outline"]);
+    assert_eq!(*takes.outline().await.unwrap(), playbook.outline());
+    assert!(called().is_empty(), "it was fetched ahead");
+    takes.cached(|cache| cache.outline = None);
+    takes.outline().await.unwrap();
+    assert_eq!(called(), ["BatchGetItem current+outline"], "what was fetched counts once");
+    takes.cached(|cache| cache.outline = None);
+    takes.fetch().await;
+    takes.cached(|cache| {
+        if let Some((at, _)) = &mut cache.fetched {
+            *at = at.minus(PLAYBOOK_REFRESH);
+        }
+    });
+    called();
+    takes.outline().await.unwrap();
+    assert_eq!(called(), ["BatchGetItem current+outline"], "a process that was frozen meanwhile asks again");
+
+    let sends = another(&store);
+    sends.outline().await.unwrap();
+    called();
+    let (version, message) = (&playbook.version, "hello");
+    let both = futures_util::future::join(sends.with_message(version, message), sends.with_message(version, message));
+    let (one, other) = both.await;
+    assert_eq!(called(), ["GetItem message#v1#hello"], "once, however many wait for it");
+    assert!(Arc::ptr_eq(&one.unwrap(), &other.unwrap()));
+    let filled = sends.with_message(version, "bye").await.unwrap();
+    assert_eq!(filled.messages, playbook.messages);
+    assert_eq!(called(), ["GetItem message#v1#bye"]);
+
+    // A message that is not there may be in the version; whole, it answers for all further ones.
+    assert_eq!(*sends.with_message(version, "nobody").await.unwrap(), playbook);
+    assert_eq!(*sends.with_message(version, "hello").await.unwrap(), playbook);
+    assert_eq!(called(), ["GetItem message#v1#nobody", "GetItem version#v1"]);
+
+    // What was decided before the playbook was replaced is sent as it was decided.
+    store.publish(&saying("v2", &["hello"])).await.unwrap();
+    called();
+    let late = another(&store);
+    assert_eq!(late.with_message(version, "bye").await.unwrap().messages["bye"], playbook.messages["bye"]);
+    assert_eq!(called(), ["BatchGetItem current+outline", "GetItem version#v1"]);
+}
+
+#[tokio::test]
+async fn an_outline_that_is_missing_or_of_another_publication_is_made_up_for_by_the_version() {
+    let (store, calls) = table_and_calls();
+    let playbook = saying("v1", &["hello"]);
+    let body = serde_json::to_string(&playbook).unwrap();
+    store.put("version#v1".into(), [("playbook", body), ("published_at", "before".into())]).await.unwrap();
+    store.put(CURRENT.into(), [("version", "v1".into()), ("published_at", "before".into())]).await.unwrap();
+    for outline in [None, Some("another"), Some("before")] {
+        if let Some(published_at) = outline {
+            let attributes = [("outline", "{".to_owned()), ("published_at", published_at.to_owned())];
+            store.put(OUTLINE.into(), attributes).await.unwrap();
+        }
+        let reads = another(&store);
+        calls.lock().unwrap().clear();
+        assert_eq!(*reads.outline().await.unwrap(), playbook, "{outline:?}");
+        assert_eq!(*reads.with_message(&playbook.version, "hello").await.unwrap(), playbook);
+        assert_eq!(*calls.lock().unwrap(), ["BatchGetItem current+outline", "GetItem version#v1"]);
+    }
+}
+
+#[tokio::test]
+async fn what_the_archive_has_told_of_registers_stands_in_the_outline_too() {
+    let store = table();
+    store.publish(&version("v1", 2)).await.unwrap();
+    store.publish(&version("v2", 3)).await.unwrap();
+    let watched: Vec<String> = another(&store).outline().await.unwrap().watched_since.keys().cloned().collect();
+    assert_eq!(watched.len(), 1);
+    store.note_recollected(&PlaybookVersion("v2".into()), &watched, None).await.unwrap();
+    let read = another(&store);
+    assert!(read.outline().await.unwrap().watched_since.is_empty());
+    assert!(read.in_force().await.unwrap().watched_since.is_empty());
 }
