@@ -335,7 +335,7 @@ impl PlaybookStore {
         let condition = Condition::Equal("published_at", items::text(&published_at));
         let new = item(name, [("playbook", body), ("published_at", published_at)]);
         match put_if(&self.client, &self.table, new, condition, "PlaybookTable PutItem").await? {
-            PutOutcome::Written { .. } | PutOutcome::Same => Ok(()),
+            PutOutcome::Written | PutOutcome::Same => Ok(()),
             PutOutcome::Conflict(_) => Err(overtaken()),
         }
     }
@@ -373,7 +373,7 @@ impl PlaybookStore {
         };
         let new = item(CURRENT.to_owned(), attributes);
         match put_if(&self.client, &self.table, new, condition, "PlaybookTable PutItem").await? {
-            PutOutcome::Written { .. } | PutOutcome::Same => Ok(()),
+            PutOutcome::Written | PutOutcome::Same => Ok(()),
             PutOutcome::Conflict(_) => Err(overtaken()),
         }
     }
