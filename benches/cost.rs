@@ -5,7 +5,8 @@
 //! wait for seconds instead of minutes, so that alarms ring and messages are sent while it is counted. Not in
 //! the figures: what SES and SNS take for a message, and what costs the same however many events come (the
 //! polling of empty queues, the sweep of each minute, the archive's file of each half a minute with its count, for which the
-//! local engine does not wait).
+//! local engine does not wait), and what the local engine writes of each invocation: `template.yaml` turns Lambda's own
+//! lines off.
 //!
 //! Durations are those of the local engine, whose answers take a few milliseconds each.
 
@@ -180,7 +181,7 @@ fn report(
         add(what.clone(), *calls as f64, *units, price_of(what));
     }
     let of_events = functions.iter().filter(|(function, _)| *function != "archive");
-    for (function, Invocations { count, duration_ms, log_bytes, platform_log_bytes }) in of_events {
+    for (function, Invocations { count, duration_ms, log_bytes, .. }) in of_events {
         let count = *count as f64;
         if count > 0.0 {
             let mean = duration_ms / count;
@@ -189,9 +190,7 @@ fn report(
         }
         add(format!("Lambda requests {function}"), count, count, LAMBDA_REQUESTS);
         add(format!("Lambda GB-s {function}"), count, duration_ms / 1e3 * LAMBDA_MEMORY_GB, LAMBDA_GB_S * MILLION);
-        for (what, bytes) in [("own log GB", log_bytes), ("platform log GB", platform_log_bytes)] {
-            add(format!("{what} {function}"), count, *bytes as f64 / 1e9, LOGS_PER_GB * MILLION);
-        }
+        add(format!("log GB {function}"), count, *log_bytes as f64 / 1e9, LOGS_PER_GB * MILLION);
         // The mapping takes a batch with one call and acknowledges it with another.
         match function.as_str() {
             "decide" => {
@@ -248,7 +247,7 @@ fn report(
 
 fn price_of(what: &str) -> f64 {
     match what.split(' ').next().unwrap_or_default() {
-        "PutItem" | "UpdateItem" | "DeleteItem" => WRITE_UNITS,
+        "PutItem" | "BatchWriteItem" | "UpdateItem" | "DeleteItem" => WRITE_UNITS,
         "GetItem" | "BatchGetItem" | "Query" => READ_UNITS,
         "SendMessage" | "SendMessageBatch" if what.ends_with("EventsQueueUrl") => FIFO_CALLS,
         "SendMessage" | "SendMessageBatch" => QUEUE_CALLS,
@@ -258,12 +257,8 @@ fn price_of(what: &str) -> f64 {
 
 /// What does not grow with the messages of a batch, spread over ten instead.
 fn at_full_batches(lines: &[Line], batch: f64) -> f64 {
-    let once_a_batch = [
-        "Lambda requests decide",
-        "own log GB decide",
-        "platform log GB decide",
-        "ReceiveMessage + DeleteMessageBatch EventsQueueUrl",
-    ];
+    let once_a_batch =
+        ["Lambda requests decide", "log GB decide", "ReceiveMessage + DeleteMessageBatch EventsQueueUrl"];
     lines
         .iter()
         .map(|line| match once_a_batch.contains(&line.what.as_str()) {

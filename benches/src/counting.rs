@@ -14,6 +14,8 @@ use crate::stack::authorization;
 
 /// SQS charges each call for each 64 KB of its payload.
 const QUEUE_CHUNK_BYTES: usize = 64 * 1024;
+/// DynamoDB's write unit.
+const WRITE_UNIT_BYTES: usize = 1024;
 /// DynamoDB's read unit, strongly consistent.
 const READ_UNIT_BYTES: usize = 4 * 1024;
 
@@ -62,14 +64,14 @@ impl Counting {
                     Response { status: 502, ..Response::json(&error.to_string().into()) }
                 }
             };
-            if response.status < 300
-                && let Some((what, charge)) = charge_of(&request, &response)
-            {
+            if response.status < 300 {
                 let mut charges = counted.lock().unwrap_or_else(PoisonError::into_inner);
-                let sum: &mut Charge = charges.entry(what).or_default();
-                sum.calls += charge.calls;
-                sum.entries += charge.entries;
-                sum.units += charge.units;
+                for (what, charge) in charges_of(&request, &response) {
+                    let sum: &mut Charge = charges.entry(what).or_default();
+                    sum.calls += charge.calls;
+                    sum.entries += charge.entries;
+                    sum.units += charge.units;
+                }
             }
             Some(response)
         })?;
@@ -129,7 +131,34 @@ fn operation(request: &Request) -> &str {
     target.rsplit('.').next().unwrap_or_default()
 }
 
-/// Operation and resource of this call, and what AWS would charge for it.
+/// Operation and resource of this call, and what AWS would charge for it: for each table, where it is about several. The
+/// call itself is counted for the first.
+fn charges_of(request: &Request, response: &Response) -> Vec<((String, String), Charge)> {
+    let operation = operation(request);
+    if !["BatchGetItem", "BatchWriteItem"].contains(&operation) {
+        return charge_of(request, response).into_iter().collect();
+    }
+    let asked: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let answered: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    let tables = asked["RequestItems"].as_object().into_iter().flatten().enumerate();
+    let charges = tables.map(|(number, (table, wanted))| {
+        let calls = u64::from(number == 0);
+        let charge = if let Some(keys) = wanted["Keys"].as_array() {
+            let items = answered["Responses"][table].as_array().map(Vec::as_slice).unwrap_or_default();
+            let found: f64 = items.iter().map(|item| read_units(stored_bytes(item))).sum();
+            // A key without an item is charged like a small one.
+            Charge { calls, entries: keys.len() as u64, units: found + (keys.len() - items.len()) as f64 }
+        } else {
+            let written: Vec<&Value> = wanted.as_array().into_iter().flatten().collect();
+            let units = written.iter().map(|write| write_units(stored_bytes(&write["PutRequest"]["Item"]))).sum();
+            Charge { calls, entries: written.len() as u64, units }
+        };
+        ((operation.to_owned(), table.clone()), charge)
+    });
+    charges.collect()
+}
+
+/// As [`charges_of`], of a call that is about one resource.
 fn charge_of(request: &Request, response: &Response) -> Option<((String, String), Charge)> {
     let operation = operation(request);
     let asked: Value = serde_json::from_slice(&request.body).unwrap_or_default();
@@ -149,15 +178,6 @@ fn charge_of(request: &Request, response: &Response) -> Option<((String, String)
             let bytes = answered["Items"].as_array().into_iter().flatten().map(stored_bytes).sum();
             (named("TableName")?, Charge { units: 0.5 * read_units(bytes), ..one })
         }
-        "BatchGetItem" => {
-            let (table, keys) = asked["RequestItems"].as_object()?.iter().next()?;
-            let keys = keys["Keys"].as_array()?.len();
-            let items = answered["Responses"][table].as_array().map(Vec::as_slice).unwrap_or_default();
-            let found: f64 = items.iter().map(|item| read_units(stored_bytes(item))).sum();
-            // A key without an item is charged like a small one.
-            let units = found + (keys - items.len()) as f64;
-            (table.clone(), Charge { calls: 1, entries: keys as u64, units })
-        }
         "SendMessage" | "SendMessageBatch" => {
             let entries = asked["Entries"].as_array().map_or(1, Vec::len) as u64;
             let units = request.body.len().div_ceil(QUEUE_CHUNK_BYTES) as f64;
@@ -174,6 +194,11 @@ fn charge_of(request: &Request, response: &Response) -> Option<((String, String)
     Some(((operation.to_owned(), resource), charge))
 }
 
+/// Of a table without an index.
+fn write_units(bytes: usize) -> f64 {
+    bytes.div_ceil(WRITE_UNIT_BYTES).max(1) as f64
+}
+
 fn read_units(bytes: usize) -> f64 {
     bytes.div_ceil(READ_UNIT_BYTES).max(1) as f64
 }
@@ -186,7 +211,9 @@ mod tests {
     fn charged(target: &str, asked: Value, answered: Value) -> ((String, String), Charge) {
         let headers = BTreeMap::from([("x-amz-target".to_owned(), target.to_owned())]);
         let request = Request { headers, body: asked.to_string().into(), ..Request::default() };
-        charge_of(&request, &Response::json(&answered)).unwrap()
+        let mut charges = charges_of(&request, &Response::json(&answered));
+        assert_eq!(charges.len(), 1);
+        charges.remove(0)
     }
 
     #[test]
@@ -206,6 +233,13 @@ mod tests {
                 json!({"Responses": {"u": [{"user": {"S": "x".repeat(5_000)}}]}}),
                 ("BatchGetItem", "u"),
                 (1, 2, 3.0),
+            ),
+            (
+                "DynamoDB_20120810.BatchWriteItem",
+                json!({"RequestItems": {"u": [{"PutRequest": {"Item": {"user": {"S": "x".repeat(1_500)}}}}]}}),
+                json!({"UnprocessedItems": {}}),
+                ("BatchWriteItem", "u"),
+                (1, 1, 2.0),
             ),
             ("DynamoDB_20120810.GetItem", json!({"TableName": "u"}), json!({}), ("GetItem", "u"), (1, 1, 0.5)),
             (

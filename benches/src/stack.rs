@@ -276,16 +276,13 @@ pub struct Invocations {
     pub duration_ms: f64,
     /// What the function logged, with the 26 bytes that CloudWatch adds to each line.
     pub log_bytes: u64,
-    /// What the platform logged: START, END, REPORT.
-    pub platform_log_bytes: u64,
 }
 
 impl Invocations {
     fn add_line(&mut self, line: &str) {
-        let bytes = line.len() as u64 + 26;
-        match ["START ", "END ", "REPORT "].iter().any(|start| line.starts_with(start)) {
-            true => self.platform_log_bytes += bytes,
-            false => self.log_bytes += bytes,
+        // Lambda's own lines: `template.yaml` turns them off.
+        if !["START ", "END ", "REPORT "].iter().any(|start| line.starts_with(start)) {
+            self.log_bytes += line.len() as u64 + 26;
         }
         let Some(report) = line.strip_prefix("REPORT RequestId:") else { return };
         let duration =
@@ -300,7 +297,6 @@ impl Invocations {
             count: self.count - earlier.count,
             duration_ms: self.duration_ms - earlier.duration_ms,
             log_bytes: self.log_bytes - earlier.log_bytes,
-            platform_log_bytes: self.platform_log_bytes - earlier.platform_log_bytes,
         }
     }
 }

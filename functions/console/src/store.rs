@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::ReturnValue;
 use kairos_cloud::faults::fault;
 use kairos_cloud::items::{
-    BatchRead, Condition, Item, PutOutcome, number, number_in, put_if, read_batch, text, text_in,
+    Condition, Item, PutOutcome, left_unprocessed, number, number_in, put_if, read_batch, text, text_in,
 };
 use kairos_engine::bounds::{CONSOLE_CHANGE_RETENTION, CONSOLE_LOGIN_WINDOW, CONSOLE_SESSION_MAX};
 use kairos_engine::time::{Span, Timestamp};
@@ -53,7 +53,7 @@ impl ConsoleStore {
         const READ: &str = "ConsoleTable BatchGetItem";
         let read = read_batch(&self.client, &self.table, vec![key("session", hash), ended()], READ).await?;
         if !read.unread.is_empty() {
-            return Err(BatchRead::left_unread(READ));
+            return Err(left_unprocessed(READ));
         }
         Ok(since(&read.items, now))
     }
@@ -129,7 +129,7 @@ impl ConsoleStore {
         item.insert("on".into(), text(&change.on));
         item.insert("expires_at".into(), expiry(change.at, CONSOLE_CHANGE_RETENTION));
         match put_if(&self.client, &self.table, item, Condition::Absent("kind"), "ConsoleTable PutItem").await? {
-            PutOutcome::Written { .. } | PutOutcome::Same => Ok(()),
+            PutOutcome::Written | PutOutcome::Same => Ok(()),
             PutOutcome::Conflict(_) => Err(Fault::Retryable {
                 what: "ConsoleTable PutItem",
                 why: "two changes in one moment; do it again".to_owned(),

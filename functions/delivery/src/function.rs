@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::Client as DynamoDb;
-use futures_util::future::join_all;
 use kairos_cloud::addresses::AddressesTable;
 use kairos_cloud::batches::{receipt, response};
 use kairos_cloud::catalogue::CatalogueTable;
@@ -157,10 +156,11 @@ impl Delivery {
 
     /// Notes who was written to where. Without it, a STOP still ends all messages to the number; only the user's plays would
     /// not take another channel.
-    async fn note(&self, (channel, key, user): (Channel, AddressKey, UserKey)) {
-        if let Err(error) = self.addresses.note(channel, key, user, SystemClock.now()).await {
-            telemetry::count("address_not_noted", 1);
-            tracing::warn!(%error, "who was written to at an address could not be noted");
+    async fn note(&self, written_to: Vec<(Channel, AddressKey, UserKey)>) {
+        let how_many = written_to.len();
+        if let Err(error) = self.addresses.note(written_to, SystemClock.now()).await {
+            telemetry::count("address_not_noted", how_many);
+            tracing::warn!(%error, how_many, "who was written to at an address could not be noted");
         }
     }
 
@@ -210,7 +210,7 @@ impl Delivery {
         delivered.failed.extend(self.tell_refusals(&delivered.reports, &receipts).await);
         let reached = |report: &Report| matches!(report.outcome, Outcome::Sent | Outcome::SentUnrecorded);
         let reached = delivered.reports.iter().zip(written_to).filter(|(report, _)| reached(report));
-        join_all(reached.filter_map(|(_, written_to)| Some(self.note(written_to?)))).await;
+        self.note(reached.filter_map(|(_, written_to)| written_to).collect()).await;
         telemetry::count("messages_failed", delivered.failed.len());
         telemetry::flush("delivery", SystemClock.now());
         Ok(response(delivered.failed))

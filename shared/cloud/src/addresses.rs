@@ -8,6 +8,8 @@
 //! | `answered` (N), `causes` (SS) | how many answers that day, and to what |
 //! | `expires_at` (N) | TTL, in seconds |
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -19,6 +21,7 @@ use kairos_engine::time::Timestamp;
 use kairos_protocol::port::Fault;
 
 use crate::faults::fault;
+use crate::items::{Item, number, text, write_batch};
 use crate::suppressions::suppression_id;
 
 /// The table of addresses.
@@ -34,19 +37,28 @@ impl AddressesTable {
         Self { client, table }
     }
 
-    /// Notes that a user is written to at an address. Noting it again keeps it longer.
+    /// Notes which users are written to at which addresses. Noting it again keeps it longer.
     ///
     /// # Errors
     /// When DynamoDB fails.
-    pub async fn note(&self, channel: Channel, key: AddressKey, user: UserKey, now: Timestamp) -> Result<(), Fault> {
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .item("address", AttributeValue::S(suppression_id(channel, key)))
-            .item("user", AttributeValue::S(user.to_string()))
-            .item("expires_at", AttributeValue::N(now.plus(USER_RETENTION).as_secs().to_string()));
-        request.send().await.map(drop).map_err(|error| fault("AddressesTable PutItem", &error))
+    pub async fn note(
+        &self,
+        written_to: impl IntoIterator<Item = (Channel, AddressKey, UserKey)>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        // No two items of a call may be the same.
+        let keys: BTreeSet<(String, String)> = written_to
+            .into_iter()
+            .map(|(channel, key, user)| (suppression_id(channel, key), user.to_string()))
+            .collect();
+        let items = keys.into_iter().map(|(address, user)| {
+            Item::from([
+                ("address".to_owned(), text(address)),
+                ("user".to_owned(), text(user)),
+                ("expires_at".to_owned(), number(now.plus(USER_RETENTION).as_secs())),
+            ])
+        });
+        write_batch(&self.client, &self.table, items.collect(), "AddressesTable BatchWriteItem").await
     }
 
     /// Who has been written to at an address: as many as one page holds, which is more than ever share one.

@@ -45,7 +45,7 @@ impl segmentation::Backfills for Backfills {
         ]);
         let condition = Condition::still(expected, "name");
         Ok(match put_if(&self.client, &self.table, item, condition, "PlaybookTable PutItem").await? {
-            PutOutcome::Written { .. } => true,
+            PutOutcome::Written => true,
             // Perhaps by this very call, whose answer was lost: the next invocation goes on from there.
             PutOutcome::Same | PutOutcome::Conflict(_) => false,
         })

@@ -19,7 +19,9 @@ use kairos_protocol::mailboxes::Saved;
 use kairos_protocol::port::Fault;
 
 use crate::faults::{fault, without_content};
-use crate::items::{BatchRead, Condition, Item, PutOutcome, number, number_in, put_if, read_batch, text, text_in};
+use crate::items::{
+    Condition, Item, PutOutcome, left_unprocessed, number, number_in, put_if, read_batch, text, text_in,
+};
 
 /// The table of products.
 #[derive(Clone, Debug)]
@@ -78,7 +80,7 @@ impl Catalogue for CatalogueTable {
         let entries = read.items.iter().map(|item| Ok((product_of(item)?, read_item(item))));
         let mut loaded = entries.collect::<Result<BTreeMap<_, _>, Fault>>()?;
         for key in read.unread {
-            loaded.insert(product_of(&key)?, Err(BatchRead::left_unread(READ)));
+            loaded.insert(product_of(&key)?, Err(left_unprocessed(READ)));
         }
         Ok(loaded)
     }
@@ -86,7 +88,7 @@ impl Catalogue for CatalogueTable {
     async fn save(&self, entry: &Entry, expected_revision: Option<u64>) -> Result<Saved, Fault> {
         let condition = Condition::still(expected_revision, "product");
         Ok(match put_if(&self.client, &self.table, write_item(entry)?, condition, "CatalogueTable PutItem").await? {
-            PutOutcome::Written { .. } | PutOutcome::Same => Saved::Written,
+            PutOutcome::Written | PutOutcome::Same => Saved::Written,
             PutOutcome::Conflict(_) => Saved::Overtaken,
         })
     }

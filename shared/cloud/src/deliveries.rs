@@ -19,7 +19,7 @@ use kairos_protocol::delivery::{DeliveryRecord, Put, Records, provider_key};
 use kairos_protocol::port::Fault;
 
 use crate::faults::fault;
-use crate::items::{BatchRead, Condition, Item, PutOutcome, number, put_if, read_batch, text, text_in};
+use crate::items::{Condition, Item, PutOutcome, left_unprocessed, number, put_if, read_batch, text, text_in};
 
 /// The sparse index of deliveries by what their provider calls them.
 const PROVIDER_IDS: &str = "provider_ids";
@@ -71,7 +71,7 @@ impl DeliveriesTable {
         let keys = distinct.into_iter().map(|delivery| Item::from([("delivery".into(), text(delivery.to_string()))]));
         let read = read_batch(&self.client, &self.table, keys.collect(), READ).await?;
         if !read.unread.is_empty() {
-            return Err(BatchRead::left_unread(READ));
+            return Err(left_unprocessed(READ));
         }
         let records = read.items.iter().map(read_item);
         records.map(|record| record.map(|record| (record.delivery, record))).collect()
@@ -102,7 +102,7 @@ impl Records for DeliveriesTable {
         let condition = Condition::still(expected_revision, "delivery");
         let there =
             match put_if(&self.client, &self.table, write_item(record)?, condition, "DeliveriesTable PutItem").await? {
-                PutOutcome::Written { .. } => return Ok(Put::Written),
+                PutOutcome::Written => return Ok(Put::Written),
                 // Perhaps by this very call, whose answer was lost; perhaps by another one, which is sending it.
                 PutOutcome::Same => Some(record.clone()),
                 PutOutcome::Conflict(Some(item)) => Some(read_item(&item)?),

@@ -1,12 +1,12 @@
 //! How facts travel: compressed in the user's item ([`crate::users`]), then in the records of the table's stream.
 
-use std::io::{self, Read, Write};
+use std::cell::RefCell;
+use std::io::{self, Read};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flate2::Compression;
 use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 use kairos_engine::bounds::FACTS_BYTES_MAX;
 use kairos_engine::facts::{FactLines, row};
 use kairos_engine::identifiers::UserKey;
@@ -17,10 +17,27 @@ use serde::Deserialize;
 
 use crate::faults::without_content;
 
+thread_local! {
+    // Its tables are a quarter of a megabyte: to ask the system for them costs more than to fill them.
+    static COMPRESS: RefCell<Compress> = RefCell::new(Compress::new(Compression::default(), false));
+}
+
 /// The lines as the item holds them: DEFLATE (RFC 1951).
 pub fn compressed(facts: &FactLines) -> Vec<u8> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(facts.as_bytes()).and_then(|()| encoder.finish()).expect("memory takes everything")
+    COMPRESS.with_borrow_mut(|compress| {
+        compress.reset();
+        let mut compressed = Vec::new();
+        loop {
+            let rest = &facts.as_bytes()[compress.total_in() as usize..];
+            // Enough for what does not get shorter; else it goes on.
+            compressed.reserve(rest.len() + 64);
+            match compress.compress_vec(rest, &mut compressed, FlushCompress::Finish) {
+                Ok(Status::StreamEnd) => return compressed,
+                Ok(Status::Ok | Status::BufError) => {}
+                Err(error) => unreachable!("a stream that has just begun takes everything: {error}"),
+            }
+        }
+    })
 }
 
 /// The lines that an item holds.

@@ -120,7 +120,7 @@ impl FiguresStore for FiguresTable {
             put_if(&self.client, &self.table, write_item(period, figures), condition, "FiguresTable PutItem").await?;
         Ok(match outcome {
             // The same: perhaps the answer to this very write was lost. Whoever else has written it has counted the same objects.
-            PutOutcome::Written { .. } | PutOutcome::Same => true,
+            PutOutcome::Written | PutOutcome::Same => true,
             PutOutcome::Conflict(_) => false,
         })
     }

@@ -17,8 +17,7 @@ use kairos_protocol::port::{Clock, Fault, InterestIndex};
 
 use crate::clock::SystemClock;
 use crate::faults::fault;
-use crate::items::{self, Item, text, text_in};
-use crate::telemetry;
+use crate::items::{self, Item, text, text_in, write_batch};
 
 /// The table of interests.
 #[derive(Clone, Debug)]
@@ -41,17 +40,6 @@ impl InterestsTable {
         let shards = (0..INTEREST_SHARDS).map(|shard| self.interested(product, shard, None, usize::MAX));
         let shards = stream::iter(shards).buffer_unordered(INTEREST_CALLS_MAX);
         shards.try_fold(0, |sum, users| async move { Ok(sum + users.len()) }).await
-    }
-
-    async fn note_one(&self, InterestNote { user, product, at }: &InterestNote) -> Result<(), Fault> {
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(key(shard_of(product, user.shard(INTEREST_SHARDS)), *user)))
-            .item("interested_at", items::number(at.as_millis()))
-            .item("expires_at", items::number(at.plus(INTEREST_RETENTION).as_secs()));
-        request.send().await.map(drop).map_err(|error| fault("InterestsTable PutItem", &error))
     }
 }
 
@@ -96,11 +84,16 @@ impl Interests for InterestsTable {
 
 impl InterestIndex for InterestsTable {
     async fn note(&self, interests: &[InterestNote]) -> Result<(), Fault> {
-        let calls = interests.iter().map(|interest| self.note_one(interest));
-        stream::iter(calls).buffer_unordered(INTEREST_CALLS_MAX).try_collect::<()>().await?;
-        telemetry::count("interests_noted", interests.len());
-        Ok(())
+        let items = interests.iter().map(write_item).collect();
+        write_batch(&self.client, &self.table, items, "InterestsTable BatchWriteItem").await
     }
+}
+
+fn write_item(InterestNote { user, product, at }: &InterestNote) -> Item {
+    let mut item = key(shard_of(product, user.shard(INTEREST_SHARDS)), *user);
+    item.insert("interested_at".into(), items::number(at.as_millis()));
+    item.insert("expires_at".into(), items::number(at.plus(INTEREST_RETENTION).as_secs()));
+    item
 }
 
 fn shard_of(product: &str, shard: u32) -> String {

@@ -1,4 +1,5 @@
-//! DynamoDB's items: their attributes, and the one way in which they are read by the batch and written under a condition.
+//! DynamoDB's items: their attributes, and the one way in which they are read and written by the batch, and written under a
+//! condition.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -6,9 +7,9 @@ use std::str::FromStr;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, KeysAndAttributes, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
+    AttributeValue, KeysAndAttributes, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
 };
-use kairos_engine::bounds::UNPROCESSED_ROUNDS_MAX;
+use kairos_engine::bounds::{UNPROCESSED_ROUNDS_MAX, WRITE_BATCH_ITEMS_MAX};
 use kairos_protocol::port::Fault;
 
 use crate::faults::fault;
@@ -45,11 +46,9 @@ pub struct BatchRead {
     pub unread: Vec<Item>,
 }
 
-impl BatchRead {
-    /// What is to be said of a key that was left unread. `what` names the call.
-    pub fn left_unread(what: &'static str) -> Fault {
-        Fault::Retryable { what, why: "DynamoDB left it unprocessed (throttled)".to_owned() }
-    }
+/// What is to be said of what was left unread or unwritten. `what` names the call.
+pub fn left_unprocessed(what: &'static str) -> Fault {
+    Fault::Retryable { what, why: "DynamoDB left it unprocessed (throttled)".to_owned() }
 }
 
 /// Reads the items with these keys, strongly consistent. `what` names the call in errors.
@@ -71,6 +70,32 @@ pub async fn read_batch(client: &Client, table: &str, keys: Vec<Item>, what: &'s
         read.unread = unprocessed.map(|keys| keys.keys).unwrap_or_default();
     }
     Ok(read)
+}
+
+/// Writes these items, whatever is there; no two may have the same key. `what` names the call in errors.
+///
+/// # Errors
+/// When DynamoDB fails, or leaves some unwritten. Any of them may be written.
+pub async fn write_batch(client: &Client, table: &str, items: Vec<Item>, what: &'static str) -> Result<(), Fault> {
+    let put = |item: Item| {
+        let put = PutRequest::builder().set_item(Some(item)).build();
+        let put = put.map_err(|error| Fault::Permanent { what, why: error.to_string() })?;
+        Ok(WriteRequest::builder().put_request(put).build())
+    };
+    let mut left = items.into_iter().map(put).collect::<Result<Vec<WriteRequest>, Fault>>()?;
+    let mut rounds = 0;
+    while !left.is_empty() {
+        let rest = left.split_off(left.len().min(WRITE_BATCH_ITEMS_MAX));
+        let request = client.batch_write_item().request_items(table, left);
+        let answer = request.send().await.map_err(|error| fault(what, &error))?;
+        left = answer.unprocessed_items.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
+        rounds = if left.is_empty() { 0 } else { rounds + 1 };
+        if rounds == UNPROCESSED_ROUNDS_MAX {
+            return Err(left_unprocessed(what));
+        }
+        left.extend(rest);
+    }
+    Ok(())
 }
 
 /// What must hold of the item that is there for another one to be written in its place.
@@ -96,11 +121,8 @@ impl Condition {
 /// What became of a conditional put.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PutOutcome {
-    /// It is written, for so many capacity units (none when DynamoDB does not say).
-    Written {
-        /// How many.
-        capacity_units: f64,
-    },
+    /// It is written.
+    Written,
     /// The condition does not hold, and this very item is there. That is what the client's next attempt finds when
     /// the answer to one that has written it was lost; somebody else may have written the same as well.
     Same,
@@ -123,8 +145,7 @@ pub async fn put_if(
         .put_item()
         .table_name(table)
         .set_item(Some(item.clone()))
-        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-        .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
     let request = match condition {
         Condition::Absent(attribute) => request
             .condition_expression("attribute_not_exists(#attribute)")
@@ -135,10 +156,7 @@ pub async fn put_if(
             .expression_attribute_values(":value", value),
     };
     match request.send().await {
-        Ok(answer) => {
-            let capacity_units = answer.consumed_capacity().and_then(|capacity| capacity.capacity_units());
-            Ok(PutOutcome::Written { capacity_units: capacity_units.unwrap_or_default() })
-        }
+        Ok(_) => Ok(PutOutcome::Written),
         Err(error) => match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(conflict)) => match conflict.item() {
                 Some(there) if *there == item => Ok(PutOutcome::Same),

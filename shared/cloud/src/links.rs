@@ -40,7 +40,7 @@ impl LinkRecords for LinksTable {
     async fn save(&self, links: &MessageLinks, expected_revision: Option<u32>) -> Result<LinksSaved, Fault> {
         let condition = Condition::still(expected_revision, "id");
         match put_if(&self.client, &self.table, write_item(links)?, condition, "LinksTable PutItem").await? {
-            PutOutcome::Written { .. } | PutOutcome::Same => Ok(LinksSaved::Written),
+            PutOutcome::Written | PutOutcome::Same => Ok(LinksSaved::Written),
             PutOutcome::Conflict(Some(there)) => Ok(LinksSaved::Conflict(Some(Box::new(read_item(&there)?)))),
             PutOutcome::Conflict(None) => Ok(LinksSaved::Conflict(self.load(links.id()).await?.map(Box::new))),
         }

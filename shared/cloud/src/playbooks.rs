@@ -286,7 +286,7 @@ impl PlaybookStore {
         let keys = [CURRENT, OUTLINE].map(|name| Item::from([("name".to_owned(), items::text(name))]));
         let BatchRead { items, unread } = read_batch(&self.client, &self.table, keys.into(), WHAT).await?;
         if !unread.is_empty() {
-            return Err(BatchRead::left_unread(WHAT));
+            return Err(items::left_unprocessed(WHAT));
         }
         let (mut pointer, mut outline) = (None, None);
         for item in items {
@@ -482,7 +482,7 @@ impl PlaybookStore {
         let condition = || Condition::Equal("published_at", items::text(&published_at));
         let new = item(name, [("playbook", body), ("published_at", published_at.clone())]);
         match put_if(&self.client, &self.table, new, condition(), "PlaybookTable PutItem").await? {
-            PutOutcome::Written { .. } | PutOutcome::Same => {}
+            PutOutcome::Written | PutOutcome::Same => {}
             PutOutcome::Conflict(_) => return Err(overtaken()),
         }
         // There is none of a version that is not in force, or that an earlier Kairos has published.
@@ -523,7 +523,7 @@ impl PlaybookStore {
         };
         let new = item(CURRENT.to_owned(), attributes);
         match put_if(&self.client, &self.table, new, condition, "PlaybookTable PutItem").await? {
-            PutOutcome::Written { .. } | PutOutcome::Same => Ok(()),
+            PutOutcome::Written | PutOutcome::Same => Ok(()),
             PutOutcome::Conflict(_) => Err(overtaken()),
         }
     }

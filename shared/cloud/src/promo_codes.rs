@@ -91,7 +91,7 @@ impl PromoCodes for PromoCodesTable {
     async fn save(&self, code: &PromoCode, expected_revision: Option<u32>) -> Result<CodeSaved, Fault> {
         let condition = Condition::still(expected_revision, "id");
         match put_if(&self.client, &self.table, write_item(code)?, condition, PUT).await? {
-            PutOutcome::Written { .. } | PutOutcome::Same => Ok(CodeSaved::Written),
+            PutOutcome::Written | PutOutcome::Same => Ok(CodeSaved::Written),
             PutOutcome::Conflict(Some(there)) => Ok(CodeSaved::Conflict(Some(Box::new(read_item(&there)?)))),
             PutOutcome::Conflict(None) => Ok(CodeSaved::Conflict(self.load(&key_of(code)?).await?.map(Box::new))),
         }
@@ -141,7 +141,7 @@ impl PromoCodes for PromoCodesTable {
             Some(before) => Condition::Equal("code", text(before.as_str())),
         };
         match put_if(&self.client, &self.table, item, condition, PUT).await? {
-            PutOutcome::Written { .. } | PutOutcome::Same => Ok(code.clone()),
+            PutOutcome::Written | PutOutcome::Same => Ok(code.clone()),
             PutOutcome::Conflict(Some(there)) => choice_in(&there),
             PutOutcome::Conflict(None) => self
                 .chosen(delivery)

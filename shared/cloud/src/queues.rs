@@ -34,28 +34,28 @@ pub struct Feedback(Queue);
 impl Mailboxes {
     /// The mailboxes behind this queue.
     pub fn new(client: impl Into<OnFirstUse<Client>>, url: String) -> Self {
-        Self(Queue { client: client.into(), url, what: "events.fifo SendMessageBatch", calls: "events_calls" })
+        Self(Queue { client: client.into(), url, what: "events.fifo SendMessageBatch" })
     }
 }
 
 impl Deliveries {
     /// The deliveries queue with this address.
     pub fn new(client: impl Into<OnFirstUse<Client>>, url: String) -> Self {
-        Self(Queue { client: client.into(), url, what: "deliveries SendMessageBatch", calls: "deliveries_calls" })
+        Self(Queue { client: client.into(), url, what: "deliveries SendMessageBatch" })
     }
 }
 
 impl Alarms {
     /// The delay queue with this address.
     pub fn new(client: impl Into<OnFirstUse<Client>>, url: String) -> Self {
-        Self(Queue { client: client.into(), url, what: "alarms SendMessageBatch", calls: "alarms_calls" })
+        Self(Queue { client: client.into(), url, what: "alarms SendMessageBatch" })
     }
 }
 
 impl Feedback {
     /// The feedback queue with this address.
     pub fn new(client: impl Into<OnFirstUse<Client>>, url: String) -> Self {
-        Self(Queue { client: client.into(), url, what: "feedback SendMessageBatch", calls: "feedback_calls" })
+        Self(Queue { client: client.into(), url, what: "feedback SendMessageBatch" })
     }
 
     /// Puts receipts there; when this returns, the queue has all of them.
@@ -121,7 +121,6 @@ struct Queue {
     client: OnFirstUse<Client>,
     url: String,
     what: &'static str,
-    calls: &'static str,
 }
 
 #[derive(Clone, Debug)]
@@ -190,7 +189,6 @@ impl Queue {
         });
         let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries.collect()));
         let answer = request.send().await.map_err(|error| fault(self.what, &error))?;
-        telemetry::count(self.calls, 1);
         match answer.failed() {
             [] => Ok(()),
             failed @ [first, ..] => {

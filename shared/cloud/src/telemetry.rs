@@ -30,7 +30,7 @@ thread_local! {
 pub fn start_logging() {
     let levels = optional("RUST_LOG").and_then(|levels| levels.parse::<Targets>().ok());
     let levels = levels.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
-    let lines = tracing_subscriber::fmt::layer().json().with_target(false).without_time();
+    let lines = tracing_subscriber::fmt::layer().json().with_target(false).with_span_list(false).without_time();
     tracing_subscriber::registry().with(levels).with(lines).init();
 }
 
@@ -80,7 +80,8 @@ fn metric_line(
     counters: &BTreeMap<&'static str, u64>,
     measured: &BTreeMap<&'static str, Vec<i64>>,
 ) -> Value {
-    let counted = counters.keys().map(|name| json!({ "Name": name, "Unit": "Count" }));
+    // A count needs no unit: what is logged is paid by the byte.
+    let counted = counters.keys().map(|name| json!({ "Name": name }));
     let timed = measured.keys().map(|name| json!({ "Name": name, "Unit": "Milliseconds" }));
     let metrics: Vec<Value> = counted.chain(timed).collect();
     let mut line = Map::new();

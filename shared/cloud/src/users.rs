@@ -32,7 +32,9 @@ use kairos_protocol::segmentation::{ScanPage, Standing, UserScan};
 use crate::clock::SystemClock;
 use crate::facts;
 use crate::faults::{fault, without_content};
-use crate::items::{BatchRead, Condition, Item, PutOutcome, number, number_in, put_if, read_batch, text, text_in};
+use crate::items::{
+    Condition, Item, PutOutcome, left_unprocessed, number, number_in, put_if, read_batch, text, text_in,
+};
 use crate::telemetry;
 
 /// A user whom a scan has found, and what is remembered of them, or why that cannot be read.
@@ -113,9 +115,8 @@ impl Users for UsersTable {
         let read = read_batch(&self.client, &self.table, keys, READ).await?;
         let mut loaded = read.items.into_iter().map(read_item).collect::<Result<BTreeMap<_, _>, _>>()?;
         for key in read.unread {
-            loaded.insert(user_of(&key)?, Err(BatchRead::left_unread(READ)));
+            loaded.insert(user_of(&key)?, Err(left_unprocessed(READ)));
         }
-        telemetry::count("users_read", users.len());
         Ok(loaded)
     }
 
@@ -123,15 +124,7 @@ impl Users for UsersTable {
         let item = write_item(user, stored, SystemClock.now());
         let condition = Condition::still(expected, "user");
         match put_if(&self.client, &self.table, item, condition, "UsersTable PutItem").await? {
-            PutOutcome::Written { capacity_units } => {
-                telemetry::count("users_written", 1);
-                telemetry::count("users_write_units", capacity_units as usize);
-                Ok(Saved::Written)
-            }
-            PutOutcome::Same => {
-                telemetry::count("users_written", 1);
-                Ok(Saved::Written)
-            }
+            PutOutcome::Written | PutOutcome::Same => Ok(Saved::Written),
             PutOutcome::Conflict(_) => {
                 telemetry::count("users_overtaken", 1);
                 Ok(Saved::Overtaken)
@@ -254,7 +247,7 @@ fn read_stored(item: &Item) -> Result<StoredUser, Fault> {
     Ok(StoredUser { state: read_state(item)?, outbox, applied, alarm_at, revision, ..StoredUser::default() })
 }
 
-fn user_of(item: &Item) -> Result<UserKey, Fault> {
+pub(crate) fn user_of(item: &Item) -> Result<UserKey, Fault> {
     text_in(item, "user").and_then(UserKey::parse).ok_or_else(|| damaged("its key `user` is no user key"))
 }
 

@@ -236,6 +236,10 @@ pub const FEED_TRIES_MAX: u32 = 6;
 
 /// Largest template source, in bytes.
 pub const TEMPLATE_SOURCE_BYTES_MAX: usize = 64 * 1024;
+/// Templates that a thread keeps ready to run.
+pub const PREPARED_TEMPLATES_MAX: usize = 64;
+/// Their sources together, in bytes; ready to run they take a few times as much.
+pub const PREPARED_TEMPLATES_BYTES_MAX: usize = 512 * 1024;
 /// Largest rendered text of any channel, in bytes.
 pub const RENDERED_BYTES_MAX: usize = 128 * 1024;
 /// Most iterations of all loops of one rendering.
@@ -544,6 +548,8 @@ pub const BACKFILL_SETTLE: Span = Span::from_secs(45);
 pub const BACKFILL_PASSES_MAX: u32 = 3;
 /// DynamoDB: most keys of one BatchGetItem call.
 pub const READ_BATCH_KEYS_MAX: usize = 100;
+/// DynamoDB: most items of one BatchWriteItem call.
+pub const WRITE_BATCH_ITEMS_MAX: usize = 25;
 /// Calls to the table of interests under way at once.
 pub const INTEREST_CALLS_MAX: usize = 8;
 /// Parts of the table of users that are read beside each other when somebody asks who is in a segment.
@@ -898,6 +904,8 @@ const _: () = {
     // A link's number is one byte of its token, and the links of a message fit into one item.
     assert!(LINKS_PER_MESSAGE_MAX <= 256);
     assert!(LINKS_PER_MESSAGE_MAX * (LINK_TARGET_BYTES_MAX + 200) < 400 * 1024);
+    // The parts of one message are kept together.
+    assert!(TEMPLATE_SOURCE_BYTES_MAX * 4 <= PREPARED_TEMPLATES_BYTES_MAX);
     // Whatever was read from an event as a link can be counted.
     assert!(LINK_BYTES_MAX <= LINK_TARGET_BYTES_MAX);
     // A merge carries a whole state in base64 inside one mailbox message.

@@ -31,7 +31,7 @@
 //! | long outputs | the writer stops at its limit (`render`) |
 //!
 //! Reading order: `scan` (pieces of a template), `blocks` (what they share), `check` with `names` and `filters` (what there is), `html`
-//! and `json` (where values may stand), `render`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`, `on_site`, `push`, `links`; `used` (what a
+//! and `json` (where values may stand), `render`, `prepared`, `currency`, `tags`, `data`, `escape`, `sms`, `chat`, `on_site`, `push`, `links`; `used` (what a
 //! template names); `locale` and `words` (how languages write things).
 
 mod blocks;
@@ -47,6 +47,7 @@ mod links;
 mod locale;
 mod names;
 mod on_site;
+mod prepared;
 mod problem;
 mod push;
 mod render;
@@ -412,11 +413,11 @@ fn render_part(
     data: &MessageData,
     found: &Found,
 ) -> Result<String, RenderError> {
-    let setting = Setting { language: found.locale.language.clone(), ..Setting::default() };
-    let prepared = prepare(source, kind, &setting).map_err(|problems| RenderError::Template {
-        part,
-        problem: problems.into_iter().next().expect("a template is refused for at least one problem"),
-    })?;
+    let prepared =
+        prepared::prepared(source, kind, &found.locale.language).map_err(|problems| RenderError::Template {
+            part,
+            problem: problems.into_iter().next().expect("a template is refused for at least one problem"),
+        })?;
     let text = render::render(&prepared, data, found).map_err(|fault| refusal(fault, part))?;
     Ok(match kind {
         TemplateKind::Line | TemplateKind::Parameter => escape::tidy_line(&text),

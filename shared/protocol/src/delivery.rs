@@ -39,7 +39,7 @@
 //!
 //! **What the receiver says meanwhile.** Whether they have refused such messages, or their address is dead, is read before
 //! anything is composed, and again right before the claim and before the call when that was a second ago
-//! ([`permission`]). Usually that is one read; no call goes out on an older answer.
+//! ([`permission`]). Usually that is one read for a batch; no call goes out on an older answer.
 //!
 //! **Providers that are out of order.** A process that hears nothing but trouble from a provider leaves it alone ([`breaker`]), as
 //! it does one that asks for a pause. Messages that come meanwhile are put into the queue anew, with a delay, and acknowledged:
@@ -284,6 +284,18 @@ pub struct Ports<'a, R, G, M, P, L, C> {
     pub clock: &'a C,
 }
 
+/// How an attempt begins.
+enum Begin {
+    /// The moment has passed.
+    Expire,
+    /// The queue has given it too often.
+    GiveUp,
+    /// Its provider is to be left alone for so long.
+    PutOff(Span),
+    /// It is composed, if its receiver still wants it.
+    Compose,
+}
+
 /// A message of the batch as the queue gave it.
 #[derive(Clone, Debug)]
 pub struct Incoming {
@@ -316,13 +328,37 @@ where
     /// Delivers a batch, all messages at the same time: the queue has no order to keep. `invocation` is
     /// unique to this call, across workers and retries.
     pub async fn deliver_batch(&self, invocation: &str, batch: Vec<Incoming>) -> Delivered {
-        let messages = batch.into_iter().enumerate().map(|(index, incoming)| async move {
-            let report = match &incoming.message {
-                // The same message twice in a batch is two workers too.
-                Ok(message) => self.deliver(message.order(), &format!("{invocation}/{index}"), incoming.receives).await,
-                Err(why) => Report::unreadable(why),
+        let begun: Vec<_> = batch
+            .into_iter()
+            .map(|incoming| {
+                let begin =
+                    incoming.message.as_ref().ok().map(|message| self.begin(message.order(), incoming.receives));
+                (incoming, begin)
+            })
+            .collect();
+        // One question for all that are to be composed.
+        let composed = begun.iter().filter(|(_, begin)| matches!(begin, Some(Begin::Compose)));
+        let orders: Vec<_> =
+            composed.filter_map(|(incoming, _)| Some(incoming.message.as_ref().ok()?.order())).collect();
+        let mut asked = Asked::for_all(self.permissions, self.clock, &orders).await.into_iter();
+        let begun: Vec<_> = begun
+            .iter()
+            .map(|(incoming, begin)| {
+                let asked = matches!(begin, Some(Begin::Compose)).then(|| asked.next()).flatten();
+                (incoming, begin, asked.unwrap_or_default())
+            })
+            .collect();
+        let messages = begun.into_iter().enumerate().map(|(index, (incoming, begin, asked))| async move {
+            let report = match (&incoming.message, begin) {
+                (Ok(message), Some(begin)) => {
+                    // The same message twice in a batch is two workers too.
+                    let worker = format!("{invocation}/{index}");
+                    self.deliver_begun(message.order(), &worker, incoming.receives, begin, asked).await
+                }
+                (Err(why), _) => Report::unreadable(why),
+                (Ok(_), None) => unreachable!("what can be read has begun"),
             };
-            (incoming.receipt, report)
+            (incoming.receipt.clone(), report)
         });
         let mut delivered = Delivered::default();
         for (receipt, report) in join_all(messages).await {
@@ -337,17 +373,36 @@ where
     /// Delivers one order. `worker` names this very attempt and no other one: by it a claim is known to
     /// be one's own. `receives` says how often the queue has given the message, this time included.
     pub async fn deliver(&self, order: &DeliveryOrder, worker: &str, receives: u32) -> Report {
+        self.deliver_begun(order, worker, receives, &self.begin(order, receives), Asked::default()).await
+    }
+
+    /// What is to be done with an order, as far as the time and its provider say. A provider of which nothing is known lets one
+    /// message through to see, so this is asked once a message.
+    fn begin(&self, order: &DeliveryOrder, receives: u32) -> Begin {
+        if self.clock.now() >= order.expires_at {
+            Begin::Expire
+        } else if receives > DELIVERY_ATTEMPTS_MAX {
+            Begin::GiveUp
+        } else {
+            self.provider.wait(order).map_or(Begin::Compose, Begin::PutOff)
+        }
+    }
+
+    async fn deliver_begun(
+        &self,
+        order: &DeliveryOrder,
+        worker: &str,
+        receives: u32,
+        begin: &Begin,
+        mut asked: Asked,
+    ) -> Report {
         let last = receives >= DELIVERY_ATTEMPTS_MAX;
         let mut content = None;
-        let mut asked = Asked::default();
-        let intent = if self.clock.now() >= order.expires_at {
-            Intent::Expire
-        } else if receives > DELIVERY_ATTEMPTS_MAX {
-            Intent::GiveUp
-        } else if let Some(wait) = self.provider.wait(order) {
-            return self.put_off(order, wait, receives).await;
-        } else {
-            match self.compose(order, &mut asked).await {
+        let intent = match begin {
+            Begin::Expire => Intent::Expire,
+            Begin::GiveUp => Intent::GiveUp,
+            Begin::PutOff(wait) => return self.put_off(order, *wait, receives).await,
+            Begin::Compose => match self.compose(order, &mut asked).await {
                 Ok(composed) => {
                     content = Some(composed);
                     Intent::Claim
@@ -355,7 +410,7 @@ where
                 // Nobody was called yet, and it is known for how long that makes no sense.
                 Err(Answer { retry_after_ms: Some(wait), .. }) => return self.put_off(order, wait, receives).await,
                 Err(answer) => Intent::Answer { answer, last },
-            }
+            },
         };
 
         let claimed = match self.enter(order, worker, &intent).await {

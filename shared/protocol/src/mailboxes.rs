@@ -3,7 +3,8 @@
 //! For all users of the batch one read; then for each user, in the order of [`commit::plan`]: effects
 //! that an earlier commit may have left unsent, the products that the user has come to care about, one conditional
 //! write, the effects of this commit, and only then the acknowledgement. A commit that had something to send is followed by a second
-//! write, which empties its outbox; one that had no room for all messages is followed by another one.
+//! write, which empties its outbox; one that had no room for all messages is followed by another one. The users of a batch
+//! take each of these steps at the same time, so that what they have to send is sent with one call.
 //!
 //! **Invariants**
 //! - Effects are sent only after the write that decided them.
@@ -123,109 +124,70 @@ where
                 return Applied { failed, faults, ..Applied::default() };
             }
         };
-        let users = by_user.into_iter().map(|(user, incoming)| {
-            let stored = loaded.remove(&user).transpose();
-            self.apply_to_user(program, queue, user, stored, incoming)
-        });
-        let mut applied = Applied::default();
-        for user in join_all(users).await {
-            applied.failed.extend(user.failed);
-            applied.considered.extend(user.considered);
-            applied.faults.extend(user.faults);
-            applied.inputs.add_all(&user.inputs);
+        let mut mailboxes: Vec<Mailbox> = by_user
+            .into_iter()
+            .map(|(user, incoming)| Mailbox::new(user, loaded.remove(&user).transpose(), incoming))
+            .collect();
+        // Where one commit has no room for the effects of all messages, the next one follows at once, because
+        // what is left to the queue comes again only after its visibility timeout.
+        loop {
+            let busy: Vec<&mut Mailbox> = mailboxes.iter_mut().filter(|mailbox| mailbox.has_work()).collect();
+            if busy.is_empty() {
+                break;
+            }
+            self.commit_next(program, queue, busy).await;
         }
+        let mut applied = Applied::default();
+        mailboxes.into_iter().for_each(|mailbox| mailbox.end(&mut applied));
         applied
     }
 
-    async fn apply_to_user(
-        &self,
-        program: &Program,
-        queue: &str,
-        user: UserKey,
-        stored: Result<Option<StoredUser>, Fault>,
-        incoming: Vec<Incoming>,
-    ) -> Applied {
-        let mut receipts = Vec::with_capacity(incoming.len());
-        let mut readable = Vec::with_capacity(incoming.len());
-        let mut unreadable = None;
-        for incoming in incoming {
-            receipts.push(incoming.receipt);
-            match incoming.message {
-                Ok(message) if unreadable.is_none() => {
-                    readable.push(Received { sequence: incoming.sequence, receives: incoming.receives, message })
-                }
-                Ok(_) => {}
-                Err(why) => {
-                    unreadable.get_or_insert(Fault::Permanent { what: "reading a mailbox message", why });
-                }
-            }
-        }
-        let mut applied = Applied::default();
-        match stored {
-            Ok(stored) => {
-                let rest = self.commit_all(program, queue, user, stored, &readable, &mut applied).await;
-                receipts.drain(..readable.len() - rest);
-            }
-            Err(fault) => applied.faults.push((user, fault)),
-        }
-        if applied.faults.is_empty() {
-            applied.faults.extend(unreadable.map(|fault| (user, fault)));
-        }
-        applied.failed = receipts;
-        applied
-    }
-
-    /// Commits messages until none is left: where one commit has no room for the effects of all, the next
-    /// one follows at once, because what is left to the queue comes again only after its visibility timeout.
-    /// Gives how many are left after a fault.
-    async fn commit_all(
-        &self,
-        program: &Program,
-        queue: &str,
-        user: UserKey,
-        mut stored: Option<StoredUser>,
-        mut received: &[Received],
-        applied: &mut Applied,
-    ) -> usize {
-        while !received.is_empty() {
-            match self.commit_user(program, queue, user, stored.as_ref(), received).await {
-                Ok(committed) => {
-                    applied.considered.extend(committed.considered);
-                    applied.inputs.add_all(&committed.inputs);
-                    received = &received[committed.acknowledge..];
-                    stored = committed.write_after.or(committed.write).or(stored);
-                }
-                Err(fault) => {
-                    applied.faults.push((user, fault));
-                    break;
-                }
-            }
-        }
-        received.len()
-    }
-
-    async fn commit_user(
-        &self,
-        program: &Program,
-        queue: &str,
-        user: UserKey,
-        stored: Option<&StoredUser>,
-        received: &[Received],
-    ) -> Result<commit::Plan, Fault> {
-        let plan = commit::plan(program, user, stored, queue, received, self.clock.now());
-        self.send(&plan.send_before).await?;
-        if !plan.interests.is_empty() {
-            self.interests.note(&plan.interests).await?;
-        }
-        if let Some(item) = &plan.write {
-            self.save(user, item, plan.expected_revision).await?;
-        }
-        self.send(&plan.send_after).await?;
-        if let Some(item) = &plan.write_after {
+    /// Makes the next commit of each of these users. What users have to send goes out together, when all of them
+    /// are written: a call of its own for each would cost as much again as the writes.
+    async fn commit_next(&self, program: &Program, queue: &str, mailboxes: Vec<&mut Mailbox>) {
+        let now = self.clock.now();
+        let (mut commits, mut mailboxes): (Vec<Commit>, Vec<_>) = mailboxes
+            .into_iter()
+            .map(|mailbox| {
+                let plan = commit::plan(program, mailbox.user, mailbox.stored.as_ref(), queue, mailbox.messages(), now);
+                (Commit { user: mailbox.user, plan, fault: None }, mailbox)
+            })
+            .unzip();
+        let send_before =
+            async |plans: &[&commit::Plan]| self.send(plans.iter().flat_map(|plan| &plan.send_before)).await;
+        let send_after =
+            async |plans: &[&commit::Plan]| self.send(plans.iter().flat_map(|plan| &plan.send_after)).await;
+        let note = async |plans: &[&commit::Plan]| {
+            let interests: Vec<_> = plans.iter().flat_map(|plan| plan.interests.iter().cloned()).collect();
+            self.interests.note(&interests).await
+        };
+        together(&mut commits, |plan| !plan.send_before.is_empty(), send_before).await;
+        together(&mut commits, |plan| !plan.interests.is_empty(), note).await;
+        self.write(&mut commits, |plan| Some((plan.write.as_ref()?, plan.expected_revision))).await;
+        together(&mut commits, |plan| !plan.send_after.is_empty(), send_after).await;
+        self.write(&mut commits, |plan| {
             let expected_revision = plan.write.as_ref().map(|item| item.revision).or(plan.expected_revision);
-            self.save(user, item, expected_revision).await?;
+            Some((plan.write_after.as_ref()?, expected_revision))
+        })
+        .await;
+        for (mailbox, commit) in mailboxes.iter_mut().zip(commits) {
+            mailbox.take(commit);
         }
-        Ok(plan)
+    }
+
+    /// Writes an item of each of these commits, side by side.
+    async fn write(&self, commits: &mut [Commit], item: impl Fn(&commit::Plan) -> Option<(&StoredUser, Option<u64>)>) {
+        let writes = commits.iter().map(|commit| {
+            let write = item(&commit.plan).filter(|_| commit.fault.is_none());
+            async move {
+                let Some((item, expected_revision)) = write else { return Ok(()) };
+                self.save(commit.user, item, expected_revision).await
+            }
+        });
+        let results = join_all(writes).await;
+        for (result, commit) in results.into_iter().zip(commits) {
+            commit.fault = commit.fault.take().or(result.err());
+        }
     }
 
     async fn save(&self, user: UserKey, item: &StoredUser, expected_revision: Option<u64>) -> Result<(), Fault> {
@@ -239,7 +201,7 @@ where
     }
 
     /// Hands effects over to their queues and tables.
-    async fn send(&self, effects: &[Effect]) -> Result<(), Fault> {
+    async fn send(&self, effects: impl IntoIterator<Item = &Effect>) -> Result<(), Fault> {
         let mut deliveries = Vec::new();
         let mut told = Vec::new();
         let mut alarms: Vec<(AlarmMessage, Span)> = Vec::new();
@@ -267,5 +229,103 @@ where
             self.alarms.send(&alarms).await?;
         }
         Ok(())
+    }
+}
+
+/// A user's part of a batch.
+struct Mailbox {
+    user: UserKey,
+    stored: Option<StoredUser>,
+    /// The messages up to the first that cannot be read.
+    received: Vec<Received>,
+    /// How many of them are committed.
+    committed: usize,
+    receipts: Vec<String>,
+    fault: Option<Fault>,
+    unreadable: Option<Fault>,
+    inputs: InputCounts,
+    considered: Vec<OutcomeRecord>,
+}
+
+impl Mailbox {
+    fn new(user: UserKey, stored: Result<Option<StoredUser>, Fault>, incoming: Vec<Incoming>) -> Self {
+        let mut receipts = Vec::with_capacity(incoming.len());
+        let mut received = Vec::with_capacity(incoming.len());
+        let mut unreadable = None;
+        for incoming in incoming {
+            receipts.push(incoming.receipt);
+            match incoming.message {
+                Ok(message) if unreadable.is_none() => {
+                    received.push(Received { sequence: incoming.sequence, receives: incoming.receives, message })
+                }
+                Ok(_) => {}
+                Err(why) => {
+                    unreadable.get_or_insert(Fault::Permanent { what: "reading a mailbox message", why });
+                }
+            }
+        }
+        let (stored, fault) = match stored {
+            Ok(stored) => (stored, None),
+            Err(fault) => (None, Some(fault)),
+        };
+        let (inputs, considered) = (InputCounts::default(), Vec::new());
+        Self { user, stored, received, committed: 0, receipts, fault, unreadable, inputs, considered }
+    }
+
+    fn has_work(&self) -> bool {
+        self.fault.is_none() && !self.messages().is_empty()
+    }
+
+    /// What is not committed yet.
+    fn messages(&self) -> &[Received] {
+        &self.received[self.committed..]
+    }
+
+    fn take(&mut self, Commit { plan, fault, .. }: Commit) {
+        self.fault = fault;
+        if self.fault.is_none() {
+            self.considered.extend(plan.considered);
+            self.inputs.add_all(&plan.inputs);
+            self.committed += plan.acknowledge;
+            self.stored = plan.write_after.or(plan.write).or(self.stored.take());
+        }
+    }
+
+    fn end(self, applied: &mut Applied) {
+        applied.failed.extend(self.receipts.into_iter().skip(self.committed));
+        applied.considered.extend(self.considered);
+        applied.inputs.add_all(&self.inputs);
+        applied.faults.extend(self.fault.or(self.unreadable).map(|fault| (self.user, fault)));
+    }
+}
+
+/// A commit under way.
+struct Commit {
+    user: UserKey,
+    plan: commit::Plan,
+    /// Why it goes no further.
+    fault: Option<Fault>,
+}
+
+/// Makes one call for all commits that are concerned. What is refused for good may be refused for the sake of one:
+/// then each is tried alone, so that nobody is held up by somebody else. (What has been sent twice does no harm.)
+async fn together(
+    commits: &mut [Commit],
+    is_concerned: impl Fn(&commit::Plan) -> bool,
+    call: impl AsyncFn(&[&commit::Plan]) -> Result<(), Fault>,
+) {
+    let mut concerned: Vec<&mut Commit> =
+        commits.iter_mut().filter(|commit| commit.fault.is_none() && is_concerned(&commit.plan)).collect();
+    let plans: Vec<&commit::Plan> = concerned.iter().map(|commit| &commit.plan).collect();
+    if plans.is_empty() {
+        return;
+    }
+    match call(&plans).await {
+        Ok(()) => {}
+        Err(Fault::Permanent { .. }) if plans.len() > 1 => {
+            let alone = join_all(plans.iter().map(async |plan| call(&[plan]).await)).await;
+            concerned.iter_mut().zip(alone).for_each(|(commit, result)| commit.fault = result.err());
+        }
+        Err(fault) => concerned.iter_mut().for_each(|commit| commit.fault = Some(fault.clone())),
     }
 }

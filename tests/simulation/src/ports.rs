@@ -12,6 +12,7 @@ use kairos_engine::mailbox::{
     AlarmMessage, DeliveryMessage, DeliveryOrder, Effect, Input, InterestNote, MailboxMessage,
 };
 use kairos_engine::playbook::{Channel, SmsProvider, SmsSettings};
+use kairos_engine::state::UserState;
 use kairos_engine::time::{Span, Timestamp};
 use kairos_protocol::alarms::AlarmIndex;
 use kairos_protocol::delivery::breaker::Breaker;
@@ -359,20 +360,37 @@ impl Records for SimRecords {
 pub struct SimPermissions(pub World);
 
 impl Permissions for SimPermissions {
-    async fn objection(&self, order: &DeliveryOrder) -> Result<Option<Objection>, Fault> {
-        let mut user = Some(order.user);
+    async fn objections(&self, orders: &[&DeliveryOrder]) -> Vec<Result<Option<Objection>, Fault>> {
+        let mut answers = vec![Ok(None); orders.len()];
+        let mut asked: Vec<(usize, UserKey)> = orders.iter().map(|order| order.user).enumerate().collect();
         for _ in 0..=FORWARD_HOPS_MAX {
-            let Some(asked) = user else { break };
-            let read = |inner: &mut Inner| inner.users.read(asked).map(|stored| stored.state);
-            let Some(state) = self.0.call(Port::Permission, read, |_| ()).await? else { break };
-            let is_broken = self.0.lock().mutation == Some(Mutation::NobodyAsksForConsent);
-            if !is_broken && state.consent.refuses(order.channel, order.purpose) {
-                self.0.lock().statistics.count("messages refused before they were sent");
-                return Ok(Some(Objection::NoConsent));
+            if asked.is_empty() {
+                break;
             }
-            user = state.forwarded_to;
+            let read = |inner: &mut Inner| -> Vec<Option<UserState>> {
+                asked.iter().map(|(_, user)| inner.users.read(*user).map(|stored| stored.state)).collect()
+            };
+            let states = match self.0.call(Port::Permission, read, |_| ()).await {
+                Ok(states) => states,
+                Err(fault) => {
+                    asked.iter().for_each(|(index, _)| answers[*index] = Err(fault.clone()));
+                    break;
+                }
+            };
+            let is_broken = self.0.lock().mutation == Some(Mutation::NobodyAsksForConsent);
+            let mut passed_on = Vec::new();
+            for ((index, _), state) in asked.into_iter().zip(states) {
+                let (order, Some(state)) = (orders[index], state) else { continue };
+                if !is_broken && state.consent.refuses(order.channel, order.purpose) {
+                    self.0.lock().statistics.count("messages refused before they were sent");
+                    answers[index] = Ok(Some(Objection::NoConsent));
+                } else {
+                    passed_on.extend(state.forwarded_to.map(|to| (index, to)));
+                }
+            }
+            asked = passed_on;
         }
-        Ok(None)
+        answers
     }
 }
 

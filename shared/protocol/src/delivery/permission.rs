@@ -15,9 +15,9 @@ use crate::port::{Clock, Fault};
 
 /// Who may be written to.
 pub trait Permissions {
-    /// What stands against a message now, strongly consistent: what every commit before the question has written counts, of
-    /// the user that it was decided for and of the one that they have turned out to be.
-    fn objection(&self, order: &DeliveryOrder) -> impl Future<Output = Result<Option<Objection>, Fault>>;
+    /// What stands against each of these messages now, in their order, strongly consistent: what every commit before the
+    /// question has written counts, of the user that it was decided for and of the one that they have turned out to be.
+    fn objections(&self, orders: &[&DeliveryOrder]) -> impl Future<Output = Vec<Result<Option<Objection>, Fault>>>;
 }
 
 /// What stands against a message.
@@ -41,13 +41,47 @@ impl Objection {
     }
 }
 
-/// When it was last known that nothing stands against a message.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Asked(Option<Timestamp>);
+/// What is known of whether a message is still wanted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked {
+    /// When it was last known that nothing stands against it.
+    at: Option<Timestamp>,
+    /// With which answer the attempt ends.
+    refused: Option<Answer>,
+}
 
 impl Asked {
-    fn is_fresh(self, now: Timestamp) -> bool {
-        self.0.is_some_and(|asked_at| now.since(asked_at) < CONSENT_FRESH)
+    /// Asks for all of these messages with one question.
+    pub(super) async fn for_all(
+        permissions: &impl Permissions,
+        clock: &impl Clock,
+        orders: &[&DeliveryOrder],
+    ) -> Vec<Self> {
+        if orders.is_empty() {
+            return Vec::new();
+        }
+        let asked_at = clock.now();
+        let objections = permissions.objections(orders).await;
+        objections.into_iter().map(|objection| Self::of(objection, asked_at)).collect()
+    }
+
+    fn of(objection: Result<Option<Objection>, Fault>, asked_at: Timestamp) -> Self {
+        let refused = match objection {
+            Ok(None) => return Self { at: Some(asked_at), refused: None },
+            Ok(Some(objection)) => objection.answer(),
+            Err(fault) => {
+                let class = match &fault {
+                    Fault::Retryable { .. } => AnswerClass::Retryable,
+                    Fault::Permanent { .. } => AnswerClass::Configuration,
+                };
+                Answer::new(class, "consent_unknown").with_detail(&fault.to_string())
+            }
+        };
+        Self { at: None, refused: Some(refused) }
+    }
+
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.at.is_some_and(|asked_at| now.since(asked_at) < CONSENT_FRESH)
     }
 
     /// Asks, unless that has just been done. Who has refused is written to no later than [`CONSENT_FRESH`] after the commit of
@@ -62,25 +96,18 @@ impl Asked {
         order: &DeliveryOrder,
     ) -> Result<(), Answer> {
         for _ in 0..CONSENT_ASKED_MAX {
+            if let Some(answer) = self.refused.take() {
+                return Err(answer);
+            }
             if self.is_fresh(clock.now()) {
                 return Ok(());
             }
-            let asked_at = clock.now();
-            match permissions.objection(order).await {
-                Ok(None) => self.0 = Some(asked_at),
-                Ok(Some(objection)) => return Err(objection.answer()),
-                Err(fault) => {
-                    let class = match &fault {
-                        Fault::Retryable { .. } => AnswerClass::Retryable,
-                        Fault::Permanent { .. } => AnswerClass::Configuration,
-                    };
-                    return Err(Answer::new(class, "consent_unknown").with_detail(&fault.to_string()));
-                }
-            }
+            *self = Self::for_all(permissions, clock, &[order]).await.pop().unwrap_or_default();
         }
-        if self.is_fresh(clock.now()) {
-            return Ok(());
+        match self.refused.take() {
+            Some(answer) => Err(answer),
+            None if self.is_fresh(clock.now()) => Ok(()),
+            None => Err(Answer::new(AnswerClass::Retryable, "consent_not_fresh")),
         }
-        Err(Answer::new(AnswerClass::Retryable, "consent_not_fresh"))
     }
 }

@@ -95,13 +95,14 @@ impl Records for World {
 }
 
 impl Permissions for World {
-    async fn objection(&self, _order: &DeliveryOrder) -> Result<Option<Objection>, Fault> {
+    async fn objections(&self, orders: &[&DeliveryOrder]) -> Vec<Result<Option<Objection>, Fault>> {
         self.asked.set(self.asked.get() + 1);
         self.now.set(self.now.get().plus(self.asking_takes.get()));
-        match self.no_answer.borrow().clone() {
+        let answer = match self.no_answer.borrow().clone() {
             Some(fault) => Err(fault),
             None => Ok(*self.objection.borrow()),
-        }
+        };
+        orders.iter().map(|_| answer.clone()).collect()
     }
 }
 
