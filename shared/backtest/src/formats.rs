@@ -18,6 +18,7 @@ use serde_json::Value;
 
 pub use purchases::PurchaseColumns;
 pub(crate) use purchases::{OpenOrder, finish, stitch};
+pub(crate) use rees46::Made;
 pub(crate) use rows::{Recorded, Routed, Rows};
 
 use purchases::Purchases;

@@ -84,7 +84,7 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::formats::{Defaults, Recorded};
+    use crate::formats::{Defaults, Made, Recorded};
     use kairos_engine::identifiers::UserKey;
     use kairos_engine::mailbox::Input;
 
@@ -99,7 +99,7 @@ mod tests {
         let (parts, late) = order.arrange(0, inputs, &Groups::default(), 128);
         let mut items: Vec<Item> = parts.into_iter().flatten().collect();
         items.sort_by_key(|item| (item.now, item.place));
-        let at = |item: &Item| item.what.input(&Defaults::default(), &mut None).at().as_millis();
+        let at = |item: &Item| item.what.input(&Defaults::default(), &mut Made::default()).at().as_millis();
         (items.iter().map(at).collect(), late)
     }
 

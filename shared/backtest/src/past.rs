@@ -14,7 +14,7 @@ use kairos_engine::state::UserState;
 use kairos_engine::time::Timestamp;
 use rayon::prelude::*;
 
-use crate::formats::{Defaults, OpenOrder, Routed, Rows, finish, stitch};
+use crate::formats::{Defaults, Made, OpenOrder, Routed, Rows, finish, stitch};
 use crate::order::Order;
 use crate::pieces::{Piece, cut};
 use crate::run::defaults;
@@ -89,7 +89,7 @@ pub fn past(
     let mut world = World::new(program);
     world.tally.kept = Some(Vec::new());
     let mut shard = Shard { pending: items, worlds: vec![world] };
-    shard.apply(&playing, at);
+    shard.apply(&playing, at, &mut Made::default());
     shard.finish(&playing, at);
     let Some(World { users, tally }) = shard.worlds.pop() else { return Ok(None) };
     let known = [UserKey::known(user), UserKey::anonymous(user)].into_iter().find(|key| users.contains_key(key));

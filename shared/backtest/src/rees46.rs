@@ -126,8 +126,8 @@ impl Row<'_> {
     /// The properties of that event: the product, or an order of it, because the format has one line for each
     /// product bought.
     pub fn properties(&self, order_id: impl Display, currency: Option<&str>) -> Map<String, Value> {
-        let mut product = Map::new();
-        self.write_product(&mut product, currency);
+        let product: Map<String, Value> =
+            self.details(currency).map(|(name, detail)| (name.to_owned(), detail.value())).collect();
         if *self.event != EventName::OrderCompleted {
             return product;
         }
@@ -144,47 +144,57 @@ impl Row<'_> {
         order
     }
 
-    /// Writes the product as an event names it. What another product of the same details has left there is written
-    /// over: a recording has millions of them.
-    pub(crate) fn write_product(&self, product: &mut Map<String, Value>, currency: Option<&str>) {
-        let known = |text: &'_ str| !text.is_empty();
-        // In the order of their names, which is a map's.
+    /// What is said of the product, in the order of the names, which is a map's.
+    fn details<'d>(&'d self, currency: Option<&'d str>) -> impl Iterator<Item = (&'static str, Detail<'d>)> {
+        let known = |text: &'d str| (!text.is_empty()).then_some(Detail::Text(text));
         let details = [
-            ("brand", known(self.brand).then_some(Detail::Text(self.brand))),
-            ("category", known(self.category).then_some(Detail::Text(self.category))),
+            ("brand", known(self.brand)),
+            ("category", known(self.category)),
             ("currency", currency.filter(|_| self.price.is_some()).map(Detail::Text)),
             ("name", Some(Detail::NameOf(self))),
             ("price", self.price.map(Detail::Price)),
             ("product_id", Some(Detail::Text(self.product_id))),
             ("quantity", Some(Detail::One)),
         ];
-        let details = || details.iter().filter_map(|(name, detail)| Some((*name, detail.as_ref()?)));
-        if product.keys().map(String::as_str).eq(details().map(|(name, _)| name)) {
-            product.values_mut().zip(details()).for_each(|(value, (_, detail))| detail.write(value));
-            return;
-        }
-        *product = details().map(|(name, detail)| (name.to_owned(), detail.value())).collect();
+        details.into_iter().filter_map(|(name, detail)| Some((name, detail?)))
+    }
+
+    /// Which properties its event has.
+    pub(crate) fn shape(&self) -> Shape {
+        let known = [!self.brand.is_empty(), !self.category.is_empty(), self.price.is_some()];
+        Shape { kind: self.kind, known }
+    }
+
+    /// Writes the product over another one, whose event has the same [`Shape`] and is no order.
+    pub(crate) fn write_over(&self, product: &mut Map<String, Value>, currency: Option<&str>) {
+        product.values_mut().zip(self.details(currency)).for_each(|(value, (_, detail))| detail.write(value));
     }
 
     /// The format has no names: brand and the end of the category make one.
     fn push_name(&self, name: &mut String) {
-        let kind = self.category.rsplit('.').next().unwrap_or_default();
-        if self.brand.is_empty() && kind.is_empty() {
+        let kind = match self.category.bytes().rposition(|byte| byte == b'.') {
+            Some(point) => &self.category[point + 1..],
+            None => self.category,
+        };
+        name.push_str(self.brand);
+        if !self.brand.is_empty() && !kind.is_empty() {
+            name.push(' ');
+        }
+        // Words of a category are joined by underscores.
+        name.extend(kind.chars().map(|letter| if letter == '_' { ' ' } else { letter }));
+        if name.is_empty() {
             name.push_str("Product ");
             name.push_str(self.product_id);
-            return;
-        }
-        name.push_str(self.brand);
-        if !kind.is_empty() {
-            // Words of a category are joined by underscores.
-            for (place, word) in kind.split('_').enumerate() {
-                if place > 0 || !self.brand.is_empty() {
-                    name.push(' ');
-                }
-                name.push_str(word);
-            }
         }
     }
+}
+
+/// Which properties the event of a row has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    kind: &'static str,
+    /// Whether brand, category and price are known.
+    known: [bool; 3],
 }
 
 /// A detail of a product.

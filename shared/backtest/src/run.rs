@@ -13,7 +13,7 @@ use kairos_engine::playbook::Playbook;
 use kairos_engine::program::Program;
 use rayon::prelude::*;
 
-use crate::formats::{Defaults, OpenOrder, Rows, finish, stitch};
+use crate::formats::{Defaults, Made, OpenOrder, Rows, finish, stitch};
 use crate::groups::{Groups, Move};
 use crate::order::Order;
 use crate::pieces::{Piece, cut};
@@ -199,9 +199,9 @@ impl<'a> Run<'a> {
         self.order = order;
         let until = if is_last || too_many { self.order.newest } else { self.order.edge() };
         let playing = &self.playing;
-        self.shards.par_iter_mut().zip(parts).for_each(|(shard, parts)| {
+        self.shards.par_iter_mut().zip(parts).for_each_init(Made::default, |made, (shard, parts)| {
             shard.pending.extend(parts.into_iter().flatten());
-            shard.apply(playing, until);
+            shard.apply(playing, until, made);
         });
         self.pending = self.shards.iter().map(|shard| shard.pending.len()).sum();
         let users: usize = self.shards.iter().map(|shard| shard.worlds[0].users.len()).sum();

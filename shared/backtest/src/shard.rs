@@ -13,7 +13,7 @@ use kairos_engine::time::{Span, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::Reachable;
-use crate::formats::{Defaults, Recorded};
+use crate::formats::{Defaults, Made, Recorded};
 use crate::tally::{Places, Tally};
 
 /// The span in which the messages of one user are counted for the gate.
@@ -110,14 +110,14 @@ impl Sends {
 
 impl Shard {
     /// Applies what is pending up to `until`, in the order of the recording.
-    pub(crate) fn apply(&mut self, playing: &[Playing<'_>], until: Timestamp) {
+    pub(crate) fn apply(&mut self, playing: &[Playing<'_>], until: Timestamp, made: &mut Made) {
         // Stable: what one row says stays in its order.
         self.pending.sort_by_key(|item| (item.now, item.place));
         let ready = self.pending.partition_point(|item| item.now <= until);
         let later = self.pending.split_off(ready);
         let ready = std::mem::replace(&mut self.pending, later);
         for (world, playing) in self.worlds.iter_mut().zip(playing) {
-            world.apply(playing, &ready);
+            world.apply(playing, &ready, made);
         }
     }
 
@@ -137,11 +137,10 @@ impl World {
         Self { users: HashMap::default(), tally: Tally::new(program.playbook()) }
     }
 
-    fn apply(&mut self, playing: &Playing<'_>, items: &[Item]) {
+    fn apply(&mut self, playing: &Playing<'_>, items: &[Item], made: &mut Made) {
         let mut told: VecDeque<(UserKey, UserKey, Input)> = VecDeque::new();
-        let mut last = None;
         for (index, item) in items.iter().enumerate() {
-            self.take(playing, item, &mut last, &mut told);
+            self.take(playing, item, made, &mut told);
             // What one actor tells another comes behind everything that the same row says, as it does when
             // it goes through a queue.
             let row_ends = items.get(index + 1).is_none_or(|next| (next.now, next.place) != (item.now, item.place));
@@ -156,10 +155,10 @@ impl World {
         &mut self,
         playing: &Playing<'_>,
         item: &Item,
-        last: &mut Option<Input>,
+        made: &mut Made,
         told: &mut VecDeque<(UserKey, UserKey, Input)>,
     ) {
-        let input = item.what.input(&playing.defaults, last);
+        let input = item.what.input(&playing.defaults, made);
         if item.introduce && !self.users.contains_key(&item.user) {
             let introduction = introduction(playing, item.user, input);
             self.users.insert(item.user, Box::default());

@@ -10,7 +10,7 @@ use serde_json::Map;
 
 use super::rows::{Recorded, Rows, read_csv};
 use super::{Columns, Defaults};
-use crate::rees46::{self, Clock, Row};
+use crate::rees46::{self, Clock, Row, Shape};
 
 /// Reads its rows.
 #[derive(Debug)]
@@ -74,32 +74,46 @@ impl KeptRow {
         Row { user_id, at, kind, product_id, session, event, category, brand, price }
     }
 
-    /// The event that it is. Where `last` holds one of the same kind, it is written over that: most memory that events
-    /// take is taken for texts that are as long as those before.
-    pub(crate) fn input<'i>(&self, defaults: &Defaults, last: &'i mut Option<Input>) -> &'i Input {
+    /// The event that it is, written over one of the same shape where there is one.
+    pub(crate) fn input<'i>(&self, defaults: &Defaults, Made(made): &'i mut Made) -> &'i Input {
         let row = self.row();
+        let shape = row.shape();
         let currency = defaults.currency.as_ref().map(|currency| currency.as_str());
-        if let Some(Input::Event { event, .. }) = last
-            && let EventKind::Track { event: name, properties } = &mut event.kind
-            && *name == *row.event
-            && *name != EventName::OrderCompleted
-            && event.source == defaults.source
-            && let Some(user_id) = &mut event.user_id
-        {
-            row.write_product(properties, currency);
-            user_id.clear();
-            user_id.push_str(row.user_id);
-            (event.id, event.at) = (self.id, row.at);
-            event.read_products();
-        } else {
-            let kind = EventKind::Track { event: row.event(), properties: row.properties(self.id, currency) };
-            let user_id = Some(row.user_id.to_owned());
-            let event = Event::new(self.id, row.at, defaults.source.clone(), user_id, None, kind, Map::new());
-            *last = Some(Input::event(event));
+        let place = made.iter().position(|(known, _)| *known == shape).unwrap_or(made.len());
+        match made.get_mut(place) {
+            Some((_, Input::Event { event, .. })) if *row.event != EventName::OrderCompleted => {
+                self.write_over(&row, event, currency);
+            }
+            known => {
+                let kind = EventKind::Track { event: row.event(), properties: row.properties(self.id, currency) };
+                let user_id = Some(row.user_id.to_owned());
+                let event = Event::new(self.id, row.at, defaults.source.clone(), user_id, None, kind, Map::new());
+                match known {
+                    Some((_, known)) => *known = Input::event(event),
+                    None => made.push((shape, Input::event(event))),
+                }
+            }
         }
-        last.as_ref().expect("it was just put there")
+        &made[place].1
+    }
+
+    /// Writes this event over another one of the same shape, which is no order.
+    fn write_over(&self, row: &Row<'_>, event: &mut Event, currency: Option<&str>) {
+        if let EventKind::Track { properties, .. } = &mut event.kind {
+            row.write_over(properties, currency);
+        }
+        let user_id = event.user_id.get_or_insert_default();
+        user_id.clear();
+        user_id.push_str(row.user_id);
+        (event.id, event.at) = (self.id, row.at);
+        event.read_products();
     }
 }
+
+/// Events that were made of rows with the same defaults, the newest of each shape: most of the time that the next one
+/// takes is memory taken for texts that are as long as those before.
+#[derive(Debug, Default)]
+pub(crate) struct Made(Vec<(Shape, Input)>);
 
 #[cfg(test)]
 mod tests {
@@ -126,10 +140,10 @@ mod tests {
             let defaults = Defaults { source: "import".into(), currency, ..Defaults::default() };
             reader.read(text.as_bytes(), &defaults, &mut read);
             prop_assert_eq!(read.inputs.len(), rows.len());
-            let mut last = None;
+            let mut made = Made::default();
             for routed in &read.inputs {
-                let alone = routed.what.input(&defaults, &mut None).clone();
-                prop_assert_eq!(routed.what.input(&defaults, &mut last), &alone);
+                let alone = routed.what.input(&defaults, &mut Made::default()).clone();
+                prop_assert_eq!(routed.what.input(&defaults, &mut made), &alone);
             }
         }
     }

@@ -8,7 +8,7 @@ use kairos_engine::time::Timestamp;
 
 use super::Defaults;
 use super::purchases::OpenOrder;
-use super::rees46::KeptRow;
+use super::rees46::{KeptRow, Made};
 
 /// An input on its way to the actor it belongs to.
 #[derive(Debug)]
@@ -35,11 +35,11 @@ pub(crate) enum Recorded {
 }
 
 impl Recorded {
-    /// The input. One that is made for it takes the place of the `last` one that was made.
-    pub(crate) fn input<'i>(&'i self, defaults: &Defaults, last: &'i mut Option<Input>) -> &'i Input {
+    /// The input. One that is made for it takes the place of one that was made before.
+    pub(crate) fn input<'i>(&'i self, defaults: &Defaults, made: &'i mut Made) -> &'i Input {
         match self {
             Self::Input(input) => input,
-            Self::Rees46(row) => row.input(defaults, last),
+            Self::Rees46(row) => row.input(defaults, made),
         }
     }
 
