@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use std::fs;
 
 use aws_credential_types::Credentials;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, WriteRequest};
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 use aws_types::SdkConfig;
 use kairos_engine::playbook::Channel;
@@ -32,7 +32,7 @@ const ATTEMPTS: [&str; 80] = [
     "GetItem PlaybookTable",
     "BatchGetItem PlaybookTable",
     "PutItem PlaybookTable",
-    "PutItem InterestsTable",
+    "BatchWriteItem InterestsTable",
     "Query InterestsTable",
     "GetItem CatalogueTable",
     "BatchGetItem CatalogueTable",
@@ -60,7 +60,7 @@ const ATTEMPTS: [&str; 80] = [
     "BatchGetItem SuppressionsTable",
     "PutItem SuppressionsTable",
     "DeleteItem SuppressionsTable",
-    "PutItem AddressesTable",
+    "BatchWriteItem AddressesTable",
     "UpdateItem AddressesTable",
     "Query AddressesTable",
     "SendMessage EventsQueueUrl",
@@ -117,7 +117,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "PutItem UsersTable",
             "GetItem PlaybookTable",
             "BatchGetItem PlaybookTable",
-            "PutItem InterestsTable",
+            "BatchWriteItem InterestsTable",
             "SendMessage EventsQueueUrl",
             "SendMessage DeliveriesQueueUrl",
             "SendMessage AlarmsQueueUrl",
@@ -162,7 +162,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "DeleteItem InboxTable",
             "Query InboxTable",
             "BatchGetItem SuppressionsTable",
-            "PutItem AddressesTable",
+            "BatchWriteItem AddressesTable",
             "SendMessage EventsQueueUrl",
             "SendMessage DeliveriesQueueUrl",
             "SendMessage FeedbackQueueUrl",
@@ -388,6 +388,12 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
             let keys = KeysAndAttributes::builder().keys(keys).build().unwrap();
             verdict(dynamodb.batch_get_item().request_items(table, keys).send().await)
         }
+        // It deletes what is not there.
+        "BatchWriteItem" => {
+            let delete = DeleteRequest::builder().set_key(Some(keys)).build().unwrap();
+            let write = WriteRequest::builder().delete_request(delete).build();
+            verdict(dynamodb.batch_write_item().request_items(table, vec![write]).send().await)
+        }
         // Under a condition that cannot hold, so that nothing is written.
         "PutItem" => verdict(
             dynamodb
@@ -400,7 +406,6 @@ async fn is_allowed(stage: &Stage, config: &SdkConfig, attempt: &str) -> bool {
                 .item("kind", text("permission"))
                 .item("id", text("permission"))
                 .item("delivery", text("permission"))
-                .item("address", text("permission"))
                 .item("period", text("permission"))
                 .item("at", text("permission"))
                 .condition_expression("attribute_exists(never)")
