@@ -36,14 +36,17 @@ pub struct Row<'r> {
     pub product_id: &'r str,
     /// In which visit.
     pub session: &'r str,
-    pub(crate) event: &'static EventName,
+    pub(crate) known: &'static Known,
     pub(crate) category: &'r str,
     pub(crate) brand: &'r str,
     pub(crate) price: Option<f64>,
 }
 
-/// The format's words, and what they mean.
-static KINDS: [(&str, EventName); 4] = [
+/// A word of the format, and what it means.
+pub(crate) type Known = (&'static str, EventName);
+
+/// The format's words.
+static KINDS: [Known; 4] = [
     ("view", EventName::ProductViewed),
     ("cart", EventName::ProductAdded),
     ("remove_from_cart", EventName::ProductRemoved),
@@ -93,7 +96,7 @@ impl Columns {
         };
         let time = field(self.time);
         let kind = field(self.kind);
-        let Some((kind, event)) = KINDS.iter().find(|(known, _)| *known == kind) else {
+        let Some(known) = KINDS.iter().find(|(known, _)| *known == kind) else {
             let known: Vec<&str> = KINDS.iter().map(|(known, _)| *known).collect();
             return Err(format!("event_type is {kind:?} and must be one of {}", known.join(", ")));
         };
@@ -106,8 +109,8 @@ impl Columns {
             at: clock
                 .read(time)
                 .ok_or_else(|| format!("event_time is {time:?} and must be like 2019-10-01 00:00:00 UTC"))?,
-            kind,
-            event,
+            kind: known.0,
+            known,
             product_id: id("product_id", self.product)?,
             session: short("user_session", self.session)?,
             category,
@@ -120,7 +123,12 @@ impl Columns {
 impl Row<'_> {
     /// What it is in Segment's vocabulary.
     pub fn event(&self) -> EventName {
-        self.event.clone()
+        self.known.1.clone()
+    }
+
+    /// Whether that is an order.
+    pub(crate) fn is_order(&self) -> bool {
+        self.known.1 == EventName::OrderCompleted
     }
 
     /// The properties of that event: the product, or an order of it, because the format has one line for each
@@ -128,7 +136,7 @@ impl Row<'_> {
     pub fn properties(&self, order_id: impl Display, currency: Option<&str>) -> Map<String, Value> {
         let product: Map<String, Value> =
             self.details(currency).map(|(name, detail)| (name.to_owned(), detail.value())).collect();
-        if *self.event != EventName::OrderCompleted {
+        if !self.is_order() {
             return product;
         }
         let mut order = Map::new();

@@ -1,8 +1,9 @@
 //! REES46's open data, as events.
 
-use kairos_engine::bounds::ID_BYTES_MAX;
+use std::sync::{Arc, OnceLock};
+
+use kairos_engine::bounds::{BACKTEST_PIECE_BYTES, BACKTEST_ROW_BYTES_MAX, ID_BYTES_MAX, TEXT_BYTES_MAX};
 use kairos_engine::event::{Event, EventKind};
-use kairos_engine::event_name::EventName;
 use kairos_engine::identifiers::{InputId, UserKey};
 use kairos_engine::mailbox::Input;
 use kairos_engine::time::Timestamp;
@@ -10,7 +11,7 @@ use serde_json::Map;
 
 use super::rows::{Recorded, Rows, read_csv};
 use super::{Columns, Defaults};
-use crate::rees46::{self, Clock, Row, Shape};
+use crate::rees46::{self, Clock, Known, Row, Shape};
 
 /// Reads its rows.
 #[derive(Debug)]
@@ -24,54 +25,62 @@ impl Rees46 {
 
     pub(crate) fn read(&self, text: &[u8], fields: usize, rows: &mut Rows) {
         let mut clock = Clock::default();
+        let texts = Arc::new(OnceLock::new());
+        // Half of a row are its time, its visit and numbers.
+        let mut kept = String::with_capacity(text.len() / 2);
         read_csv(text, fields, rows, |row, rows| {
             let row = self.0.read(|column| row.get(column).copied(), ID_BYTES_MAX, &mut clock)?;
             rows.check_time(row.at)?;
             rows.events += 1;
-            let user = UserKey::known(row.user_id);
-            rows.keep(user, row.at, Recorded::Rees46(Box::new(KeptRow::of(&row, rows.event_id()))), true);
+            let id = rows.event_id();
+            let what = KeptRow::of(&row, id, &mut kept, Arc::clone(&texts));
+            rows.keep(UserKey::known(row.user_id), row.at, Recorded::Rees46(what), true);
             Ok(())
         });
+        texts.set(kept).expect("the texts of a piece are kept once");
     }
 }
 
 /// A row until its turn comes. It takes a tenth of the memory of the event that it is, and whoever applies that makes
-/// and drops it while it is at hand.
+/// it while it is at hand.
 #[derive(Debug)]
 pub(crate) struct KeptRow {
     id: InputId,
     at: Timestamp,
-    kind: &'static str,
-    event: &'static EventName,
+    known: &'static Known,
     price: Option<f64>,
-    /// The texts, one behind the other.
-    text: Box<str>,
-    /// Where they end.
-    ends: [u32; 5],
+    /// The texts of all rows that were read together, one behind the other.
+    texts: Arc<OnceLock<String>>,
+    /// Where this row's begin.
+    start: u32,
+    /// And how long they are.
+    lengths: [u16; 5],
 }
 
+const _: () = assert!(ID_BYTES_MAX <= u16::MAX as usize && TEXT_BYTES_MAX <= u16::MAX as usize);
+const _: () = assert!(BACKTEST_ROW_BYTES_MAX + BACKTEST_PIECE_BYTES <= u32::MAX as usize);
+
 impl KeptRow {
-    fn of(row: &Row<'_>, id: InputId) -> Self {
+    fn of(row: &Row<'_>, id: InputId, kept: &mut String, texts: Arc<OnceLock<String>>) -> Self {
+        let start = kept.len() as u32;
         // The visit is part of orders alone.
-        let session = if *row.event == EventName::OrderCompleted { row.session } else { "" };
-        let texts = [row.user_id, row.product_id, row.category, row.brand, session];
-        let mut text = String::with_capacity(texts.iter().map(|text| text.len()).sum());
-        let ends = texts.map(|part| {
-            text.push_str(part);
-            text.len() as u32
+        let session = if row.is_order() { row.session } else { "" };
+        let lengths = [row.user_id, row.product_id, row.category, row.brand, session].map(|text| {
+            kept.push_str(text);
+            text.len() as u16
         });
-        Self { id, at: row.at, kind: row.kind, event: row.event, price: row.price, text: text.into(), ends }
+        Self { id, at: row.at, known: row.known, price: row.price, texts, start, lengths }
     }
 
     fn row(&self) -> Row<'_> {
-        let mut start = 0;
-        let [user_id, product_id, category, brand, session] = self.ends.map(|end| {
-            let text = &self.text[start..end as usize];
-            start = end as usize;
+        let mut rest = &self.texts.get().expect("rows are applied when all of a piece are read")[self.start as usize..];
+        let [user_id, product_id, category, brand, session] = self.lengths.map(|length| {
+            let (text, behind) = rest.split_at(usize::from(length));
+            rest = behind;
             text
         });
-        let Self { at, kind, event, price, .. } = *self;
-        Row { user_id, at, kind, product_id, session, event, category, brand, price }
+        let Self { at, known, price, .. } = *self;
+        Row { user_id, at, kind: known.0, product_id, session, known, category, brand, price }
     }
 
     /// The event that it is, written over one of the same shape where there is one.
@@ -81,7 +90,7 @@ impl KeptRow {
         let currency = defaults.currency.as_ref().map(|currency| currency.as_str());
         let place = made.iter().position(|(known, _)| *known == shape).unwrap_or(made.len());
         match made.get_mut(place) {
-            Some((_, Input::Event { event, .. })) if *row.event != EventName::OrderCompleted => {
+            Some((_, Input::Event { event, .. })) if !row.is_order() => {
                 self.write_over(&row, event, currency);
             }
             known => {

@@ -31,7 +31,7 @@ pub(crate) enum Recorded {
     /// An input.
     Input(Box<Input>),
     /// A row of which one is made when its turn comes.
-    Rees46(Box<KeptRow>),
+    Rees46(KeptRow),
 }
 
 impl Recorded {
