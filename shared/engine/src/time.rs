@@ -44,8 +44,8 @@ impl Timestamp {
     /// Reads an RFC 3339 time (`2026-11-21T10:00:00Z`, `…+00:00`, a fraction of any length).
     /// Gives `None` for anything else, and for times outside the years 1970 to 9999.
     pub fn parse(text: &str) -> Option<Self> {
-        let parsed: jiff::Timestamp = text.trim().parse().ok()?;
-        let millis = parsed.as_millisecond();
+        let text = text.trim();
+        let millis = plain(text).or_else(|| text.parse().ok())?.as_millisecond();
         (0..=253_402_300_799_999).contains(&millis).then_some(Self::from_millis(millis))
     }
 
@@ -66,6 +66,30 @@ impl Timestamp {
     pub const fn since(self, earlier: Self) -> Span {
         Span(self.as_millis().saturating_sub(earlier.as_millis()))
     }
+}
+
+/// Reads a time as nearly all clients write it: `2026-11-21T10:00:00Z`, or with milliseconds. Every event has some.
+fn plain(text: &str) -> Option<jiff::Timestamp> {
+    let text = text.as_bytes();
+    let number = |from: usize, to: usize| {
+        let mut number = 0_i16;
+        for digit in &text[from..to] {
+            number = number * 10 + i16::from(digit.is_ascii_digit().then(|| digit - b'0')?);
+        }
+        Some(number)
+    };
+    let two = |from: usize| number(from, from + 2).map(|number| number as i8);
+    let millis = match text {
+        [.., b'Z'] if text.len() == 20 => 0,
+        [.., b'Z'] if text.len() == 24 && text[19] == b'.' => number(20, 23)?,
+        _ => return None,
+    };
+    if [text[4], text[7], text[10], text[13], text[16]] != *b"--T::" {
+        return None;
+    }
+    let date = jiff::civil::Date::new(number(0, 4)?, two(5)?, two(8)?).ok()?;
+    let time = jiff::civil::Time::new(two(11)?, two(14)?, two(17)?, i32::from(millis) * 1_000_000).ok()?;
+    jiff::tz::Offset::UTC.to_timestamp(date.to_datetime(time)).ok()
 }
 
 impl Default for Timestamp {
@@ -246,6 +270,34 @@ mod tests {
                 Err(_) => alloc::format!("{millis} ms since 1970"),
             };
             assert_eq!(Timestamp::from_millis(millis).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn times_in_the_usual_form_are_read_as_any_other() {
+        let forms = [
+            "2024-02-29T23:59:59Z",
+            "2023-02-29T00:00:00Z",
+            "2019-10-01T24:00:00Z",
+            "2016-12-31T23:59:60Z",
+            "2019-10-01T00:00:00.250Z",
+            "2019-10-01T00:00:00,250Z",
+            "2019-10-01 00:00:00.250Z",
+            "2019-13-01T00:00:00.250Z",
+            "2019-10-01T00:00:00.25aZ",
+            "0000-01-01T00:00:00Z",
+            "9999-12-31T23:59:59.999Z",
+            "+019-10-01T00:00:00Z",
+            "2019-1\u{1f600}01T00:00:0Z",
+        ];
+        for text in forms {
+            let parsed = text.parse::<jiff::Timestamp>().ok();
+            assert!(plain(text).is_none() || plain(text) == parsed, "{text}");
+        }
+        assert!(plain(forms[0]).is_some() && plain(forms[4]).is_some());
+        for millis in (0..8_000).map(|number| number * 31_556_926_007) {
+            let text = jiff::Timestamp::from_millisecond(millis).map(|time| alloc::format!("{time:.3}")).unwrap();
+            assert_eq!(plain(&text).unwrap().as_millisecond(), millis, "{text}");
         }
     }
 
