@@ -203,7 +203,8 @@ fn by_play<'a>(
 }
 
 fn name(key: UserKey, state: &UserState) -> String {
-    state.user_id.clone().or_else(|| state.anonymous_id.clone()).unwrap_or_else(|| key.to_string())
+    let id = state.user_id.as_ref().or(state.anonymous_id.as_ref());
+    id.map_or_else(|| key.to_string(), ToString::to_string)
 }
 
 /// What a reviewer asks to hold.

@@ -347,7 +347,7 @@ impl<'a> Run<'a> {
             Channel::WebPush | Channel::MobilePush if !state.is_reachable(channel) => None,
             // The shop knows its user by the id it gave. Where their browsers and devices are is read when the message is sent.
             Channel::Webhook | Channel::OnSite | Channel::WebPush | Channel::MobilePush => {
-                state.user_id.clone().or_else(|| state.anonymous_id.clone())
+                state.user_id.as_ref().or(state.anonymous_id.as_ref()).map(ToString::to_string)
             }
             personal => state.profile.address(personal).map(ToString::to_string),
         }

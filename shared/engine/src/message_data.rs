@@ -11,7 +11,7 @@ impl MessageData {
         let fact = |fact: ContextFact| state.facts.get(&fact).cloned();
         Self {
             user: PersonData {
-                id: state.user_id.clone(),
+                id: state.user_id.clone().map(Into::into),
                 first_name: state.profile.first_name.clone(),
                 last_name: state.profile.last_name.clone(),
             },

@@ -47,10 +47,10 @@ pub struct UserState {
     pub clock: Timestamp,
     /// The id under which the shop knows the user.
     #[n(1)]
-    pub user_id: Option<String>,
+    pub user_id: Option<Name>,
     /// The newest id of the user as a visitor.
     #[n(2)]
-    pub anonymous_id: Option<String>,
+    pub anonymous_id: Option<Name>,
     /// The actor that has taken over; this one only passes on.
     #[n(3)]
     pub forwarded_to: Option<UserKey>,

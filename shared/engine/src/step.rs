@@ -19,6 +19,7 @@ use crate::local_time::LocalClock;
 use crate::mailbox::{Effect, Input, InterestNote};
 use crate::moment::MomentState;
 use crate::money::Currency;
+use crate::name::Name;
 use crate::outcome::{InputCounts, InputOutcome, OutcomeRecord};
 use crate::playbook::{Channel, Interest};
 use crate::plays::Start;
@@ -473,10 +474,10 @@ enum PassedOn {
     No { circle_broken: bool },
 }
 
-fn keep_newest(field: &mut Option<alloc::string::String>, newer: Option<&alloc::string::String>) {
+fn keep_newest(field: &mut Option<Name>, newer: Option<&String>) {
     if let Some(newer) = newer
-        && field.as_ref() != Some(newer)
+        && field.as_deref() != Some(newer.as_str())
     {
-        *field = Some(newer.clone());
+        *field = Some(Name::from(newer.as_str()));
     }
 }

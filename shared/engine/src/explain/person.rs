@@ -18,7 +18,7 @@ pub fn name(state: &UserState) -> Option<String> {
         [&profile.first_name, &profile.last_name].into_iter().flatten().map(String::as_str).collect();
     match (names.is_empty(), &state.user_id) {
         (false, _) => Some(names.join(" ")),
-        (true, Some(user_id)) => Some(user_id.clone()),
+        (true, Some(user_id)) => Some(user_id.to_string()),
         (true, None) => state.anonymous_id.as_ref().map(|id| format!("visitor {id}")),
     }
 }
@@ -27,17 +27,17 @@ pub fn name(state: &UserState) -> Option<String> {
 pub fn facts(key: UserKey, state: &UserState) -> Vec<(&'static str, String)> {
     let mut facts = vec![("key", key.to_string()), ("clock", Time(state.clock).to_string())];
     let known = [
-        ("userId", &state.user_id),
-        ("visitor", &state.anonymous_id),
-        ("email", &state.profile.email),
-        ("phone", &state.profile.phone),
-        ("telegram", &state.profile.telegram),
-        ("viber", &state.profile.viber),
-        ("whatsapp", &state.profile.whatsapp),
-        ("language", &state.profile.locale),
-        ("time zone", &state.time_zone),
+        ("userId", state.user_id.as_deref()),
+        ("visitor", state.anonymous_id.as_deref()),
+        ("email", state.profile.email.as_deref()),
+        ("phone", state.profile.phone.as_deref()),
+        ("telegram", state.profile.telegram.as_deref()),
+        ("viber", state.profile.viber.as_deref()),
+        ("whatsapp", state.profile.whatsapp.as_deref()),
+        ("language", state.profile.locale.as_deref()),
+        ("time zone", state.time_zone.as_deref()),
     ];
-    facts.extend(known.into_iter().filter_map(|(what, value)| Some((what, value.clone()?))));
+    facts.extend(known.into_iter().filter_map(|(what, value)| Some((what, value?.to_owned()))));
     match state.cart.items() {
         [] => facts.push(("cart", "empty".to_owned())),
         items => facts.extend(items.iter().rev().map(|item| ("cart", product(item)))),

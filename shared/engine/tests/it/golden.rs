@@ -247,7 +247,7 @@ fn order() -> DeliveryOrder {
         who: None,
         data: MessageData {
             user: PersonData {
-                id: state.user_id.clone(),
+                id: state.user_id.clone().map(Into::into),
                 first_name: state.profile.first_name.clone(),
                 last_name: state.profile.last_name.clone(),
             },

@@ -85,8 +85,8 @@ pub(crate) fn largest_state(plays: usize) -> UserState {
     let far = far();
     let mut state = UserState {
         clock: far,
-        user_id: Some(long(0, ID_BYTES_MAX)),
-        anonymous_id: Some(long(0, ID_BYTES_MAX)),
+        user_id: Some(long(0, ID_BYTES_MAX).into()),
+        anonymous_id: Some(long(0, ID_BYTES_MAX).into()),
         forwarded_to: Some(UserKey::known("x")),
         orders: Orders { count: u32::MAX, last_at: Some(far) },
         decisions: u64::MAX,
