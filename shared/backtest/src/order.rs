@@ -68,7 +68,9 @@ impl Order {
         groups: &Groups,
         shards: usize,
     ) -> (Vec<Vec<Item>>, u64) {
-        let mut parts: Vec<Vec<Item>> = (0..shards).map(|_| Vec::new()).collect();
+        // Keys are hashes: all parts are about as large, so that few have to grow.
+        let most = inputs.len() / shards * 3 / 2 + 1;
+        let mut parts: Vec<Vec<Item>> = (0..shards).map(|_| Vec::with_capacity(most)).collect();
         let mut late = 0;
         for Routed { user, at, row, introduce, what } in inputs {
             let now = at.max(self.edge());

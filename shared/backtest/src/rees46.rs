@@ -170,7 +170,7 @@ impl Row<'_> {
     /// Which properties its event has.
     pub(crate) fn shape(&self) -> Shape {
         let known = [!self.brand.is_empty(), !self.category.is_empty(), self.price.is_some()];
-        Shape { kind: self.kind, known }
+        Shape { kind: std::ptr::from_ref(self.known).addr(), known }
     }
 
     /// Writes the product over another one, whose event has the same [`Shape`] and is no order.
@@ -200,7 +200,8 @@ impl Row<'_> {
 /// Which properties the event of a row has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
-    kind: &'static str,
+    /// Which of the format's words, by where it stands.
+    kind: usize,
     /// Whether brand, category and price are known.
     known: [bool; 3],
 }

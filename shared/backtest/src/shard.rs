@@ -160,7 +160,7 @@ impl World {
     ) {
         let input = item.what.input(&playing.defaults, made);
         if item.introduce && !self.users.contains_key(&item.user) {
-            let introduction = introduction(playing, item.user, input);
+            let introduction = introduction(playing, input);
             self.users.insert(item.user, Box::default());
             if let Some(introduction) = introduction {
                 self.give(playing, item.user, &introduction, item.now, told);
@@ -239,7 +239,7 @@ const CUSTOMERS_SINCE: &str = "1990-01-01T00:00:00.000Z";
 
 /// Recordings without addresses say nothing of how to reach people: as a customer of long standing with a
 /// test address, a person says so just before the first event.
-fn introduction(playing: &Playing<'_>, user: UserKey, first: &Input) -> Option<Input> {
+fn introduction(playing: &Playing<'_>, first: &Input) -> Option<Input> {
     let Input::Event { event, .. } = first else { return None };
     let id = match (&event.user_id, &event.anonymous_id) {
         (Some(user_id), _) => user_id,
@@ -255,7 +255,8 @@ fn introduction(playing: &Playing<'_>, user: UserKey, first: &Input) -> Option<I
         traits.insert("phone".to_owned(), Value::from(TEST_PHONE));
     }
     let introduction = Event::new(
-        InputId::caused_by(event.id, "introduction", user),
+        // The event's own, turned around: no other input has it.
+        InputId::from_bytes(event.id.as_bytes().map(|byte| !byte)),
         event.at,
         event.source.clone(),
         event.user_id.clone(),

@@ -500,6 +500,10 @@ pub const BACKTEST_ROW_BYTES_MAX: usize = 1024 * 1024;
 /// Parts into which the users of a backtest are cut: more than there are cores, so that all of them are
 /// busy; the same whatever the machine, so that every machine gives the same report.
 pub const BACKTEST_SHARDS: usize = 128;
+// Rows that wait for their turn tell where their texts stand by small numbers.
+const _: () = assert!(BACKTEST_ROW_BYTES_MAX + 2 * BACKTEST_PIECE_BYTES <= u32::MAX as usize);
+const _: () = assert!(ID_BYTES_MAX <= TEXT_BYTES_MAX);
+const _: () = assert!(TEXT_BYTES_MAX <= u16::MAX as usize);
 /// Most inputs that a backtest holds back to bring them into the order of time. They take about 1 KB each.
 pub const BACKTEST_PENDING_MAX: usize = 2_000_000;
 /// How late an event may stand in a recording to be brought into the order of time, when nobody says.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use kairos_engine::bounds::{BACKTEST_PIECE_BYTES, BACKTEST_ROW_BYTES_MAX, ID_BYTES_MAX, TEXT_BYTES_MAX};
+use kairos_engine::bounds::ID_BYTES_MAX;
 use kairos_engine::event::{Event, EventKind};
 use kairos_engine::identifiers::{InputId, UserKey};
 use kairos_engine::mailbox::Input;
@@ -53,12 +53,9 @@ pub(crate) struct KeptRow {
     texts: Arc<OnceLock<String>>,
     /// Where this row's begin.
     start: u32,
-    /// And how long they are.
+    /// And how long they are: ids and texts are bounded.
     lengths: [u16; 5],
 }
-
-const _: () = assert!(ID_BYTES_MAX <= u16::MAX as usize && TEXT_BYTES_MAX <= u16::MAX as usize);
-const _: () = assert!(BACKTEST_ROW_BYTES_MAX + BACKTEST_PIECE_BYTES <= u32::MAX as usize);
 
 impl KeptRow {
     fn of(row: &Row<'_>, id: InputId, kept: &mut String, texts: Arc<OnceLock<String>>) -> Self {
