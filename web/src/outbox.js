@@ -108,10 +108,11 @@ async function post(batch) {
       keepalive: true,
       signal: AbortSignal.timeout?.(bounds.REQUEST_TIMEOUT),
     });
+    const answer = await response.json().catch(() => {});
     const after = response.headers.get("retry-after");
-    // Seconds or a date.
+    // Seconds or a date: reckoned when all is read, because the pause begins then.
     const asked = Math.min(after * 1000 || Date.parse(after) - now() || 0, bounds.RETRY_ASKED_MAX);
-    return [response.status, asked, await response.json().catch(() => {})];
+    return [response.status, asked, answer];
   } catch {
     return [0, 0];
   }

@@ -219,6 +219,31 @@ describe("delivery", { skip }, () => {
     await eventually("all", () => numbers().length === 31);
   });
 
+  on("a pause until a date ends then, however long it takes to read the answer", {}, async (page) => {
+    await flush(page);
+    await page.clock.pauseAt(new Date(Date.now() + 60_000));
+    const now = await page.evaluate(() => {
+      const { fetch } = window;
+      window.fetch = async (...request) => {
+        const response = await fetch(...request);
+        window.fetch = fetch;
+        response.json = () => new Promise((read) => (window.read = read));
+        return response;
+      };
+      return Date.now();
+    });
+    shop.answers.push({ status: 503, headers: { "retry-after": new Date(now + 20_000).toUTCString() } });
+    await track(page, 1);
+    const flushed = flush(page);
+    await eventually("an answer", () => page.evaluate(() => Boolean(window.read)));
+    await page.clock.runFor(10_000);
+    await page.evaluate(() => window.read({}));
+    await flushed;
+    assert.equal(numbers().length, 0);
+    await page.clock.runFor(11_000);
+    await eventually("it", () => numbers().length === 1);
+  });
+
   for (const status of [400, 401, 413]) {
     on(`${status} is not tried again but counted and said`, {}, async (page) => {
       await flush(page);
