@@ -9,7 +9,7 @@ FUNCTIONS := ingest decide timers segmentation catalogue delivery redeem links i
 PACKAGES := $(FUNCTIONS:%=--package kairos-%) --package kairos-cli
 
 # Each is a target; add to the list to check more.
-LINTS := lint-format lint-clippy lint-template lint-python
+LINTS := lint-format lint-clippy lint-locks lint-template lint-python
 
 .DEFAULT_GOAL := help
 
@@ -192,6 +192,11 @@ lint-format:
 .PHONY: lint-clippy
 lint-clippy:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+# The engines that are compared with are no part of the workspace: nothing else would notice that theirs is out of date.
+.PHONY: lint-locks
+lint-locks:
+	$(CARGO) update --workspace --locked --quiet --manifest-path benches/peers/Cargo.toml
 
 # The AWS tools' own environment: their pins disagree with the local engine's. Remade when the pins change.
 LINT_ENV := .local/lint
