@@ -11,20 +11,21 @@
 //!
 //! An earlier Kairos has published versions alone: where there is no outline or no message, the version is read.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod before;
+mod cache;
+
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use kairos_engine::bounds::{
-    MESSAGES_PUBLISHED_AT_ONCE, PLAYBOOK_REFRESH, PLAYBOOK_VERSIONS_KEPT_MAX, PUBLICATIONS_KEPT_MAX, SEGMENTS_MAX,
-    WARNING_BYTES_MAX, WARNINGS_KEPT_MAX,
+    MESSAGES_PUBLISHED_AT_ONCE, PLAYBOOK_REFRESH, PLAYBOOK_VERSIONS_KEPT_MAX, PUBLICATIONS_KEPT_MAX, WARNING_BYTES_MAX,
+    WARNINGS_KEPT_MAX,
 };
-use kairos_engine::name::Name;
 use kairos_engine::playbook::{Message, Playbook, PlaybookVersion};
 use kairos_engine::product::shortened;
 use kairos_engine::program::Program;
-use kairos_engine::register::Register;
 use kairos_engine::time::Timestamp;
 use kairos_protocol::port::{Clock, Fault};
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock::SystemClock;
 use crate::faults::fault;
 use crate::items::{self, BatchRead, Condition, Item, PutOutcome, put_if, read_batch, text_in};
+
+use before::Before;
+use cache::{Cache, Part, PointerAndOutline, Published};
 
 const CURRENT: &str = "current";
 const OUTLINE: &str = "outline";
@@ -44,58 +48,6 @@ pub struct PlaybookStore {
     cache: Mutex<Cache>,
     /// Held while a message is read: a batch asks for the same one many times.
     reading: tokio::sync::Mutex<()>,
-}
-
-#[derive(Debug, Default)]
-struct Cache {
-    /// The one in force, and when it was last asked for.
-    whole: Option<(Timestamp, Published)>,
-    /// The same of its outline.
-    outline: Option<(Timestamp, Published)>,
-    /// What was fetched ahead, and when.
-    fetched: Option<(Timestamp, PointerAndOutline)>,
-    /// The outline with messages that were asked for, and which these are.
-    filled: Option<(Arc<Playbook>, BTreeSet<String>)>,
-    /// The newest that could be made to run, and the publication at which that was last tried.
-    program: Option<(String, Arc<Program>)>,
-    versions: Vec<Arc<Playbook>>,
-}
-
-/// Both as they stand in the table.
-type PointerAndOutline = (Option<Item>, Option<Item>);
-
-impl Cache {
-    fn known(&mut self, part: Part) -> &mut Option<(Timestamp, Published)> {
-        match part {
-            Part::Whole => &mut self.whole,
-            Part::Outline => &mut self.outline,
-        }
-    }
-
-    /// The playbook of this version, when it is known with all that this message says.
-    fn with_message(&self, version: &PlaybookVersion, message: &str) -> Option<Arc<Playbook>> {
-        let whole = self.versions.iter().find(|known| known.version == *version);
-        let filled = || {
-            let (playbook, messages) = self.filled.as_ref()?;
-            (playbook.version == *version && messages.contains(message)).then_some(playbook)
-        };
-        whole.or_else(filled).cloned()
-    }
-}
-
-/// How much of the playbook in force is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Whole,
-    Outline,
-}
-
-/// A playbook as it was put in force.
-#[derive(Clone, Debug)]
-struct Published {
-    playbook: Arc<Playbook>,
-    /// [`InForce::published_at`].
-    published_at: String,
 }
 
 /// What the pointer says of the playbook in force.
@@ -320,12 +272,7 @@ impl PlaybookStore {
     }
 
     async fn read_version(&self, version: &PlaybookVersion) -> Result<Arc<Playbook>, Fault> {
-        let item = self.get(format!("version#{version}")).await?.ok_or_else(|| Fault::Permanent {
-            what: "reading the playbook",
-            why: format!("version {version} is not in the table: publish that playbook again"),
-        })?;
-        let playbook =
-            Playbook::from_json(&text(&item, "playbook")?).map_err(|error| not_understood(version, &error))?;
+        let (playbook, _) = self.version_item(version).await?;
         let playbook = Arc::new(playbook);
         self.cached(|cache| {
             cache.versions.retain(|known| known.version != *version);
@@ -450,7 +397,7 @@ impl PlaybookStore {
     }
 
     /// Notes that users' registers know what was since then, because the archive has told it; from the beginning, when
-    /// it is `None`. `registers` are their keys ([`Register::watch_key`]). What is known from earlier on stays so.
+    /// it is `None`. `registers` are their keys ([`kairos_engine::register::Register::watch_key`]). What is known from earlier on stays so.
     ///
     /// # Errors
     /// When DynamoDB fails, or the playbook has been published anew meanwhile.
@@ -460,13 +407,7 @@ impl PlaybookStore {
         registers: &[String],
         since: Option<Timestamp>,
     ) -> Result<(), Fault> {
-        let name = format!("version#{version}");
-        let missing =
-            || Fault::Permanent { what: "reading the playbook", why: format!("there is no version {version}") };
-        let read = self.get(name.clone()).await?.ok_or_else(missing)?;
-        let damaged =
-            |error: serde_json::Error| Fault::Permanent { what: "reading the playbook", why: error.to_string() };
-        let mut playbook = Playbook::from_json(&text(&read, "playbook")?).map_err(damaged)?;
+        let (mut playbook, read) = self.version_item(version).await?;
         for register in registers {
             match (playbook.watched_since.get(register), since) {
                 (Some(known), Some(since)) if since < *known => {
@@ -476,11 +417,11 @@ impl PlaybookStore {
                 _ => {}
             }
         }
-        let body = serde_json::to_string(&playbook).map_err(damaged)?;
+        let body = serde_json::to_string(&playbook).map_err(unwritable)?;
         let published_at = text(&read, "published_at")?;
-        let outline = serde_json::to_string(&playbook.outline()).map_err(damaged)?;
+        let outline = serde_json::to_string(&playbook.outline()).map_err(unwritable)?;
         let condition = || Condition::Equal("published_at", items::text(&published_at));
-        let new = item(name, [("playbook", body), ("published_at", published_at.clone())]);
+        let new = item(format!("version#{version}"), [("playbook", body), ("published_at", published_at.clone())]);
         match put_if(&self.client, &self.table, new, condition(), "PlaybookTable PutItem").await? {
             PutOutcome::Written | PutOutcome::Same => {}
             PutOutcome::Conflict(_) => return Err(overtaken()),
@@ -501,6 +442,17 @@ impl PlaybookStore {
             Err(Fault::Permanent { .. }) => Ok(Before::Unreadable),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// A version as it stands in the table, and its item.
+    async fn version_item(&self, version: &PlaybookVersion) -> Result<(Playbook, Item), Fault> {
+        let item = self.get(format!("version#{version}")).await?.ok_or_else(|| Fault::Permanent {
+            what: "reading the playbook",
+            why: format!("version {version} is not in the table: publish that playbook again"),
+        })?;
+        let playbook =
+            Playbook::from_json(&text(&item, "playbook")?).map_err(|error| not_understood(version, &error))?;
+        Ok((playbook, item))
     }
 
     async fn get(&self, name: String) -> Result<Option<Item>, Fault> {
@@ -534,55 +486,6 @@ impl PlaybookStore {
     }
 }
 
-/// What was in force before a publication.
-enum Before {
-    /// It is the first.
-    Nothing,
-    /// This.
-    Known { program: Box<Program>, since: Option<Timestamp> },
-    /// What an earlier Kairos has published and this one does not understand.
-    Unreadable,
-}
-
-impl Before {
-    /// Since when each of these registers is watched. One that is not named was there from the beginning.
-    fn watched_since(&self, registers: &[Register], now: Timestamp) -> BTreeMap<String, Timestamp> {
-        let known: Option<BTreeMap<String, Option<Timestamp>>> = match self {
-            Self::Nothing => return BTreeMap::new(),
-            Self::Known { program, .. } => {
-                let since = &program.playbook().watched_since;
-                let keys = program.registers().iter().map(Register::watch_key);
-                Some(keys.map(|key| (key.clone(), since.get(&key).copied())).collect())
-            }
-            Self::Unreadable => None,
-        };
-        let since = |key: &String| match known.as_ref().and_then(|known| known.get(key)) {
-            Some(since) => *since,
-            None => Some(now),
-        };
-        registers.iter().map(Register::watch_key).filter_map(|key| Some((key.clone(), since(&key)?))).collect()
-    }
-
-    /// The segments that there were and are no more, the newest last.
-    fn retired_segments(&self, next: &Playbook) -> Vec<Name> {
-        let Self::Known { program, .. } = self else { return Vec::new() };
-        let before = program.playbook();
-        let names = before.retired_segments.iter().chain(before.segments.iter().map(|segment| &segment.name));
-        let retired: Vec<&Name> = names.filter(|name| next.segment(name).is_none()).collect();
-        retired[retired.len().saturating_sub(SEGMENTS_MAX)..].iter().map(|name| (*name).clone()).collect()
-    }
-
-    /// Since when programs that watch the same as this one have been in force without a break.
-    fn program_since(&self, program: &Program, now: Timestamp) -> Timestamp {
-        match self {
-            Self::Known { program: before, since } if before.fingerprint() == program.fingerprint() => {
-                since.unwrap_or(now)
-            }
-            _ => now,
-        }
-    }
-}
-
 /// Makes a playbook ready to run.
 ///
 /// # Errors
@@ -597,7 +500,9 @@ pub fn runnable(playbook: &Playbook) -> Result<Program, Fault> {
 /// The outline, when it is of this publication and can be understood.
 fn outline_in(item: &Item, published_at: &str) -> Option<Playbook> {
     let outline = text_in(item, "outline").filter(|_| text_in(item, "published_at") == Some(published_at))?;
-    Playbook::from_json(outline).ok()
+    Playbook::from_json(outline)
+        .inspect_err(|error| tracing::warn!(%error, "the playbook's outline cannot be understood: it is read whole"))
+        .ok()
 }
 
 fn not_understood(version: &PlaybookVersion, error: &serde_json::Error) -> Fault {

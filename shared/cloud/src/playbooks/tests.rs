@@ -1,8 +1,11 @@
 use super::*;
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use kairos_engine::event_name::EventName;
 use kairos_engine::playbook::{Condition, EventMatch, EventPattern, LocalizedMessage, Segment, SmsTemplate};
+use kairos_engine::register::Register;
 use kairos_engine::time::Span;
 
 /// A store whose table nobody answers for.
