@@ -7,7 +7,7 @@
 //! ```
 //!
 //! 1. `pieces` cuts files into pieces of whole rows; `formats` reads rows into the inputs that ingest
-//!    would have made of them.
+//!    would have made of them. Rows of REES46 wait as text, and become inputs when their turn comes.
 //! 2. `order` brings inputs that come a little late into the order of time.
 //! 3. `shard` applies them to users. Before each input the user's alarms ring, each at its own time;
 //!    what one identity tells another (a visitor proved to be a user) comes right behind the row that
