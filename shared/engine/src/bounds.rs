@@ -504,7 +504,8 @@ pub const BACKTEST_SHARDS: usize = 128;
 const _: () = assert!(BACKTEST_ROW_BYTES_MAX + 2 * BACKTEST_PIECE_BYTES <= u32::MAX as usize);
 const _: () = assert!(ID_BYTES_MAX <= TEXT_BYTES_MAX);
 const _: () = assert!(TEXT_BYTES_MAX <= u16::MAX as usize);
-/// Most inputs that a backtest holds back to bring them into the order of time. They take about 1 KB each, rows that wait as text a sixth of that.
+/// Most inputs that a backtest holds back to bring them into the order of time. They take about 1 KB each, rows that
+/// wait as text a sixth of that.
 pub const BACKTEST_PENDING_MAX: usize = 2_000_000;
 /// How late an event may stand in a recording to be brought into the order of time, when nobody says.
 pub const BACKTEST_WINDOW: Span = Span::from_hours(1);
